@@ -1,0 +1,1 @@
+//! Vitrine: a glass case for looking inside language models.

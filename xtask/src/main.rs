@@ -1,0 +1,2 @@
+//! `cargo xtask`: build, serve and check Vitrine.
+fn main() {}
