@@ -1,1 +1,28 @@
 //! Vitrine: a glass case for looking inside language models.
+//!
+//! ```text
+//!  bytes --load--> Weights --upload--> Backend tensors                          (worker)
+//!  prompt --tokenizer--> tokens --+
+//!  Question --step--> runs -------+--engine------> results {captures, predictions}
+//!       ^                              taps at HookPoints: edit, then capture
+//!       +--step again--- results ----> Answer                                   (worker)
+//!  ------------------------- protocol: small, typed -------------------------
+//!  Answer --view_model--> Heatmap / TokenStrip / Bars --> marks                 (page)
+//!  pointer, keys, URL --> Selection --> next Question                           (page)
+//! ```
+//!
+//! Start reading at `model/gpt2.rs`, then `engine.rs`, then one file of `analysis/`.
+
+pub mod tensor;
+
+pub mod hook;
+pub mod intervention;
+pub mod prompt;
+pub mod run;
+
+pub mod model;
+
+pub mod analysis;
+
+pub mod failure;
+pub mod protocol;

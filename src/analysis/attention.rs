@@ -1,0 +1,232 @@
+//! Attention and predictions: where does each head look, and what would the model say next?
+//!
+//! Source: Vaswani et al. 2017, <https://arxiv.org/abs/1706.03762>; head scores after Olsson et al. 2022,
+//! <https://arxiv.org/abs/2209.11895>.
+//! Method: one forward pass; `hook_pattern` and the log-softmax of the logits; head scores in
+//! [`scores`].   Units: probabilities, nats.
+//! Caveats: attention is correlational. That a head looks somewhere does not show that what it reads
+//! there matters; ablate it to find out.
+
+use serde::{Deserialize, Serialize};
+
+use super::{AnalysisError, Context, Step};
+use crate::{
+    hook::{HookPoint, HookSet, Site},
+    intervention::Intervention,
+    prompt::{Prompt, Token},
+    run::{Prediction, Readout, RunResult, RunSpec, WeightForm},
+    tensor::HostTensor,
+};
+
+pub mod scores;
+
+pub use scores::HeadScores;
+
+/// Where does each head look, and what would the model say next?
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Question {
+    /// What the model reads.
+    pub prompt: Prompt,
+    /// Raw or processed weights. Patterns and probabilities do not depend on it.
+    #[serde(default)]
+    pub weights: WeightForm,
+    /// What is changed in the run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub interventions: Vec<Intervention>,
+    /// How many candidates are listed at each position.
+    #[serde(default = "default_top_k")]
+    pub top_k: usize,
+    /// Which heads' patterns are returned. Scores cover all heads whatever is chosen here.
+    #[serde(default)]
+    pub patterns: Heads,
+    /// Which heads' scores before the softmax are returned.
+    #[serde(default = "Heads::none")]
+    pub scores: Heads,
+}
+
+/// A choice of heads: `"all"`, `"none"`, or a list of `[layer, head]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(untagged)]
+pub enum Heads {
+    /// All or none of them.
+    Word(AllOrNone),
+    /// These, as `[layer, head]`.
+    Listed(Vec<[usize; 2]>),
+}
+
+/// All, or none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum AllOrNone {
+    /// Every head.
+    All,
+    /// No head.
+    None,
+}
+
+/// What was seen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Answer {
+    /// The prompt as the model read it.
+    pub tokens: Vec<Token>,
+    /// Mean of -log p(next token) over the prompt, nats; absent for a single token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss_nats: Option<f32>,
+    /// One entry a position: what the model expected after it.
+    pub positions: Vec<Position>,
+    /// One entry a head, layer by layer.
+    pub heads: Vec<HeadScores>,
+    /// How many query positions the induction and duplicate-token scores average over.
+    pub n_repeated: usize,
+    /// The chosen patterns, layer by layer.
+    pub patterns: Vec<HeadMatrix>,
+    /// The chosen scores before the softmax; masked entries are null.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scores: Vec<HeadMatrix>,
+}
+
+/// What the model expected after one position.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Position {
+    /// The likeliest next tokens, best first.
+    pub top: Vec<Candidate>,
+    /// Log-probability of the token that did follow, nats; absent at the last position.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_logprob: Option<f32>,
+    /// How many tokens were likelier than the one that did follow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_rank: Option<usize>,
+}
+
+/// A possible next token.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Candidate {
+    /// The token.
+    pub token: Token,
+    /// Its probability.
+    pub prob: f32,
+    /// Its log-probability, nats.
+    pub logprob: f32,
+}
+
+/// One head's matrix. Rows are query positions, columns key positions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct HeadMatrix {
+    /// Layer of the head.
+    pub layer: usize,
+    /// Head within the layer.
+    pub head: usize,
+    /// [q_pos k_pos]
+    pub values: HostTensor,
+}
+
+fn default_top_k() -> usize {
+    10
+}
+
+impl Default for Heads {
+    fn default() -> Self {
+        Self::Word(AllOrNone::All)
+    }
+}
+
+impl Heads {
+    /// No head.
+    pub fn none() -> Self {
+        Self::Word(AllOrNone::None)
+    }
+
+    /// The chosen heads, layer by layer.
+    fn resolve(&self, context: &Context<'_>) -> Result<Vec<[usize; 2]>, AnalysisError> {
+        let (n_layers, n_heads) = (context.config.n_layers, context.config.n_heads);
+        match self {
+            Self::Word(AllOrNone::None) => Ok(vec![]),
+            Self::Word(AllOrNone::All) => {
+                Ok((0..n_layers).flat_map(|layer| (0..n_heads).map(move |head| [layer, head])).collect())
+            }
+            Self::Listed(heads) => {
+                let mut heads = heads.clone();
+                heads.sort_unstable();
+                heads.dedup();
+                match heads.iter().find(|[layer, head]| *layer >= n_layers || *head >= n_heads) {
+                    Some(&[layer, head]) => Err(AnalysisError::NoSuchHead { layer, head, n_layers, n_heads }),
+                    None => Ok(heads),
+                }
+            }
+        }
+    }
+}
+
+/// One forward pass, then the answer.
+pub fn step(question: &Question, context: &Context<'_>, done: &[RunResult]) -> Result<Step, AnalysisError> {
+    let pattern_heads = question.patterns.resolve(context)?;
+    let score_heads = question.scores.resolve(context)?;
+    let [run] = done else {
+        return Ok(Step::Need(vec![plan(question, context, &score_heads)]));
+    };
+    let patterns = |head: [usize; 2]| matrix(run, Site::Pattern, head);
+    let mut heads = Vec::with_capacity(context.config.n_layers * context.config.n_heads);
+    for [layer, head] in Heads::default().resolve(context)? {
+        heads.push(scores::score(layer, head, &patterns([layer, head])?.values, context.tokens));
+    }
+    Ok(Step::Answer(Box::new(super::Answer::Attention(Answer {
+        tokens: context.tokens.iter().map(|id| context.vocabulary.token(*id)).collect(),
+        loss_nats: run.loss_nats(),
+        positions: run.predictions.iter().map(|prediction| position(prediction, context)).collect(),
+        heads,
+        n_repeated: scores::n_repeated(context.tokens),
+        patterns: pattern_heads.into_iter().map(patterns).collect::<Result<_, _>>()?,
+        scores: score_heads
+            .into_iter()
+            .map(|head| matrix(run, Site::AttnScores, head))
+            .collect::<Result<_, _>>()?,
+    }))))
+}
+
+fn plan(question: &Question, context: &Context<'_>, score_heads: &[[usize; 2]]) -> RunSpec {
+    let patterns = (0..context.config.n_layers).map(|layer| HookPoint::Block(layer, Site::Pattern));
+    let scores = score_heads.iter().map(|[layer, _]| HookPoint::Block(*layer, Site::AttnScores));
+    RunSpec {
+        tokens: context.tokens.to_vec(),
+        weights: question.weights,
+        interventions: question.interventions.clone(),
+        capture: HookSet::of(patterns.chain(scores)),
+        readout: Readout::Predictions { top_k: question.top_k },
+    }
+}
+
+/// The matrix of one head, out of the [head q_pos k_pos] that the run captured.
+fn matrix(run: &RunResult, site: Site, [layer, head]: [usize; 2]) -> Result<HeadMatrix, AnalysisError> {
+    let hook = HookPoint::Block(layer, site);
+    let all =
+        run.captures.get(&hook).ok_or_else(|| AnalysisError::HookNotCaptured { hook: hook.to_string() })?;
+    Ok(HeadMatrix { layer, head, values: all.outer(head) })
+}
+
+fn position(prediction: &Prediction, context: &Context<'_>) -> Position {
+    let candidate = |&(id, logprob): &(u32, f32)| Candidate {
+        token: context.vocabulary.token(id),
+        prob: logprob.exp(),
+        logprob,
+    };
+    Position {
+        top: prediction.top.iter().map(candidate).collect(),
+        next_logprob: prediction.actual.map(|actual| actual.logprob),
+        next_rank: prediction.actual.map(|actual| actual.rank),
+    }
+}
+
+impl Answer {
+    /// The matrices, in a fixed order.
+    pub(super) fn tensors_mut(&mut self) -> Vec<&mut HostTensor> {
+        self.patterns.iter_mut().chain(&mut self.scores).map(|matrix| &mut matrix.values).collect()
+    }
+}

@@ -1,0 +1,276 @@
+//! What the page and the engine's worker say to each other: one enum per direction.
+//!
+//! A message is a JSON text plus the large arrays it names, which travel beside it as transferable
+//! buffers, in the order of [`crate::analysis::Answer::tensors_mut`]. The page says nothing before
+//! [`FromEngine::Ready`] with its own [`VERSION`].
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    analysis::{Answer, Question},
+    failure::Failure,
+    intervention::Intervention,
+    model::ModelConfig,
+    prompt::{Bos, Prompt, Token},
+    tensor::{HostTensor, ShapeMismatch},
+};
+
+/// Changes with every incompatible change of this file.
+pub const VERSION: u32 = 1;
+
+/// Names one request; replies carry it. The page never uses one twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct RunId(pub u32);
+
+/// From the page to the engine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ToEngine {
+    /// Load a model under the name `model`, replacing what has that name once it is whole.
+    /// Replies: `Progress`.., `Loaded` | `Failed`.
+    Load {
+        /// The request.
+        run: RunId,
+        /// The name that later requests use.
+        model: String,
+        /// Where its files are.
+        source: ModelSource,
+    },
+    /// Forget a model.
+    Unload {
+        /// Its name.
+        model: String,
+    },
+    /// Answer a question. Replies: `Answered` | `Failed`.
+    Ask {
+        /// The request.
+        run: RunId,
+        /// Which model.
+        model: String,
+        /// The question.
+        question: Question,
+    },
+    /// Tokenize a text. Replies: `Tokenized` | `Failed`.
+    Tokenize {
+        /// The request.
+        run: RunId,
+        /// Which model.
+        model: String,
+        /// The text.
+        text: String,
+        /// Whether a BOS goes in front.
+        bos: Bos,
+    },
+    /// Continue a prompt. Replies: `Generated`.., `Finished` | `Failed`.
+    Generate {
+        /// The request.
+        run: RunId,
+        /// Which model.
+        model: String,
+        /// How.
+        spec: GenerateSpec,
+    },
+    /// Stop working on a request; it replies `Failed` with kind `Cancelled`.
+    Cancel {
+        /// The request.
+        run: RunId,
+    },
+}
+
+/// Where a model's files are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "from", rename_all = "snake_case")]
+pub enum ModelSource {
+    /// A folder served over HTTP, e.g. `https://host/vitrine/models/tales-attn-2l/`.
+    Url {
+        /// The folder, with its final slash.
+        base: String,
+    },
+    /// Files whose bytes travel with the message, in this order.
+    Files {
+        /// Their names, e.g. `config.json`.
+        names: Vec<String>,
+    },
+}
+
+/// How to continue a prompt.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GenerateSpec {
+    /// What to continue.
+    pub prompt: Prompt,
+    /// Stop after so many tokens, if no end-of-sequence came first.
+    pub max_new_tokens: usize,
+    /// 0 always takes the likeliest token; 1 samples from the model's own distribution.
+    pub temperature: f32,
+    /// Sample among so many likeliest tokens only.
+    #[serde(default)]
+    pub top_k: Option<usize>,
+    /// Sample among the likeliest tokens that together have this probability (nucleus).
+    #[serde(default)]
+    pub top_p: Option<f32>,
+    /// Seed of the sampler.
+    #[serde(default)]
+    pub seed: u32,
+    /// What is changed in every pass.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub interventions: Vec<Intervention>,
+}
+
+/// From the engine to the page.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum FromEngine {
+    /// The worker listens. Sent once.
+    Ready {
+        /// Its [`VERSION`].
+        version: u32,
+    },
+    /// A download goes on.
+    Progress {
+        /// The request.
+        run: RunId,
+        /// The file.
+        file: String,
+        /// Bytes so far.
+        done_bytes: u64,
+        /// Bytes in all, where the server says.
+        total_bytes: Option<u64>,
+    },
+    /// A model is there.
+    Loaded {
+        /// The request.
+        run: RunId,
+        /// What it is.
+        card: Box<ModelCard>,
+    },
+    /// A text as the model reads it.
+    Tokenized {
+        /// The request.
+        run: RunId,
+        /// The tokens.
+        tokens: Vec<Token>,
+    },
+    /// The answer to a question.
+    Answered {
+        /// The request.
+        run: RunId,
+        /// The answer, whose arrays travel beside the message.
+        answer: Box<Answer>,
+        /// Time the engine took, milliseconds.
+        elapsed_millis: f64,
+    },
+    /// One more token of a continuation.
+    Generated {
+        /// The request.
+        run: RunId,
+        /// The token.
+        token: Token,
+        /// Its log-probability under the model (temperature 1), nats.
+        logprob: f32,
+        /// The continuation so far as text, without a character that is not yet whole.
+        text: String,
+    },
+    /// A continuation is complete.
+    Finished {
+        /// The request.
+        run: RunId,
+        /// Why it ended.
+        reason: FinishReason,
+        /// Time per token, milliseconds.
+        millis_per_token: f64,
+    },
+    /// A request did not work, or (without `run`) the worker itself did not.
+    Failed {
+        /// The request.
+        run: Option<RunId>,
+        /// What happened.
+        failure: Failure,
+    },
+}
+
+/// Why a continuation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FinishReason {
+    /// The model ended it.
+    EndOfSequence,
+    /// As many tokens as were asked for.
+    MaxNewTokens,
+    /// The context is full.
+    ContextFull,
+}
+
+/// What is known of a loaded model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelCard {
+    /// The name that requests use.
+    pub model: String,
+    /// `model_type` of its config.json, or what was inferred.
+    pub model_type: String,
+    /// Its sizes.
+    pub config: ModelConfig,
+    /// Number of parameters, each stored value counted once.
+    pub n_params: u64,
+    /// Size of the weight files, bytes.
+    pub size_bytes: u64,
+    /// Bytes that the weights take in memory now.
+    pub memory_bytes: u64,
+    /// How the weights are stored, e.g. `F16`.
+    pub dtype: String,
+    /// Where it came from: a URL or file names.
+    pub origin: String,
+    /// Whether it came with a tokenizer.
+    pub has_tokenizer: bool,
+    /// Whether `bos: auto` puts a BOS in front.
+    pub default_bos: bool,
+    /// `cpu` or `webgpu`.
+    pub backend: String,
+    /// What the backend runs on, e.g. `WebAssembly SIMD, 1 thread`.
+    pub adapter: String,
+    /// Everything in the files that was not used, and why.
+    pub notes: Vec<String>,
+}
+
+impl FromEngine {
+    /// The request it belongs to.
+    pub fn run(&self) -> Option<RunId> {
+        match self {
+            Self::Ready { .. } => None,
+            Self::Progress { run, .. }
+            | Self::Loaded { run, .. }
+            | Self::Tokenized { run, .. }
+            | Self::Answered { run, .. }
+            | Self::Generated { run, .. }
+            | Self::Finished { run, .. } => Some(*run),
+            Self::Failed { run, .. } => *run,
+        }
+    }
+
+    /// Takes the large arrays out, to travel beside the message.
+    pub fn detach(&mut self) -> Vec<Vec<f32>> {
+        self.tensors_mut().into_iter().map(HostTensor::detach).collect()
+    }
+
+    /// Puts back what [`FromEngine::detach`] took.
+    ///
+    /// Errors: [`ShapeMismatch`] if the arrays do not fit.
+    pub fn attach(&mut self, arrays: Vec<Vec<f32>>) -> Result<(), ShapeMismatch> {
+        let tensors = self.tensors_mut();
+        ShapeMismatch::check("attach", &[tensors.len()], &[arrays.len()])?;
+        tensors.into_iter().zip(arrays).try_for_each(|(tensor, data)| tensor.attach(data))
+    }
+
+    fn tensors_mut(&mut self) -> Vec<&mut HostTensor> {
+        match self {
+            Self::Answered { answer, .. } => answer.tensors_mut(),
+            Self::Ready { .. }
+            | Self::Progress { .. }
+            | Self::Loaded { .. }
+            | Self::Tokenized { .. }
+            | Self::Generated { .. }
+            | Self::Finished { .. }
+            | Self::Failed { .. } => vec![],
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! One forward pass, as data: what goes in and what comes out.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    hook::{HookPoint, HookSet},
+    intervention::Intervention,
+    tensor::HostTensor,
+};
+
+/// A forward pass to make.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunSpec {
+    /// What the model reads; not empty.
+    pub tokens: Vec<u32>,
+    /// Raw or processed weights.
+    pub weights: WeightForm,
+    /// What is changed on the way.
+    pub interventions: Vec<Intervention>,
+    /// What is kept.
+    pub capture: HookSet,
+    /// What is read off the logits.
+    pub readout: Readout,
+}
+
+/// Which form of the weights a run uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum WeightForm {
+    /// As they are in the checkpoint.
+    #[default]
+    Raw,
+    /// As TransformerLens' `from_pretrained` leaves them: layer norms folded, writing weights and
+    /// unembedding centred, value biases folded.
+    Processed,
+}
+
+/// What is read off the logits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Readout {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// At every position, the `top_k` likeliest next tokens and how the actual one fared.
+    Predictions {
+        /// How many candidates to keep.
+        top_k: usize,
+    },
+}
+
+/// What a forward pass gave.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RunResult {
+    /// The values that the model went on to use, by hook point. Shapes as in [`HookPoint::axes`].
+    pub captures: BTreeMap<HookPoint, HostTensor>,
+    /// One entry a position, if the readout asked for predictions.
+    pub predictions: Vec<Prediction>,
+}
+
+/// What the model expected after one position.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prediction {
+    /// Ids and log-probabilities (nats), likeliest first; ties go to the lower id.
+    pub top: Vec<(u32, f32)>,
+    /// The token that did follow, if any.
+    pub actual: Option<Actual>,
+}
+
+/// How the token that did follow fared.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Actual {
+    /// Its log-probability, nats.
+    pub logprob: f32,
+    /// How many tokens were likelier.
+    pub rank: usize,
+}
+
+impl RunResult {
+    /// Mean of -log p(next token) over all positions but the last, nats; `None` for a single token.
+    pub fn loss_nats(&self) -> Option<f32> {
+        let logprobs: Vec<f64> = self
+            .predictions
+            .iter()
+            .filter_map(|p| p.actual.map(|actual| f64::from(actual.logprob)))
+            .collect();
+        if logprobs.is_empty() {
+            return None;
+        }
+        Some((-logprobs.iter().sum::<f64>() / logprobs.len() as f64) as f32)
+    }
+}
