@@ -1,0 +1,122 @@
+"""Writes the golden files that the Rust engine is held against. See README.md.
+
+    python tests/golden/make.py --out tests/golden
+"""
+
+import argparse
+import logging
+from pathlib import Path
+
+import torch
+from transformers.utils.logging import disable_progress_bar
+
+import bpe
+import compare
+import edits
+import lens
+import manifest
+import models
+from files import write_json, write_tensors
+
+# transformers and TransformerLens are two independent forward passes in f32.
+LOGITS_TOL = 1e-5
+# f32 against f64 of the same code: how far rounding alone can move a golden value.
+ROUNDING_TOL = 1e-5
+# An edit that moves no logit further than this would not notice being ignored.
+LEAST_EFFECT = 1e-2
+# Greedy text is only golden where the best token wins clearly.
+LEAST_MARGIN = 2e-3
+N_NEW_TOKENS = 20
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="folder to write into")
+    out = parser.parse_args().out
+
+    logging.disable(logging.WARNING)
+    disable_progress_bar()
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    torch.manual_seed(0)
+    compare.self_test()
+
+    for spec in models.SPECS:
+        make_model(spec, out / spec.name)
+    bpe.save(out)
+    manifest.write(out)
+    manifest.verify(out)
+
+
+def make_model(spec: models.Spec, folder: Path) -> None:
+    """One folder: the model, every hook point for each prompt and kind of weights, greedy text, interventions."""
+    models.save(spec, folder)
+    hf = models.load(spec, folder)
+    prompts = {"odd": list(spec.prompt), "one": list(spec.one_token)}
+    cases = []
+    for weights in ("raw", "processed"):
+        model = lens.build(spec, hf, weights)
+        exact = lens.build(spec, hf, weights, torch.float64)
+        for prompt, tokens in prompts.items():
+            got = lens.everything(model, tokens)
+            check_rounding(spec, got, lens.everything(exact, tokens))
+            check_against_transformers(spec, hf, weights, tokens, got["logits"])
+            file = f"{prompt}-{weights}.safetensors"
+            write_tensors(got, folder / file)
+            loss_nats = lens.loss(model, tokens)
+            cases.append(dict(file=file, weights=weights, tokens=tokens, loss_nats=loss_nats, greedy=greedy(hf, tokens)))
+        if spec.name == "gpt2-tiny":
+            make_interventions(model, weights, spec, folder)
+    write_json(dict(cases=cases), folder / "expected.json")
+
+
+def make_interventions(model, weights: str, spec: models.Spec, folder: Path) -> None:
+    """interventions-{weights}.json says what was done, the .safetensors beside it what came of it, as `case/hook`."""
+    tokens = list(spec.prompt)
+    cases = [case for case in edits.golden_cases(spec.config["n_embd"], tokens) if case["weights"] == weights]
+    untouched = lens.run(model, tokens, [], lambda name: False)["logits"]
+    results = {}
+    for case in cases:
+        got = lens.run(model, tokens, case["interventions"], lambda name: name in case["capture"])
+        assert set(got) == {*case["capture"], "logits"}, case["name"]
+        effect = float((got["logits"] - untouched).abs().max())
+        assert effect >= LEAST_EFFECT, f"{case['name']} moves the logits by {effect:.2g} only"
+        results.update({f"{case['name']}/{name}": value for name, value in got.items()})
+    write_json(dict(cases=cases), folder / f"interventions-{weights}.json")
+    write_tensors(results, folder / f"interventions-{weights}.safetensors")
+
+
+def check_rounding(spec: models.Spec, got: dict[str, torch.Tensor], exact: dict[str, torch.Tensor]) -> None:
+    """The f32 goldens must be true to far less than the tolerance that they are used with."""
+    assert list(got) == list(exact)
+    for name, value in got.items():
+        compare.assert_close(f"{spec.name} f32 beside f64: {name}", value, exact[name], ROUNDING_TOL)
+
+
+def check_against_transformers(spec: models.Spec, hf, weights: str, tokens: list[int], logits: torch.Tensor) -> None:
+    """TransformerLens must say what transformers says; processed weights shift logits, not log-probabilities."""
+    with torch.no_grad():
+        want = hf(torch.tensor([tokens])).logits[0]
+    compare.assert_close(f"{spec.name} log-probabilities", logits.log_softmax(-1), want.log_softmax(-1), LOGITS_TOL)
+    if weights == "raw":
+        compare.assert_close(f"{spec.name} logits", logits, want, LOGITS_TOL)
+
+
+def greedy(hf, tokens: list[int]) -> list[int]:
+    """New tokens by transformers' generate with its KV cache, as many as fit."""
+    n_new = min(N_NEW_TOKENS, hf.config.n_positions - len(tokens))
+    made = hf.generate(
+        torch.tensor([tokens]), attention_mask=torch.ones(1, len(tokens), dtype=torch.long),
+        max_new_tokens=n_new, do_sample=False, use_cache=True, pad_token_id=0,
+        return_dict_in_generate=True, output_logits=True,
+    )
+    new = made.sequences[0, len(tokens):].tolist()
+    assert len(new) == n_new, f"stopped at EOS after {len(new)} tokens"
+    for step, logits in enumerate(made.logits):
+        first, second = logits[0].topk(2).values
+        assert first - second >= LEAST_MARGIN, f"a near tie at step {step}"
+    return new
+
+
+if __name__ == "__main__":
+    main()
