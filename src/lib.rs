@@ -26,3 +26,8 @@ pub mod analysis;
 
 pub mod failure;
 pub mod protocol;
+
+pub mod view_model;
+
+#[cfg(all(feature = "ui", target_arch = "wasm32"))]
+pub mod ui;

@@ -1,0 +1,1 @@
+//! Dumb marks: each draws a view model and knows nothing else.

@@ -1,0 +1,3 @@
+//! Panels: one a question.
+
+pub mod attention;

@@ -1,0 +1,62 @@
+//! Numbers as text: significant digits chosen, a true minus, thin spaces in large counts.
+
+/// A probability or a score between 0 and 1, with three decimals: `0.862`; `<0.001` for what would round to nothing.
+pub fn prob(value: f32) -> String {
+    if 0.0 < value && value < 0.0005 { "<0.001".to_owned() } else { format!("{value:.3}") }
+}
+
+/// A log-probability or another quantity in nats, with two decimals and a true minus.
+pub fn nats(value: f32) -> String {
+    format!("{value:.2}").replace('-', "−")
+}
+
+/// A size in bytes, kB, MB or GB (powers of 1000, as servers and disks count).
+pub fn bytes(n: u64) -> String {
+    match n {
+        0..1_000 => format!("{n} B"),
+        1_000..1_000_000 => format!("{:.0} kB", n as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", n as f64 / 1e6),
+        _ => format!("{:.2} GB", n as f64 / 1e9),
+    }
+}
+
+/// An exact count with thin spaces between groups of three: `1 052 672`.
+pub fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut grouped = String::with_capacity(digits.len() * 2);
+    for (idx, digit) in digits.chars().enumerate() {
+        if 0 < idx && (digits.len() - idx).is_multiple_of(3) {
+            grouped.push('\u{2009}');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// How much of a download is there, in whole percent.
+pub fn percent(done: u64, total: u64) -> u64 {
+    (done * 100).checked_div(total).unwrap_or(100).min(100)
+}
+
+/// A time span: `48 ms`, `1.3 s`.
+pub fn millis(value: f64) -> String {
+    if value < 1000.0 { format!("{value:.0} ms") } else { format!("{:.1} s", value / 1000.0) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!((prob(0.8617), prob(0.0), prob(1e-7)), ("0.862".into(), "0.000".into(), "<0.001".into()));
+        assert_eq!(nats(-1.234), "−1.23");
+        assert_eq!(
+            (bytes(999), bytes(12_345), bytes(2_236_720)),
+            ("999 B".into(), "12 kB".into(), "2.2 MB".into())
+        );
+        assert_eq!((count(7), count(1_052_672)), ("7".into(), "1\u{2009}052\u{2009}672".into()));
+        assert_eq!((percent(1, 3), percent(0, 0), percent(9, 3)), (33, 100, 100));
+        assert_eq!((millis(48.2), millis(1312.0)), ("48 ms".into(), "1.3 s".into()));
+    }
+}
