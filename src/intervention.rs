@@ -10,7 +10,7 @@ use crate::{hook::HookPoint, prompt::Prompt};
 
 mod select;
 
-pub use select::{Index, Select, SelectError};
+pub use select::{Index, Select, SelectError, Window, from_end};
 
 /// One change to one hook point.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -13,6 +13,7 @@
 //!
 //! Start reading at `model/gpt2.rs`, then `engine.rs`, then one file of `analysis/`.
 
+pub mod op;
 pub mod tensor;
 
 pub mod hook;
@@ -21,6 +22,12 @@ pub mod prompt;
 pub mod run;
 
 pub mod model;
+
+#[cfg(feature = "engine")]
+pub mod backend;
+
+#[cfg(feature = "engine")]
+pub mod engine;
 
 pub mod analysis;
 

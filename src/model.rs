@@ -5,4 +5,17 @@
 
 mod config;
 
-pub use config::{Activation, Architecture, ModelConfig, NormKind};
+#[cfg(feature = "engine")]
+pub mod checkpoint;
+#[cfg(feature = "engine")]
+pub mod fold;
+#[cfg(feature = "engine")]
+pub mod gpt2;
+#[cfg(feature = "engine")]
+pub mod tap;
+#[cfg(feature = "engine")]
+pub mod tokenizer;
+#[cfg(feature = "engine")]
+pub mod weights;
+
+pub use config::{Architecture, ModelConfig};

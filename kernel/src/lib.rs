@@ -1,4 +1,9 @@
 //! Numeric kernels on plain slices, for the CPU backend.
 //!
 //! It knows matrices and nothing else: no tensors, no models, no allocation, no dependencies.
+//! Every kernel has a plain reference beside it, in the tests, that it must agree with.
 #![no_std]
+
+mod gemm;
+
+pub use gemm::{Dims, gemm, gemm_nt};

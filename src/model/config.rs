@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::hook::{HookPoint, Site};
+use crate::{
+    hook::{HookPoint, Site},
+    op::{Activation, NormKind},
+};
 
 /// Sizes and choices of a model, in TransformerLens' words.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,30 +52,6 @@ pub enum Architecture {
     Gpt2,
     /// GPT-2 without its MLPs (the models of Elhage et al. 2021).
     Gpt2AttnOnly,
-}
-
-/// Non-linearity of an MLP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum Activation {
-    /// `gelu_new`: 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))).
-    GeluNew,
-    /// `gelu`: exact, with erf.
-    Gelu,
-    /// max(x, 0).
-    Relu,
-    /// x sigmoid(x).
-    Silu,
-}
-
-/// Kind of norm.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum NormKind {
-    /// Centres, then divides by the standard deviation (Ba et al. 2016).
-    LayerNorm,
 }
 
 impl ModelConfig {

@@ -1,0 +1,217 @@
+//! Shape checks in front of every backend: an operation that is reached has operands that fit.
+
+use std::future::Future;
+
+use super::{Backend, BackendError};
+use crate::{
+    op::{Activation, NormKind},
+    tensor::{HostTensor, ShapeMismatch},
+};
+
+/// A backend whose operands are checked.
+#[derive(Debug)]
+pub struct Checked<B>(pub B);
+
+type Checks = Result<(), ShapeMismatch>;
+
+fn is(op: &str, expected: &[usize], got: &[usize]) -> Checks {
+    ShapeMismatch::check(op, expected, got)
+}
+
+fn has_rank(op: &str, rank: usize, got: &[usize]) -> Checks {
+    if got.len() == rank { Ok(()) } else { Err(ShapeMismatch::new(op, vec![0; rank], got.to_vec())) }
+}
+
+fn last(shape: &[usize]) -> usize {
+    shape.last().copied().unwrap_or(1)
+}
+
+/// `shape` with its last axis replaced.
+fn with_last(shape: &[usize], n: usize) -> Vec<usize> {
+    let mut shape = shape.to_vec();
+    if let Some(last) = shape.last_mut() {
+        *last = n;
+    }
+    shape
+}
+
+impl<B: Backend> Checked<B> {
+    fn is_vector(&self, op: &str, n: usize, x: Option<&B::Tensor>) -> Checks {
+        x.map_or(Ok(()), |x| is(op, &[n], &self.0.shape(x)))
+    }
+}
+
+impl<B: Backend> Backend for Checked<B> {
+    type Tensor = B::Tensor;
+
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    fn adapter(&self) -> String {
+        self.0.adapter()
+    }
+
+    fn upload(&self, label: &str, host: HostTensor) -> Result<B::Tensor, BackendError> {
+        self.0.upload(label, host)
+    }
+
+    fn read(&self, x: &B::Tensor) -> impl Future<Output = Result<HostTensor, BackendError>> {
+        self.0.read(x)
+    }
+
+    fn shape(&self, x: &B::Tensor) -> Vec<usize> {
+        self.0.shape(x)
+    }
+
+    fn reshape(&self, x: &B::Tensor, shape: &[usize]) -> Result<B::Tensor, BackendError> {
+        let got = self.0.shape(x);
+        if got.iter().product::<usize>() != shape.iter().product::<usize>() {
+            return Err(ShapeMismatch::new("reshape", shape.to_vec(), got).into());
+        }
+        self.0.reshape(x, shape)
+    }
+
+    fn gather(&self, table: &B::Tensor, rows: &[u32]) -> Result<B::Tensor, BackendError> {
+        let shape = self.0.shape(table);
+        has_rank("gather", 2, &shape)?;
+        if let Some(row) = rows.iter().find(|row| **row as usize >= shape[0]) {
+            return Err(ShapeMismatch::new("gather", vec![*row as usize + 1, shape[1]], shape).into());
+        }
+        self.0.gather(table, rows)
+    }
+
+    fn append(&self, a: &B::Tensor, b: &B::Tensor) -> Result<B::Tensor, BackendError> {
+        let (a_shape, b_shape) = (self.0.shape(a), self.0.shape(b));
+        is("append", a_shape.get(1..).unwrap_or_default(), b_shape.get(1..).unwrap_or_default())?;
+        self.0.append(a, b)
+    }
+
+    fn add(&self, a: &B::Tensor, b: &B::Tensor) -> Result<B::Tensor, BackendError> {
+        is("add", &self.0.shape(a), &self.0.shape(b))?;
+        self.0.add(a, b)
+    }
+
+    fn repeat_heads(&self, x: &B::Tensor, n_heads: usize) -> Result<B::Tensor, BackendError> {
+        has_rank("repeat_heads", 2, &self.0.shape(x))?;
+        self.0.repeat_heads(x, n_heads)
+    }
+
+    fn norm_scale(&self, x: &B::Tensor, kind: NormKind, eps: f32) -> Result<B::Tensor, BackendError> {
+        self.0.norm_scale(x, kind, eps)
+    }
+
+    fn normalize(&self, x: &B::Tensor, scale: &B::Tensor, kind: NormKind) -> Result<B::Tensor, BackendError> {
+        is("normalize", &with_last(&self.0.shape(x), 1), &self.0.shape(scale))?;
+        self.0.normalize(x, scale, kind)
+    }
+
+    fn affine(
+        &self,
+        x: &B::Tensor,
+        w: Option<&B::Tensor>,
+        b: Option<&B::Tensor>,
+    ) -> Result<B::Tensor, BackendError> {
+        let n = last(&self.0.shape(x));
+        self.is_vector("affine: w", n, w)?;
+        self.is_vector("affine: b", n, b)?;
+        self.0.affine(x, w, b)
+    }
+
+    fn linear(&self, x: &B::Tensor, w: &B::Tensor, b: Option<&B::Tensor>) -> Result<B::Tensor, BackendError> {
+        let w_shape = self.0.shape(w);
+        has_rank("linear: w", 2, &w_shape)?;
+        is("linear: w", &[last(&self.0.shape(x)), w_shape[1]], &w_shape)?;
+        self.is_vector("linear: b", w_shape[1], b)?;
+        self.0.linear(x, w, b)
+    }
+
+    fn linear_t(
+        &self,
+        x: &B::Tensor,
+        w: &B::Tensor,
+        b: Option<&B::Tensor>,
+    ) -> Result<B::Tensor, BackendError> {
+        let w_shape = self.0.shape(w);
+        has_rank("linear_t: w", 2, &w_shape)?;
+        is("linear_t: w", &[w_shape[0], last(&self.0.shape(x))], &w_shape)?;
+        self.is_vector("linear_t: b", w_shape[0], b)?;
+        self.0.linear_t(x, w, b)
+    }
+
+    fn heads_in(&self, x: &B::Tensor, w: &B::Tensor) -> Result<B::Tensor, BackendError> {
+        let (x_shape, w_shape) = (self.0.shape(x), self.0.shape(w));
+        has_rank("heads_in: x", 3, &x_shape)?;
+        has_rank("heads_in: w", 2, &w_shape)?;
+        let d_head = w_shape[1] / x_shape[1].max(1);
+        is("heads_in: w", &[x_shape[2], x_shape[1] * d_head], &w_shape)?;
+        self.0.heads_in(x, w)
+    }
+
+    fn heads_out(&self, z: &B::Tensor, w: &B::Tensor) -> Result<B::Tensor, BackendError> {
+        let (z_shape, w_shape) = (self.0.shape(z), self.0.shape(w));
+        has_rank("heads_out: z", 3, &z_shape)?;
+        has_rank("heads_out: w", 2, &w_shape)?;
+        is("heads_out: w", &[z_shape[1] * z_shape[2], w_shape[1]], &w_shape)?;
+        self.0.heads_out(z, w)
+    }
+
+    fn sum_heads(&self, x: &B::Tensor) -> Result<B::Tensor, BackendError> {
+        has_rank("sum_heads", 3, &self.0.shape(x))?;
+        self.0.sum_heads(x)
+    }
+
+    fn attn_scores(&self, q: &B::Tensor, k: &B::Tensor, scale: f32) -> Result<B::Tensor, BackendError> {
+        let (q_shape, k_shape) = (self.0.shape(q), self.0.shape(k));
+        has_rank("attn_scores: q", 3, &q_shape)?;
+        has_rank("attn_scores: k", 3, &k_shape)?;
+        is("attn_scores: k", &[k_shape[0].max(q_shape[0]), q_shape[1], q_shape[2]], &k_shape)?;
+        self.0.attn_scores(q, k, scale)
+    }
+
+    fn softmax(&self, x: &B::Tensor) -> Result<B::Tensor, BackendError> {
+        self.0.softmax(x)
+    }
+
+    fn attn_mix(&self, pattern: &B::Tensor, v: &B::Tensor) -> Result<B::Tensor, BackendError> {
+        let (pattern_shape, v_shape) = (self.0.shape(pattern), self.0.shape(v));
+        has_rank("attn_mix: pattern", 3, &pattern_shape)?;
+        has_rank("attn_mix: v", 3, &v_shape)?;
+        is("attn_mix: v", &[pattern_shape[2], pattern_shape[0], v_shape[2]], &v_shape)?;
+        self.0.attn_mix(pattern, v)
+    }
+
+    fn activate(&self, x: &B::Tensor, activation: Activation) -> Result<B::Tensor, BackendError> {
+        self.0.activate(x, activation)
+    }
+
+    fn edit(&self, x: &B::Tensor, keep: &B::Tensor, add: &B::Tensor) -> Result<B::Tensor, BackendError> {
+        let shape = self.0.shape(x);
+        is("edit: keep", &shape, &self.0.shape(keep))?;
+        is("edit: add", &shape, &self.0.shape(add))?;
+        self.0.edit(x, keep, add)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::cpu::Cpu;
+
+    #[test]
+    fn operands_that_do_not_fit_never_reach_the_backend() {
+        let b = Checked(Cpu::<f32>::default());
+        let up = |shape: &[usize]| b.upload("t", HostTensor::full(shape.to_vec(), 1.0)).expect("uploads");
+        assert!(b.linear(&up(&[2, 3]), &up(&[4, 5]), None).is_err());
+        assert!(b.linear(&up(&[2, 3]), &up(&[3, 5]), Some(&up(&[4]))).is_err());
+        assert!(b.linear_t(&up(&[2, 3]), &up(&[3, 5]), None).is_err());
+        assert!(b.add(&up(&[2, 3]), &up(&[3, 2])).is_err());
+        assert!(b.gather(&up(&[2, 3]), &[2]).is_err());
+        assert!(b.attn_scores(&up(&[3, 2, 4]), &up(&[2, 2, 4]), 1.0).is_err());
+        assert!(b.attn_mix(&up(&[2, 3, 3]), &up(&[4, 2, 4])).is_err());
+        assert!(b.heads_in(&up(&[2, 3, 4]), &up(&[4, 7])).is_err());
+        assert!(b.heads_out(&up(&[2, 3, 4]), &up(&[13, 4])).is_err());
+        assert!(b.reshape(&up(&[2, 3]), &[7]).is_err());
+        assert!(b.linear(&up(&[2, 3]), &up(&[3, 5]), Some(&up(&[5]))).is_ok());
+    }
+}

@@ -1,0 +1,29 @@
+//! `x * w + b` over the last axis.
+
+use super::{CpuTensor, Real};
+
+/// A missing `w` is 1, a missing `b` is 0.
+pub(super) fn affine<R: Real>(
+    x: &CpuTensor<R>,
+    w: Option<&CpuTensor<R>>,
+    b: Option<&CpuTensor<R>>,
+) -> CpuTensor<R> {
+    let mut y = x.data.to_vec();
+    for row in y.chunks_exact_mut(x.last().max(1)) {
+        if let Some(w) = w {
+            row.iter_mut().zip(w.data.iter()).for_each(|(y, w)| *y = *y * *w);
+        }
+        if let Some(b) = b {
+            row.iter_mut().zip(b.data.iter()).for_each(|(y, b)| *y += *b);
+        }
+    }
+    CpuTensor::new(x.shape.clone(), y)
+}
+
+/// `n_rows` copies of the bias, or zeros: where a product is added to.
+pub(super) fn bias_rows<R: Real>(n_rows: usize, n_out: usize, b: Option<&CpuTensor<R>>) -> Vec<R> {
+    match b {
+        Some(b) => b.data.repeat(n_rows),
+        None => vec![R::zero(); n_rows * n_out],
+    }
+}

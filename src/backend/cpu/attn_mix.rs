@@ -1,0 +1,21 @@
+//! What each head gathers: its pattern applied to the values.
+
+use super::{CpuTensor, Real};
+
+// einsum: head q k, k head e -> q head e
+pub(super) fn attn_mix<R: Real>(pattern: &CpuTensor<R>, v: &CpuTensor<R>) -> CpuTensor<R> {
+    let (n_heads, n_q, n_k) = (pattern.shape[0], pattern.shape[1], pattern.shape[2]);
+    let d_head = v.shape[2];
+    let mut z = vec![R::zero(); n_q * n_heads * d_head];
+    for head in 0..n_heads {
+        for q_pos in 0..n_q {
+            let row = &pattern.data[(head * n_q + q_pos) * n_k..][..n_k];
+            let out = &mut z[(q_pos * n_heads + head) * d_head..][..d_head]; // z[q_pos, head, :]
+            for (k_pos, p) in row.iter().enumerate() {
+                let value = &v.data[(k_pos * n_heads + head) * d_head..][..d_head];
+                out.iter_mut().zip(value).for_each(|(z, v)| *z += *p * *v);
+            }
+        }
+    }
+    CpuTensor::new(vec![n_q, n_heads, d_head], z)
+}

@@ -1,0 +1,24 @@
+//! Taking rows of a table, and putting rows after one another.
+
+use super::{CpuTensor, Real};
+
+/// `y[i, :] = table[rows[i], :]`
+pub(super) fn gather<R: Real>(table: &CpuTensor<R>, rows: &[u32]) -> CpuTensor<R> {
+    let d = table.last();
+    let mut y = Vec::with_capacity(rows.len() * d);
+    for row in rows {
+        let start = *row as usize * d;
+        y.extend_from_slice(&table.data[start..start + d]);
+    }
+    CpuTensor::new(vec![rows.len(), d], y)
+}
+
+/// `a`, then `b`, along the outermost axis.
+pub(super) fn append<R: Real>(a: &CpuTensor<R>, b: &CpuTensor<R>) -> CpuTensor<R> {
+    let mut shape = a.shape.clone();
+    shape[0] += b.shape[0];
+    let mut y = Vec::with_capacity(a.data.len() + b.data.len());
+    y.extend_from_slice(&a.data);
+    y.extend_from_slice(&b.data);
+    CpuTensor::new(shape, y)
+}

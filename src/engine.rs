@@ -1,0 +1,130 @@
+//! The engine: models and what runs on them.
+//!
+//! It makes forward passes with taps at hook points, answers questions by stepping their analyses, and
+//! continues prompts. It never knows the page, the network or the command line.
+
+use std::cell::OnceCell;
+
+use crate::{
+    backend::{Backend, checked::Checked},
+    model::{
+        ModelConfig,
+        checkpoint::Checkpoint,
+        fold,
+        gpt2::{self, KvCache},
+        tokenizer::Tokenizer,
+        weights::Weights,
+    },
+    run::{Readout, RunResult, RunSpec, WeightForm},
+    tensor::HostTensor,
+};
+
+mod answer;
+mod edits;
+mod error;
+mod generate;
+mod nan;
+mod pace;
+mod prompt;
+mod readout;
+mod sample;
+mod taps;
+
+pub use error::RunError;
+pub use generate::{Generated, Step as GenerateStep};
+pub use pace::{Cancelled, NoPace, Pace};
+
+/// A model on a backend.
+pub struct Engine<B: Backend> {
+    backend: Checked<B>,
+    config: ModelConfig,
+    tokenizer: Option<Tokenizer>,
+    raw: Weights<B::Tensor>,
+    processed: OnceCell<Weights<B::Tensor>>,
+    n_params: u64,
+}
+
+impl<B: Backend> Engine<B> {
+    /// Moves a model's weights to a backend.
+    ///
+    /// Errors: the backend cannot hold them.
+    pub fn new(backend: B, checkpoint: Checkpoint, tokenizer: Option<Tokenizer>) -> Result<Self, RunError> {
+        let backend = Checked(backend);
+        let n_params = checkpoint.weights.n_params();
+        let raw = checkpoint.weights.upload(&backend)?;
+        Ok(Self { backend, config: checkpoint.config, tokenizer, raw, processed: OnceCell::new(), n_params })
+    }
+
+    /// The model's sizes.
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// The model's tokenizer, if it came with one.
+    pub fn tokenizer(&self) -> Option<&Tokenizer> {
+        self.tokenizer.as_ref()
+    }
+
+    /// The backend it is on.
+    pub fn backend(&self) -> &impl Backend {
+        &self.backend
+    }
+
+    /// Number of stored weights.
+    pub fn n_params(&self) -> u64 {
+        self.n_params
+    }
+
+    /// Makes one forward pass.
+    ///
+    /// Errors: the tokens, a hook name or an intervention does not fit the model; the pass was cancelled;
+    /// the result is not finite.
+    pub async fn run(&self, spec: &RunSpec, pace: &mut impl Pace) -> Result<RunResult, RunError> {
+        self.check_tokens(&spec.tokens)?;
+        let wanted = spec.capture.resolve(&self.config.hook_points())?;
+        let edits = self.prepare(&spec.interventions, spec.weights, pace).await?;
+        let mut taps = taps::Taps::new(&self.backend, &edits, wanted, spec.tokens.len(), pace);
+        let weights = self.weights(spec.weights).await?;
+        let mut cache = KvCache::new(self.config.n_layers);
+        let logits =
+            gpt2::forward(&self.backend, &self.config, weights, &spec.tokens, &mut cache, &mut taps).await?;
+        let mut result = RunResult::default();
+        for (hook, value) in taps.into_captured() {
+            result.captures.insert(hook, self.backend.read(&value).await?);
+        }
+        if let Readout::Predictions { top_k } = spec.readout {
+            let logits = self.backend.read(&logits).await?;
+            if logits.first_non_finite().is_some() {
+                return Err(self.first_non_finite(spec, pace).await?);
+            }
+            result.predictions = readout::predictions(&logits, &spec.tokens, top_k);
+        }
+        Ok(result)
+    }
+
+    /// The weights in the form that a run asks for; processed ones are made at the first request.
+    async fn weights(&self, form: WeightForm) -> Result<&Weights<B::Tensor>, RunError> {
+        if form == WeightForm::Raw {
+            return Ok(&self.raw);
+        }
+        if self.processed.get().is_none() {
+            let mut host = self.read_weights().await?;
+            fold::process(&mut host);
+            // A run beside this one may have been first; both made the same weights.
+            let _ = self.processed.set(host.upload(&self.backend)?);
+        }
+        Ok(self.processed.get().expect("set above"))
+    }
+
+    async fn read_weights(&self) -> Result<Weights<HostTensor>, RunError> {
+        let mut handles = vec![];
+        self.raw.visit(&mut |_, tensor| handles.push(tensor.clone()));
+        let mut values = Vec::with_capacity(handles.len());
+        for handle in &handles {
+            values.push(self.backend.read(handle).await?);
+        }
+        let mut values = values.into_iter();
+        // `visit` and `try_map` go through the tensors in the same order.
+        self.raw.clone().try_map(&mut |_, _| Ok(values.next().expect("one value for each tensor")))
+    }
+}

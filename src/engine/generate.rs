@@ -1,0 +1,71 @@
+//! Continuing a prompt, one token at a time, with cached keys and values.
+
+use super::{Engine, Pace, RunError, sample::Sampler, taps::Taps};
+use crate::{
+    backend::Backend,
+    model::gpt2::{self, KvCache},
+    protocol::{FinishReason, GenerateSpec},
+    run::WeightForm,
+};
+
+/// One token of a continuation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Step {
+    /// The token.
+    pub id: u32,
+    /// Its log-probability under the model (temperature 1), nats.
+    pub logprob: f32,
+}
+
+/// A whole continuation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Generated {
+    /// The new tokens; an end-of-sequence is not among them.
+    pub steps: Vec<Step>,
+    /// Why it ended.
+    pub reason: FinishReason,
+}
+
+impl<B: Backend> Engine<B> {
+    /// Continues `spec.prompt`; `on_step` hears of each token as it is made.
+    ///
+    /// Errors: as [`Engine::run`], and settings outside their range.
+    pub async fn generate(
+        &self,
+        spec: &GenerateSpec,
+        pace: &mut impl Pace,
+        mut on_step: impl FnMut(&[Step]),
+    ) -> Result<Generated, RunError> {
+        let mut next = self.tokens_of(&spec.prompt)?;
+        self.check_tokens(&next)?;
+        let mut sampler = Sampler::new(spec)?;
+        let edits = self.prepare(&spec.interventions, WeightForm::Raw, pace).await?;
+        let mut taps = Taps::new(&self.backend, &edits, vec![], next.len(), pace);
+        let weights = self.weights(WeightForm::Raw).await?;
+        let mut cache = KvCache::new(self.config.n_layers);
+        let mut steps = vec![];
+        let reason = loop {
+            if steps.len() == spec.max_new_tokens {
+                break FinishReason::MaxNewTokens;
+            }
+            if cache.n_past() + next.len() > self.config.n_ctx {
+                break FinishReason::ContextFull;
+            }
+            taps.starts_at(cache.n_past());
+            let logits =
+                gpt2::forward(&self.backend, &self.config, weights, &next, &mut cache, &mut taps).await?;
+            let logits = self.backend.read(&logits).await?;
+            if logits.first_non_finite().is_some() {
+                return Err(RunError::NonFinite { hook: "logits".to_owned() });
+            }
+            let (id, logprob) = sampler.choose(logits.row(next.len() - 1));
+            if self.config.eos_id == Some(id) {
+                break FinishReason::EndOfSequence;
+            }
+            steps.push(Step { id, logprob });
+            on_step(&steps);
+            next = vec![id];
+        };
+        Ok(Generated { steps, reason })
+    }
+}

@@ -1,0 +1,60 @@
+//! The engine's own tap: applies edits, keeps captures, lets the world breathe.
+
+use std::collections::BTreeSet;
+
+use super::{Pace, RunError, edits::Edits};
+use crate::{backend::Backend, hook::HookPoint, intervention::Window, model::tap::Tap};
+
+/// What happens at the hook points of one run.
+pub(super) struct Taps<'a, B: Backend, P> {
+    backend: &'a B,
+    edits: &'a Edits,
+    wanted: BTreeSet<HookPoint>,
+    window: Window,
+    captured: Vec<(HookPoint, B::Tensor)>,
+    pace: &'a mut P,
+}
+
+impl<'a, B: Backend, P: Pace> Taps<'a, B, P> {
+    /// For a run on `n_prompt` tokens that keeps `wanted`.
+    pub(super) fn new(
+        backend: &'a B,
+        edits: &'a Edits,
+        wanted: Vec<HookPoint>,
+        n_prompt: usize,
+        pace: &'a mut P,
+    ) -> Self {
+        let wanted = wanted.into_iter().collect();
+        Self { backend, edits, wanted, window: Window::whole(n_prompt), captured: vec![], pace }
+    }
+
+    /// The next pass covers the positions from `start` on.
+    pub(super) fn starts_at(&mut self, start: usize) {
+        self.window.start = start;
+    }
+
+    /// What was kept, in order of execution.
+    pub(super) fn into_captured(self) -> Vec<(HookPoint, B::Tensor)> {
+        self.captured
+    }
+}
+
+impl<B: Backend, P: Pace> Tap<B> for Taps<'_, B, P> {
+    type Error = RunError;
+
+    fn wants(&self, hook: HookPoint) -> bool {
+        self.wanted.contains(&hook) || self.edits.touch(hook)
+    }
+
+    fn at(&mut self, hook: HookPoint, value: B::Tensor) -> Result<B::Tensor, RunError> {
+        let value = self.edits.apply(self.backend, hook, value, self.window)?;
+        if self.wanted.contains(&hook) {
+            self.captured.push((hook, value.clone()));
+        }
+        Ok(value)
+    }
+
+    async fn between_blocks(&mut self) -> Result<(), RunError> {
+        Ok(self.pace.breathe().await?)
+    }
+}

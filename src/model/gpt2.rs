@@ -1,0 +1,219 @@
+//! GPT-2 (Radford et al. 2019), with and without its MLPs.
+//!
+//! This is the whole forward pass. It reads top to bottom like the paper; each value passes its tap under
+//! its TransformerLens name. Positions start after those that the cache already holds.
+
+use super::{
+    ModelConfig,
+    tap::Tap,
+    weights::{Affine, AttnWeights, BlockWeights, MlpWeights, Weights},
+};
+use crate::{
+    backend::Backend,
+    hook::{HookPoint, Site},
+};
+
+/// Keys and values of the positions seen so far, one pair a layer.
+#[derive(Clone, Debug)]
+pub struct KvCache<T> {
+    layers: Vec<Option<(T, T)>>, // k, v: [pos head d_head]
+    n_past: usize,
+}
+
+impl<T> KvCache<T> {
+    /// An empty cache.
+    pub fn new(n_layers: usize) -> Self {
+        Self { layers: (0..n_layers).map(|_| None).collect(), n_past: 0 }
+    }
+
+    /// How many positions it holds.
+    pub fn n_past(&self) -> usize {
+        self.n_past
+    }
+}
+
+/// Everything a pass needs beside its input.
+struct Pass<'a, B: Backend, P> {
+    b: &'a B,
+    config: &'a ModelConfig,
+    tap: &'a mut P,
+}
+
+/// Logits for `tokens`, which follow what `cache` holds. [pos d_vocab]
+///
+/// Errors: what the tap or the backend refuses.
+pub async fn forward<B: Backend, P: Tap<B>>(
+    b: &B,
+    config: &ModelConfig,
+    weights: &Weights<B::Tensor>,
+    tokens: &[u32],
+    cache: &mut KvCache<B::Tensor>,
+    tap: &mut P,
+) -> Result<B::Tensor, P::Error> {
+    let positions: Vec<u32> = (cache.n_past as u32..).take(tokens.len()).collect();
+    let embed = tap.at(HookPoint::Embed, b.gather(&weights.w_e, tokens)?)?; // [pos d_model]
+    let pos_embed = tap.at(HookPoint::PosEmbed, b.gather(&weights.w_pos, &positions)?)?; // [pos d_model]
+    let mut resid = b.add(&embed, &pos_embed)?;
+    for (layer, block) in weights.blocks.iter().enumerate() {
+        tap.between_blocks().await?;
+        let mut pass = Pass { b, config, tap };
+        resid = pass.block(layer, block, resid, &mut cache.layers[layer])?;
+    }
+    cache.n_past += tokens.len();
+    let mut pass = Pass { b, config, tap };
+    let normed = pass.norm(HookPoint::FinalScale, HookPoint::FinalNormalized, &weights.ln_final, &resid)?;
+    let w_u = weights.w_u.as_ref().unwrap_or(&weights.w_e);
+    let logits = b.linear_t(&normed, w_u, weights.b_u.as_ref())?; // einsum: pos d_model, d_vocab d_model -> pos d_vocab
+    tap.at(HookPoint::Logits, logits)
+}
+
+impl<B: Backend, P: Tap<B>> Pass<'_, B, P> {
+    /// The residual stream through one block. [pos d_model]
+    fn block(
+        &mut self,
+        layer: usize,
+        weights: &BlockWeights<B::Tensor>,
+        resid: B::Tensor,
+        past: &mut Option<(B::Tensor, B::Tensor)>,
+    ) -> Result<B::Tensor, P::Error> {
+        let hook = |site| HookPoint::Block(layer, site);
+        let resid_pre = self.tap.at(hook(Site::ResidPre), resid)?;
+        let attn_out = self.attention(layer, weights, &resid_pre, past)?;
+        let attn_out = self.tap.at(hook(Site::AttnOut), attn_out)?;
+        let resid_mid = self.b.add(&resid_pre, &attn_out)?;
+        let Some(mlp) = &weights.mlp else {
+            return self.tap.at(hook(Site::ResidPost), resid_mid);
+        };
+        let resid_mid = self.tap.at(hook(Site::ResidMid), resid_mid)?;
+        let mlp_out = self.mlp(layer, mlp, &resid_mid)?;
+        let mlp_out = self.tap.at(hook(Site::MlpOut), mlp_out)?;
+        let resid_post = self.b.add(&resid_mid, &mlp_out)?;
+        self.tap.at(hook(Site::ResidPost), resid_post)
+    }
+
+    /// What all heads write to the stream. [pos d_model]
+    fn attention(
+        &mut self,
+        layer: usize,
+        block: &BlockWeights<B::Tensor>,
+        resid_pre: &B::Tensor,
+        past: &mut Option<(B::Tensor, B::Tensor)>,
+    ) -> Result<B::Tensor, P::Error> {
+        let hook = |site| HookPoint::Block(layer, site);
+        let w = &block.attn;
+        let [q, k, v] = self.qkv(layer, block, resid_pre)?;
+        let q = self.tap.at(hook(Site::Q), q)?; // [pos head d_head]
+        let k = self.tap.at(hook(Site::K), k)?; // [pos head d_head]
+        let v = self.tap.at(hook(Site::V), v)?; // [pos head d_head]
+        let (k, v) = match past.take() {
+            Some((past_k, past_v)) => (self.b.append(&past_k, &k)?, self.b.append(&past_v, &v)?),
+            None => (k, v),
+        };
+        let scores = self.b.attn_scores(&q, &k, self.config.attn_scale(layer))?;
+        let scores = self.tap.at(hook(Site::AttnScores), scores)?; // [head q_pos k_pos]
+        let pattern = self.tap.at(hook(Site::Pattern), self.b.softmax(&scores)?)?; // [head q_pos k_pos]
+        let z = self.tap.at(hook(Site::Z), self.b.attn_mix(&pattern, &v)?)?; // [pos head d_head]
+        *past = Some((k, v));
+        self.write_out(layer, w, &z)
+    }
+
+    /// Queries, keys and values of all heads. Each [pos head d_head]
+    fn qkv(
+        &mut self,
+        layer: usize,
+        block: &BlockWeights<B::Tensor>,
+        resid_pre: &B::Tensor,
+    ) -> Result<[B::Tensor; 3], P::Error> {
+        let hook = |site| HookPoint::Block(layer, site);
+        let w = &block.attn;
+        let split = [Site::AttnIn, Site::QInput, Site::KInput, Site::VInput];
+        let is_split = split.into_iter().any(|site| self.tap.wants(hook(site)));
+        // Also where the inputs are split: ln1's own hook points show the stream that the heads share.
+        let normed = self.norm(hook(Site::Ln1Scale), hook(Site::Ln1Normalized), &block.ln1, resid_pre)?;
+        let readers =
+            [(Site::QInput, &w.w_q, &w.b_q), (Site::KInput, &w.w_k, &w.b_k), (Site::VInput, &w.w_v, &w.b_v)];
+        if !is_split {
+            let read = |(_, w, b): (Site, _, _)| {
+                let x = self.b.linear(&normed, w, Some(b))?;
+                self.split_heads(&x)
+            };
+            let [q, k, v] = readers.map(read);
+            return Ok([q?, k?, v?]);
+        }
+        let attn_in = self.b.repeat_heads(resid_pre, self.config.n_heads)?;
+        let attn_in = self.tap.at(hook(Site::AttnIn), attn_in)?; // [pos head d_model]
+        let mut read = |(site, w, b): (Site, _, _)| {
+            let input = self.tap.at(hook(site), attn_in.clone())?;
+            let normed = self.norm_untapped(&block.ln1, &input)?;
+            let x = self.b.heads_in(&normed, w)?; // einsum: pos head d_model, d_model (head d_head) -> pos head d_head
+            let x = self.b.affine(&self.merge_heads(&x)?, None, Some(b))?;
+            self.split_heads(&x)
+        };
+        let [q, k, v] = readers.map(&mut read);
+        Ok([q?, k?, v?])
+    }
+
+    /// From each head's z to the stream. [pos d_model]
+    fn write_out(
+        &mut self,
+        layer: usize,
+        w: &AttnWeights<B::Tensor>,
+        z: &B::Tensor,
+    ) -> Result<B::Tensor, P::Error> {
+        let result_hook = HookPoint::Block(layer, Site::Result);
+        if !self.tap.wants(result_hook) {
+            return Ok(self.b.linear(&self.merge_heads(z)?, &w.w_o, Some(&w.b_o))?);
+        }
+        let result = self.b.heads_out(z, &w.w_o)?; // einsum: pos head d_head, (head d_head) d_model -> pos head d_model
+        let result = self.tap.at(result_hook, result)?;
+        Ok(self.b.affine(&self.b.sum_heads(&result)?, None, Some(&w.b_o))?)
+    }
+
+    /// What the MLP writes to the stream. [pos d_model]
+    fn mlp(
+        &mut self,
+        layer: usize,
+        w: &MlpWeights<B::Tensor>,
+        resid_mid: &B::Tensor,
+    ) -> Result<B::Tensor, P::Error> {
+        let hook = |site| HookPoint::Block(layer, site);
+        let mlp_in = self.tap.at(hook(Site::MlpIn), resid_mid.clone())?;
+        let normed = self.norm(hook(Site::Ln2Scale), hook(Site::Ln2Normalized), &w.ln2, &mlp_in)?;
+        let pre = self.tap.at(hook(Site::MlpPre), self.b.linear(&normed, &w.w_in, Some(&w.b_in))?)?; // [pos d_mlp]
+        let post = self.tap.at(hook(Site::MlpPost), self.b.activate(&pre, self.config.activation)?)?; // [pos d_mlp]
+        Ok(self.b.linear(&post, &w.w_out, Some(&w.b_out))?)
+    }
+
+    /// A norm with its two hook points; the weight and bias come after both.
+    fn norm(
+        &mut self,
+        scale_hook: HookPoint,
+        normalized_hook: HookPoint,
+        affine: &Affine<B::Tensor>,
+        x: &B::Tensor,
+    ) -> Result<B::Tensor, P::Error> {
+        let (kind, eps) = (self.config.norm, self.config.eps);
+        let scale = self.tap.at(scale_hook, self.b.norm_scale(x, kind, eps)?)?; // [pos 1]
+        let normalized = self.tap.at(normalized_hook, self.b.normalize(x, &scale, kind)?)?; // [pos d_model]
+        Ok(self.b.affine(&normalized, affine.w.as_ref(), affine.b.as_ref())?)
+    }
+
+    /// The same norm where each head has an input of its own.
+    fn norm_untapped(&self, affine: &Affine<B::Tensor>, x: &B::Tensor) -> Result<B::Tensor, P::Error> {
+        let (kind, eps) = (self.config.norm, self.config.eps);
+        let normalized = self.b.normalize(x, &self.b.norm_scale(x, kind, eps)?, kind)?;
+        Ok(self.b.affine(&normalized, affine.w.as_ref(), affine.b.as_ref())?)
+    }
+
+    /// `[pos (head d_head)] -> [pos head d_head]`
+    fn split_heads(&self, x: &B::Tensor) -> Result<B::Tensor, P::Error> {
+        let n_pos = self.b.shape(x)[0];
+        Ok(self.b.reshape(x, &[n_pos, self.config.n_heads, self.config.d_head])?)
+    }
+
+    /// `[pos head d_head] -> [pos (head d_head)]`
+    fn merge_heads(&self, x: &B::Tensor) -> Result<B::Tensor, P::Error> {
+        let n_pos = self.b.shape(x)[0];
+        Ok(self.b.reshape(x, &[n_pos, self.config.n_heads * self.config.d_head])?)
+    }
+}
