@@ -1,2 +1,148 @@
 //! `cargo xtask`: build, serve and check Vitrine.
-fn main() {}
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use xtask::play::{self, Open};
+use xtask::server::{Isolation, Options};
+use xtask::webdriver::chrome::Window;
+use xtask::{bench, golden, site, stages, tidy};
+
+/// The tasks of this checkout.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about)]
+struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Build the app, serve it on this machine and open it in a browser.
+    Play(Serve),
+    /// Serve a site that was built before.
+    Serve(Serve),
+    /// Build the static site: any file server can host it, under any path.
+    Build {
+        /// Where to leave it [default: dist].
+        #[arg(long)]
+        dist: Option<PathBuf>,
+    },
+    /// Run what CI runs, cheapest first, and stop at the first failure.
+    Test {
+        /// Only these stages, in their usual order.
+        #[arg(value_parser = clap::builder::PossibleValuesParser::new(stages::names()))]
+        stages: Vec<String>,
+    },
+    /// Check the rules of the house that no compiler checks.
+    Tidy,
+    /// Run end-to-end tests in a browser.
+    E2e {
+        /// Only tests whose name contains one of these words.
+        words: Vec<String>,
+        /// Show the browser.
+        #[arg(long)]
+        show: bool,
+        /// Test the site in dist/ as it is.
+        #[arg(long)]
+        no_build: bool,
+    },
+    /// Measure: the native benches, or the site in a browser.
+    Bench {
+        #[command(subcommand)]
+        what: Option<Bench>,
+    },
+    /// Print what a visitor loads, against the budget.
+    Size,
+    /// Make the golden files anew (needs Python).
+    Golden {
+        /// Passed on to tests/golden/make.py.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+}
+
+#[derive(clap::Args)]
+struct Serve {
+    /// The first port to try.
+    #[arg(long, default_value_t = 8128)]
+    port: u16,
+    /// Only print the address.
+    #[arg(long)]
+    no_open: bool,
+    /// Send the headers (COOP, COEP) that let a page use shared memory.
+    #[arg(long)]
+    isolated: bool,
+    /// The site's folder [default: dist].
+    #[arg(long)]
+    dist: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// `cargo bench`.
+    Native,
+    /// From opening the page to the first live answer, in a headless Chromium.
+    Browser {
+        /// How often.
+        #[arg(long, default_value_t = bench::browser::N_RUNS)]
+        runs: usize,
+        /// Measure the site in dist/ as it is.
+        #[arg(long)]
+        no_build: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Args::parse().verb) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(verb: Verb) -> Result<()> {
+    match verb {
+        Verb::Play(serve) => {
+            site::build(&play::dist_or_default(serve.dist.as_deref()))?;
+            self::serve(&serve)
+        }
+        Verb::Serve(serve) => self::serve(&serve),
+        Verb::Build { dist } => site::build(&play::dist_or_default(dist.as_deref())),
+        Verb::Test { stages } => stages::run(&stages),
+        Verb::Tidy => tidy::run(),
+        Verb::E2e { words, show, no_build } => {
+            if !no_build {
+                site::build(&xtask::paths::dist())?;
+            }
+            stages::browser::run_e2e(&words, if show { Window::Shown } else { Window::Headless })
+        }
+        Verb::Bench { what: None | Some(Bench::Native) } => bench::native(),
+        Verb::Bench { what: Some(Bench::Browser { runs, no_build }) } => {
+            if !no_build {
+                site::build(&xtask::paths::dist())?;
+            }
+            bench::browser::run(runs)
+        }
+        Verb::Size => {
+            let sizes = site::size::measure(&xtask::paths::dist())?;
+            site::size::print(&sizes);
+            site::size::check(&sizes)
+        }
+        Verb::Golden { args } => golden::make(&args),
+    }
+}
+
+fn serve(serve: &Serve) -> Result<()> {
+    let options = Options {
+        dist: play::dist_or_default(serve.dist.as_deref()),
+        port: serve.port,
+        base: "/".into(),
+        isolation: if serve.isolated { Isolation::CrossOriginIsolated } else { Isolation::Plain },
+    };
+    play::serve(&options, if serve.no_open { Open::Nothing } else { Open::Browser })
+}
