@@ -2,4 +2,12 @@
 //!
 //! Pure arithmetic and text, tested natively. It never touches a page: no Leptos, no DOM, no colour value.
 
+pub mod address;
+pub mod bars;
+pub mod chips;
+pub mod elevation;
+pub mod finding;
+pub mod head_score;
+pub mod number;
+pub mod sampling;
 pub mod token_strip;
