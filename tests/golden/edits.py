@@ -25,12 +25,15 @@ def as_hook(intervention: dict, source: torch.Tensor | None):
     assert not unknown, f"{at} has no axis {unknown}"
 
     def hook(value, hook):  # noqa: ARG001
-        n = value.shape[1:]
-        to = [_indices(select.get(axis), size) for axis, size in zip(axes(at), n, strict=True)]
+        names, sizes = axes(at), value.shape[1:]
+        if len(sizes) == len(names) + 1:
+            # With split inputs ln1 has a head axis; an edit of ln1 is one of what every head reads.
+            names.insert(1, "head")
+        to = [_indices(select.get(axis), size) for axis, size in zip(names, sizes, strict=True)]
         source_from = list(to)
         if "positions" in edit:
             assert "pos" not in select, "a position map selects by itself"
-            pos_axis = axes(at).index("pos")
+            pos_axis = names.index("pos")
             to[pos_axis] = [pair[0] for pair in edit["positions"]]
             source_from[pos_axis] = [pair[1] for pair in edit["positions"]]
         value = value.clone()
@@ -145,6 +148,11 @@ def golden_cases(d_model: int, tokens: list[int]) -> list[dict]:
         # Several at once: two edits of one hook point act in the order of the list.
         case("add-then-scale", [_add("blocks.1.hook_resid_pre", 1.0, component=4), _scale("blocks.1.hook_resid_pre", 3.0, component=4)], ["blocks.1.hook_resid_pre"]),
         case("head-and-neuron", [_zero("blocks.0.attn.hook_z", head=0), _set("blocks.2.mlp.hook_post", -1.0, component=0)], late),
+        case(
+            "set-ln1-scale-and-add-q-input",
+            [_set("blocks.1.ln1.hook_scale", 1.5), _add("blocks.1.hook_q_input", vector(d_model), head=1)],
+            ["blocks.1.attn.hook_q", "blocks.1.attn.hook_k"],
+        ),
         # A path patch: the source run is itself edited.
         case(
             "patch-from-edited-run",

@@ -1,6 +1,6 @@
 """Writes the golden files that the Rust engine is held against. See README.md.
 
-    python tests/golden/make.py --out tests/golden
+    python tests/golden/make.py
 """
 
 import argparse
@@ -31,7 +31,7 @@ N_NEW_TOKENS = 20
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="folder to write into")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="folder to write into; this one by default")
     out = parser.parse_args().out
 
     logging.disable(logging.WARNING)

@@ -1,0 +1,99 @@
+//! Interventions, against the same edits made as TransformerLens hooks.
+
+use std::collections::BTreeMap;
+
+use vitrine::{
+    backend::cpu::Cpu,
+    engine::Engine,
+    hook::{HookPoint, Presence},
+    run::WeightForm,
+    tensor::HostTensor,
+};
+
+use super::files::{self, EditCase};
+use crate::compare::{GOLDEN_TOL, compare};
+
+const MODEL: &str = "gpt2-tiny";
+
+/// Known bug: where heads read inputs of their own, an edit at ln1's hook points is lost.
+const LOST_WHERE_INPUTS_ARE_SPLIT: [&str; 2] = ["set-ln1-scale", "set-ln1-scale-and-add-q-input"];
+
+#[test]
+fn every_intervention_does_what_it_does_in_transformer_lens() {
+    let failed =
+        [failures(WeightForm::Raw, "raw", &[]), failures(WeightForm::Processed, "processed", &[])].concat();
+    assert_known(&failed, &LOST_WHERE_INPUTS_ARE_SPLIT[1..]);
+}
+
+#[test]
+fn asking_for_optional_hook_points_changes_no_intervention() {
+    let points = super::engine(MODEL).config().hook_points();
+    let optional: Vec<HookPoint> =
+        points.into_iter().filter(|point| point.presence() == Presence::OnRequest).collect();
+    assert!(!optional.is_empty());
+    let raw = failures(WeightForm::Raw, "raw", &optional);
+    let processed = failures(WeightForm::Processed, "processed", &optional);
+    assert_known(&[raw, processed].concat(), &LOST_WHERE_INPUTS_ARE_SPLIT);
+}
+
+/// A case that fails, and its first divergence.
+type Failed = (String, String);
+
+/// Known bugs are expected to break: whoever mends one takes it off the list.
+fn assert_known(failed: &[Failed], known: &[&str]) {
+    let (names, whys): (Vec<&str>, Vec<&str>) =
+        failed.iter().map(|(name, why)| (name.as_str(), why.as_str())).unzip();
+    assert_eq!(names, known, "{}", whys.join("\n"));
+}
+
+/// Runs every case, with `also` captured beside what the case looks at.
+fn failures(weights: WeightForm, file: &str, also: &[HookPoint]) -> Vec<Failed> {
+    let engine = super::engine(MODEL);
+    let want = files::tensors(&format!("{MODEL}/interventions-{file}.safetensors"));
+    let cases: Vec<EditCase> = files::cases(&format!("{MODEL}/interventions-{file}.json"));
+    let n_watched: usize = cases.iter().map(|case| case.capture.len() + 1).sum();
+    assert_eq!(n_watched, want.len(), "every golden value is compared");
+    let mut failed = vec![];
+    for case in &cases {
+        assert_eq!(case.weights, weights, "{}", case.name);
+        if let Err(why) = check(&engine, case, &want, also) {
+            failed.push((case.name.clone(), format!("{}: {why}", case.name)));
+        }
+    }
+    failed
+}
+
+fn check(
+    engine: &Engine<Cpu>,
+    case: &EditCase,
+    want: &BTreeMap<String, HostTensor>,
+    also: &[HookPoint],
+) -> Result<(), String> {
+    let watched = case.capture.iter().map(|name| name.parse().expect("a hook point"));
+    // In order of execution, so that the first divergence comes first.
+    let mut watched: Vec<HookPoint> = watched.chain([HookPoint::Logits]).collect();
+    watched.sort_unstable();
+    let capture = watched.iter().chain(also).copied();
+    let result = super::run(engine, case.weights, &case.tokens, &case.interventions, capture)
+        .map_err(|error| error.to_string())?;
+    for point in watched {
+        let want = &want[&format!("{}/{point}", case.name)];
+        compare(&point.to_string(), &result.captures[&point], want, GOLDEN_TOL)
+            .map_err(|divergence| divergence.to_string())?;
+    }
+    Ok(())
+}
+
+#[test]
+fn an_ignored_intervention_is_noticed() {
+    let engine = super::engine(MODEL);
+    let want = files::tensors(&format!("{MODEL}/interventions-raw.safetensors"));
+    let cases: Vec<EditCase> = files::cases(&format!("{MODEL}/interventions-raw.json"));
+    for case in cases {
+        let result = super::run(&engine, case.weights, &case.tokens, &[], [HookPoint::Logits])
+            .expect("a golden model runs");
+        let want = &want[&format!("{}/logits", case.name)];
+        let divergence = compare("logits", &result.captures[&HookPoint::Logits], want, GOLDEN_TOL);
+        assert!(divergence.is_err(), "{}", case.name);
+    }
+}

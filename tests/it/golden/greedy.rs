@@ -1,0 +1,33 @@
+//! Greedy text with cached keys and values, against transformers' generate.
+
+use vitrine::{
+    engine::NoPace,
+    prompt::Prompt,
+    protocol::{FinishReason, GenerateSpec},
+    run::WeightForm,
+};
+
+use super::{files::MODELS, hooks::cases};
+
+#[test]
+fn greedy_text_is_transformers() {
+    for model in MODELS {
+        let engine = super::engine(model);
+        for case in cases(model, WeightForm::Raw) {
+            let spec = GenerateSpec {
+                prompt: Prompt::Tokens { tokens: case.tokens.clone() },
+                max_new_tokens: case.greedy.len(),
+                temperature: 0.0,
+                top_k: None,
+                top_p: None,
+                seed: 0,
+                interventions: vec![],
+            };
+            let generated = pollster::block_on(engine.generate(&spec, &mut NoPace, |_| {}))
+                .unwrap_or_else(|error| panic!("{model}: {error}"));
+            let ids: Vec<u32> = generated.steps.iter().map(|step| step.id).collect();
+            assert_eq!(ids, case.greedy, "{model} after {:?}", case.tokens);
+            assert_eq!(generated.reason, FinishReason::MaxNewTokens, "{model}");
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! The native integration tests, one binary.
+#![cfg(not(target_arch = "wasm32"))]
+
+mod compare;
+mod golden;
