@@ -5,9 +5,15 @@
 pub mod address;
 pub mod bars;
 pub mod chips;
+pub mod color;
+pub mod download;
 pub mod elevation;
+pub mod export;
 pub mod finding;
+pub mod head_grid;
 pub mod head_score;
+pub mod heatmap;
 pub mod number;
+pub mod reading;
 pub mod sampling;
 pub mod token_strip;

@@ -67,7 +67,8 @@ impl Address {
     pub fn write(&self) -> String {
         let plain = Self::default();
         let (sampling, usual) = (&self.sampling, &plain.sampling);
-        let changed = |key: &str, value: String, is_changed: bool| is_changed.then(|| format!("{key}={value}"));
+        let changed =
+            |key: &str, value: String, is_changed: bool| is_changed.then(|| format!("{key}={value}"));
         let fields = [
             self.model.as_ref().map(|model| format!("model={}", encode(model))),
             self.prompt.as_ref().map(|prompt| format!("prompt={}", encode(prompt))),
@@ -79,7 +80,11 @@ impl Address {
             changed("k", sampling.top_k.to_string(), sampling.top_k != usual.top_k),
             changed("p", sampling.top_p.to_string(), sampling.top_p != usual.top_p),
             changed("seed", sampling.seed.to_string(), sampling.seed != usual.seed),
-            changed("n", sampling.max_new_tokens.to_string(), sampling.max_new_tokens != usual.max_new_tokens),
+            changed(
+                "n",
+                sampling.max_new_tokens.to_string(),
+                sampling.max_new_tokens != usual.max_new_tokens,
+            ),
             self.is_embed.then(|| "embed".to_owned()),
         ];
         let fields: Vec<String> = fields.into_iter().flatten().collect();

@@ -66,11 +66,16 @@ fn expected(answer: &Answer, before: usize) -> Option<Expected> {
     let position = answer.positions.get(before)?;
     let logprob = position.next_logprob?;
     Some(Expected {
-        surprise: (-logprob / MAX_SURPRISE_NATS).clamp(0.0, 1.0),
+        surprise: surprise(logprob),
         prob_text: number::prob(logprob.exp()),
         logprob_text: number::nats(logprob),
         rank_text: ordinal(position.next_rank? + 1),
     })
+}
+
+/// Where a log-probability lies on the scale from certain (0) to [`MAX_SURPRISE_NATS`] (1).
+pub fn surprise(logprob: f32) -> f32 {
+    (-logprob / MAX_SURPRISE_NATS).clamp(0.0, 1.0)
 }
 
 /// `1st`, `2nd`, `11th`.
@@ -114,6 +119,9 @@ mod tests {
 
     #[test]
     fn ordinals() {
-        assert_eq!([1, 2, 3, 4, 11, 12, 21, 113].map(ordinal), ["1st", "2nd", "3rd", "4th", "11th", "12th", "21st", "113th"]);
+        assert_eq!(
+            [1, 2, 3, 4, 11, 12, 21, 113].map(ordinal),
+            ["1st", "2nd", "3rd", "4th", "11th", "12th", "21st", "113th"]
+        );
     }
 }

@@ -148,18 +148,10 @@ fn windows(n_heads: usize, n_rows: usize, at: Point, pane: f32) -> Vec<Window> {
     (0..n_heads)
         .map(|head| {
             let (row, col) = (head / n_cols, head % n_cols);
-            let hit = Rect {
-                x: at.x + 2.0 + col as f32 * cell.width,
-                y: at.y + row as f32 * cell.height,
-                ..cell
-            };
+            let hit =
+                Rect { x: at.x + 2.0 + col as f32 * cell.width, y: at.y + row as f32 * cell.height, ..cell };
             let width = (cell.width - 5.0).min(pane * 1.4);
-            let pane = Rect {
-                x: hit.x + (cell.width - width) / 2.0,
-                y: hit.y + 3.0,
-                width,
-                height: pane,
-            };
+            let pane = Rect { x: hit.x + (cell.width - width) / 2.0, y: hit.y + 3.0, width, height: pane };
             Window { head, pane, hit }
         })
         .collect()
@@ -211,7 +203,8 @@ mod tests {
                     assert!(SHAFT <= x && x + width <= WIDTH, "{n_heads} heads: {window:?}");
                     assert!(storey.wall.y <= y && y + height <= storey.wall.y + storey.wall.height + 0.1);
                     assert!(storey.windows[..idx].iter().all(|other| {
-                        other.hit.x + other.hit.width <= x + 0.01 || other.hit.y + other.hit.height <= y + 0.01
+                        other.hit.x + other.hit.width <= x + 0.01
+                            || other.hit.y + other.hit.height <= y + 0.01
                     }));
                 }
             }

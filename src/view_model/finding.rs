@@ -46,10 +46,9 @@ fn sentence(score: HeadScore, layer: usize, head: usize, value: f32, n_repeated:
     let over = match score {
         HeadScore::Induction if n_repeated == 1 => " over 1 repeated token".to_owned(),
         HeadScore::Induction => format!(" over {n_repeated} repeated tokens"),
-        HeadScore::PreviousToken
-        | HeadScore::DuplicateToken
-        | HeadScore::FirstToken
-        | HeadScore::Entropy => String::new(),
+        HeadScore::PreviousToken | HeadScore::DuplicateToken | HeadScore::FirstToken | HeadScore::Entropy => {
+            String::new()
+        }
     };
     format!("{lead} layer {layer} head {head}, score {value:.2}{over}")
 }

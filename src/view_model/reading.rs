@@ -1,0 +1,158 @@
+//! Attention told over the text: what one query reads, who reads it, and the strongest pairs, in words.
+
+use super::{
+    heatmap::{Cell, Heatmap, Quantity},
+    number,
+    token_strip::TokenText,
+};
+
+/// One token of the text, seen from the token in focus.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Reading {
+    /// Whether it is the token in focus.
+    pub is_query: bool,
+    /// How much the one in focus reads it, 0 to 1.
+    pub reads: f32,
+    /// How much it reads the one in focus, 0 to 1.
+    pub read_by: f32,
+}
+
+/// A query and the key that it looks at.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pair {
+    /// The query's position.
+    pub q: usize,
+    /// The key's position.
+    pub k: usize,
+    /// The attention, or the score.
+    pub value: f32,
+}
+
+/// Every token as seen from position `pos`. Weights are values, not places on a scale; scores before
+/// the softmax are no weights, so pass a map of attention.
+pub fn readings(map: &Heatmap, pos: usize) -> Vec<Reading> {
+    let weight = |q: usize, k: usize| match map.cell(q, k) {
+        Cell::Value(value) => value.clamp(0.0, 1.0),
+        Cell::Hidden(_) | Cell::Masked => 0.0,
+    };
+    (0..map.n)
+        .map(|other| Reading {
+            is_query: other == pos,
+            reads: weight(pos, other),
+            read_by: if other == pos { 0.0 } else { weight(other, pos) },
+        })
+        .collect()
+}
+
+/// The `n` largest drawn values, largest first; of equals, the earlier query.
+pub fn strongest(map: &Heatmap, n: usize) -> Vec<Pair> {
+    let mut pairs: Vec<Pair> =
+        map.drawn().filter(|(_, _, value)| 0.0 < *value).map(|(q, k, value)| Pair { q, k, value }).collect();
+    pairs.sort_by(|a, b| b.value.total_cmp(&a.value).then((a.q, a.k).cmp(&(b.q, b.k))));
+    pairs.truncate(n);
+    pairs
+}
+
+/// "‘·fox’ (7) attends 0.910 to ‘·brown’ (3)"
+pub fn pair_sentence(pair: Pair, quantity: Quantity, tokens: &[TokenText]) -> String {
+    let Pair { q, k, value } = pair;
+    let (query, key) = (tokens[q].quoted(), tokens[k].quoted());
+    match quantity {
+        Quantity::Attention => format!("{query} ({q}) attends {} to {key} ({k})", number::prob(value)),
+        Quantity::Score => format!("{query} ({q}) scores {} against {key} ({k})", number::nats(value)),
+    }
+}
+
+/// A cell in words: "query 7 ‘·Mary’ → key 3 ‘·John’, attention 0.412".
+pub fn cell_sentence(map: &Heatmap, tokens: &[TokenText], q: usize, k: usize) -> String {
+    let name = format!("query {q} {} → key {k} {}", tokens[q].quoted(), tokens[k].quoted());
+    let value = |value: f32| match map.quantity {
+        Quantity::Attention => format!("attention {}", number::prob(value)),
+        Quantity::Score => format!("score {}", number::nats(value)),
+    };
+    match map.cell(q, k) {
+        Cell::Value(number) => format!("{name}, {}", value(number)),
+        Cell::Hidden(number) => format!("{name}, {} (position 0 is hidden)", value(number)),
+        Cell::Masked => format!("{name}, masked: the key comes after the query"),
+    }
+}
+
+/// A query in words, for a screen reader: "query 7, space Mary: reads space John 0.412, ..".
+pub fn spoken(map: &Heatmap, tokens: &[TokenText], pos: usize) -> String {
+    let mut keys: Vec<Pair> = (0..=pos)
+        .filter_map(|k| match map.cell(pos, k) {
+            Cell::Value(value) => Some(Pair { q: pos, k, value }),
+            Cell::Hidden(_) | Cell::Masked => None,
+        })
+        .filter(|pair| 0.05 <= pair.value)
+        .collect();
+    keys.sort_by(|a, b| b.value.total_cmp(&a.value));
+    let reads: Vec<String> = keys
+        .iter()
+        .take(3)
+        .map(|pair| format!("{} at {} with {:.2}", tokens[pair.k].spoken, pair.k, pair.value))
+        .collect();
+    let reads = if reads.is_empty() { "no shown token above 0.05".to_owned() } else { reads.join(", ") };
+    format!("Position {pos}, {}, reads {reads}", tokens[pos].spoken)
+}
+
+/// A head's summary, a line a pair, ready to be pasted.
+pub fn summary(map: &Heatmap, tokens: &[TokenText], n: usize) -> String {
+    let lines: Vec<String> = strongest(map, n)
+        .into_iter()
+        .map(|pair| format!("· {}", pair_sentence(pair, map.quantity, tokens)))
+        .collect();
+    format!("{} ({})\n{}", super::head_grid::name(map.head), map.hook(), lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        prompt::Token,
+        view_model::{
+            heatmap::{
+                FirstKey,
+                tests::{map, pattern},
+            },
+            token_strip::token_text,
+        },
+    };
+
+    fn tokens(words: &[&str]) -> Vec<TokenText> {
+        let token =
+            |text: &&str| Token { id: 1, text: Some((*text).to_owned()), bytes: None, is_special: false };
+        words.iter().map(|word| token_text(&token(word))).collect()
+    }
+
+    #[test]
+    fn one_token_reads_and_is_read() {
+        let previous = map(&pattern(4, 0.25, |q| q.saturating_sub(1)), FirstKey::Hidden);
+        let readings = readings(&previous, 2);
+        assert_eq!(readings[1], Reading { is_query: false, reads: 0.75, read_by: 0.0 });
+        assert_eq!(readings[2], Reading { is_query: true, reads: 0.0, read_by: 0.0 });
+        assert_eq!(readings[3], Reading { is_query: false, reads: 0.0, read_by: 0.75 });
+        assert_eq!(readings[0].reads, 0.0); // Hidden.
+    }
+
+    #[test]
+    fn sentences_name_axes_tokens_and_unit() {
+        let words = tokens(&["The", " fox", " ran", "\n"]);
+        let previous = map(&pattern(4, 0.25, |q| q.saturating_sub(1)), FirstKey::Hidden);
+        let cell = |q, k| cell_sentence(&previous, &words, q, k);
+        assert_eq!(cell(2, 1), "query 2 ‘·ran’ → key 1 ‘·fox’, attention 0.750");
+        assert_eq!(cell(2, 0), "query 2 ‘·ran’ → key 0 ‘The’, attention 0.250 (position 0 is hidden)");
+        assert_eq!(cell(1, 3), "query 1 ‘·fox’ → key 3 ‘↵’, masked: the key comes after the query");
+        assert_eq!(spoken(&previous, &words, 3), "Position 3, newline, reads space ran at 2 with 0.75");
+        assert_eq!(
+            summary(&previous, &words, 1),
+            "Layer 1 head 3 (blocks.1.attn.hook_pattern)\n· ‘·ran’ (2) attends 0.750 to ‘·fox’ (1)"
+        );
+    }
+
+    #[test]
+    fn the_strongest_come_first_and_zeros_never() {
+        let previous = map(&pattern(3, 0.25, |q| q.saturating_sub(1)), FirstKey::Hidden);
+        assert_eq!(strongest(&previous, 9), [Pair { q: 2, k: 1, value: 0.75 }]);
+    }
+}
