@@ -37,4 +37,6 @@ pub mod protocol;
 pub mod view_model;
 
 #[cfg(all(feature = "ui", target_arch = "wasm32"))]
+pub mod client;
+#[cfg(all(feature = "ui", target_arch = "wasm32"))]
 pub mod ui;

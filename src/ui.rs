@@ -1,5 +1,67 @@
-//! The page: panels over one shared focus.
+//! The page: panels over one shared focus, and the engine behind a door.
+//!
+//! A component draws a view model and reports what the user does; it neither computes nor waits.
 
+use leptos::{mount::mount_to, prelude::*};
+use wasm_bindgen::JsCast as _;
+
+use crate::client::Client;
+
+pub mod actions;
+pub mod address;
+pub mod alert;
+pub mod app;
+pub mod bars;
+pub mod card;
+pub mod dom;
+pub mod elevation;
+pub mod findings;
 pub mod focus;
+pub mod header;
+pub mod help;
+pub mod hook;
+pub mod inspector;
+pub mod keys;
 pub mod mark;
+pub mod models;
 pub mod panel;
+pub mod prompt;
+pub mod state;
+pub mod strip;
+pub mod theme;
+
+use app::App;
+use state::{Engine, State};
+
+/// Puts the page in place of the skeleton that came with it.
+pub fn start() {
+    console_error_panic_hook::set_once();
+    let document = dom::document();
+    let skeleton = document.query_selector("#page").ok().flatten();
+    let place: web_sys::HtmlElement = match skeleton {
+        Some(skeleton) => skeleton.unchecked_into(),
+        None => document.body().expect("a document that runs scripts has a body"),
+    };
+    place.set_inner_html("");
+    mount_to(place, App).forget();
+}
+
+/// A client whose engine, when it fails, fails visibly.
+fn connect(engine: RwSignal<Engine>) -> Client {
+    Client::start(move |failure| engine.set(Engine::Failed(failure)))
+}
+
+/// State that comes with the page, before the address has its say.
+const OWN_QUESTION: &str = include_str!("../assets/stored/attention.question.json");
+/// The name of its stored answer.
+const OWN_ANSWER: &str = "attention";
+
+/// The text of the page's own prompt.
+fn own_prompt() -> String {
+    use crate::{analysis::Question, prompt::Prompt};
+    let question: Question = serde_json::from_str(OWN_QUESTION).expect("the stored question is checked by a test");
+    match question.prompt() {
+        Prompt::Text { text, .. } => text.clone(),
+        Prompt::Tokens { .. } => String::new(),
+    }
+}

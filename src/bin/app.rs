@@ -1,2 +1,7 @@
 //! The page.
-fn main() {}
+
+/// Mounts it; natively there is nothing to mount.
+fn main() {
+    #[cfg(target_arch = "wasm32")]
+    vitrine::ui::start();
+}

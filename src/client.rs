@@ -1,0 +1,303 @@
+//! The page's side of the protocol: one worker, numbered requests, replies routed to whoever asked.
+//!
+//! Every panel, the URL and `window.vitrine` go through the same [`Client`]. It never knows what an
+//! answer means, and it never waits on the engine: a request is a future.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    future::Future,
+    rc::Rc,
+};
+
+use crate::{
+    analysis::{Answer, Question},
+    failure::{Failure, FailureKind},
+    prompt::{Bos, Token},
+    protocol::{FinishReason, FromEngine, GenerateSpec, ModelCard, RunId, ToEngine, VERSION},
+};
+
+pub mod api;
+mod link;
+mod mailbox;
+mod source;
+
+pub use source::Source;
+
+use link::Link;
+use mailbox::Mailbox;
+
+/// A handle on the engine; clones share it.
+#[derive(Clone)]
+pub struct Client(Rc<Inner>);
+
+struct Inner {
+    link: RefCell<Option<Link>>,
+    is_ready: Cell<bool>,
+    /// What waits for `Ready`.
+    outbox: RefCell<Vec<(ToEngine, js_sys::Array)>>,
+    mailboxes: RefCell<BTreeMap<RunId, Mailbox>>,
+    n_runs: Cell<u32>,
+    on_stop: Box<dyn Fn(Failure)>,
+}
+
+/// The answer to a question, and what it took.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    /// The answer.
+    pub answer: Answer,
+    /// Time the engine took, milliseconds.
+    pub elapsed_millis: f64,
+}
+
+/// How a download stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Progress {
+    /// The file.
+    pub file: String,
+    /// Bytes so far.
+    pub done_bytes: u64,
+    /// Bytes in all, where the server says.
+    pub total_bytes: Option<u64>,
+}
+
+/// One more token of a continuation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Generated {
+    /// The token.
+    pub token: Token,
+    /// Its log-probability at temperature 1, nats.
+    pub logprob: f32,
+    /// The continuation so far.
+    pub text: String,
+}
+
+/// How a continuation ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Finished {
+    /// Why.
+    pub reason: FinishReason,
+    /// Time per token, milliseconds.
+    pub millis_per_token: f64,
+}
+
+impl Client {
+    /// Starts the engine. `on_stop` hears of it when the engine itself fails.
+    pub fn start(on_stop: impl Fn(Failure) + 'static) -> Self {
+        let client = Self(Rc::new(Inner {
+            link: RefCell::default(),
+            is_ready: Cell::new(false),
+            outbox: RefCell::default(),
+            mailboxes: RefCell::default(),
+            n_runs: Cell::new(0),
+            on_stop: Box::new(on_stop),
+        }));
+        client.restart();
+        client
+    }
+
+    /// Replaces the engine by a fresh one, which knows no model.
+    pub fn restart(&self) {
+        let inner = &self.0;
+        inner.is_ready.set(false);
+        inner.outbox.borrow_mut().clear();
+        inner.abandon(&Failure::new(FailureKind::Cancelled, "The engine was restarted.", "Ask again."));
+        let weak = Rc::downgrade(inner);
+        let link = Link::open(move |letter| {
+            if let Some(inner) = weak.upgrade() {
+                inner.receive(letter);
+            }
+        });
+        match link {
+            Ok(link) => *inner.link.borrow_mut() = Some(link),
+            Err(failure) => inner.stop(failure),
+        }
+    }
+
+    /// Loads a model under the name `model`.
+    ///
+    /// Errors: a [`Failure`] in the user's words; a model loaded before under that name stays.
+    pub fn load<F: Fn(Progress) + 'static>(
+        &self,
+        model: &str,
+        source: Source,
+        on_progress: F,
+    ) -> impl Future<Output = Result<ModelCard, Failure>> + use<F> {
+        let (client, model) = (self.clone(), model.to_owned());
+        async move {
+            let (source, files) = source.for_message().await?;
+            let (_, mailbox) = client.request(|run| ToEngine::Load { run, model, source }, files);
+            loop {
+                match mailbox.next().await {
+                    FromEngine::Progress { file, done_bytes, total_bytes, .. } => {
+                        on_progress(Progress { file, done_bytes, total_bytes });
+                    }
+                    FromEngine::Loaded { card, .. } => return Ok(*card),
+                    other => return Err(failure_of(other)),
+                }
+            }
+        }
+    }
+
+    /// Asks a question; the id is for [`Client::cancel`].
+    ///
+    /// Errors: a [`Failure`] in the user's words.
+    pub fn ask(
+        &self,
+        model: &str,
+        question: Question,
+    ) -> (RunId, impl Future<Output = Result<Answered, Failure>> + use<>) {
+        let model = model.to_owned();
+        let (run, mailbox) =
+            self.request(|run| ToEngine::Ask { run, model, question }, js_sys::Array::new());
+        let answered = async move {
+            match mailbox.next().await {
+                FromEngine::Answered { answer, elapsed_millis, .. } => {
+                    Ok(Answered { answer: *answer, elapsed_millis })
+                }
+                other => Err(failure_of(other)),
+            }
+        };
+        (run, answered)
+    }
+
+    /// The tokens of a text.
+    ///
+    /// Errors: a [`Failure`] in the user's words.
+    pub fn tokenize(
+        &self,
+        model: &str,
+        text: &str,
+        bos: Bos,
+    ) -> impl Future<Output = Result<Vec<Token>, Failure>> + use<> {
+        let (model, text) = (model.to_owned(), text.to_owned());
+        let (_, mailbox) =
+            self.request(|run| ToEngine::Tokenize { run, model, text, bos }, js_sys::Array::new());
+        async move {
+            match mailbox.next().await {
+                FromEngine::Tokenized { tokens, .. } => Ok(tokens),
+                other => Err(failure_of(other)),
+            }
+        }
+    }
+
+    /// Continues a prompt, token by token; the id is for [`Client::cancel`].
+    ///
+    /// Errors: a [`Failure`] in the user's words; of kind `Cancelled` after a cancel.
+    pub fn generate<F: Fn(Generated) + 'static>(
+        &self,
+        model: &str,
+        spec: GenerateSpec,
+        on_token: F,
+    ) -> (RunId, impl Future<Output = Result<Finished, Failure>> + use<F>) {
+        let model = model.to_owned();
+        let (run, mailbox) =
+            self.request(|run| ToEngine::Generate { run, model, spec }, js_sys::Array::new());
+        let finished = async move {
+            loop {
+                match mailbox.next().await {
+                    FromEngine::Generated { token, logprob, text, .. } => {
+                        on_token(Generated { token, logprob, text });
+                    }
+                    FromEngine::Finished { reason, millis_per_token, .. } => {
+                        return Ok(Finished { reason, millis_per_token });
+                    }
+                    other => return Err(failure_of(other)),
+                }
+            }
+        };
+        (run, finished)
+    }
+
+    /// Asks the engine to stop working on a request.
+    pub fn cancel(&self, run: RunId) {
+        self.0.post(ToEngine::Cancel { run }, js_sys::Array::new());
+    }
+
+    /// Forgets a model.
+    pub fn unload(&self, model: &str) {
+        self.0.post(ToEngine::Unload { model: model.to_owned() }, js_sys::Array::new());
+    }
+
+    fn request(&self, make: impl FnOnce(RunId) -> ToEngine, files: js_sys::Array) -> (RunId, Mailbox) {
+        let inner = &self.0;
+        inner.n_runs.set(inner.n_runs.get() + 1);
+        let run = RunId(inner.n_runs.get());
+        let mailbox = Mailbox::default();
+        inner.mailboxes.borrow_mut().insert(run, mailbox.clone());
+        inner.post(make(run), files);
+        (run, mailbox)
+    }
+}
+
+impl Inner {
+    fn post(&self, message: ToEngine, files: js_sys::Array) {
+        if !self.is_ready.get() {
+            self.outbox.borrow_mut().push((message, files));
+            return;
+        }
+        if let Some(link) = &*self.link.borrow() {
+            link.post(&message, &files);
+        }
+    }
+
+    fn receive(&self, letter: Result<FromEngine, Failure>) {
+        match letter {
+            Ok(FromEngine::Ready { version }) if version == VERSION => {
+                self.is_ready.set(true);
+                let waiting = self.outbox.take();
+                waiting.into_iter().for_each(|(message, files)| self.post(message, files));
+            }
+            Ok(FromEngine::Ready { version }) => self.stop(Failure::new(
+                FailureKind::Version,
+                format!("This page speaks version {VERSION} of its protocol, its engine version {version}."),
+                "Reload the page: one of the two is from an older build.",
+            )),
+            Ok(FromEngine::Failed { run: None, failure }) | Err(failure) => self.stop(failure),
+            Ok(letter) => self.deliver(letter),
+        }
+    }
+
+    /// An answer to a request that nobody waits for any more is dropped.
+    fn deliver(&self, letter: FromEngine) {
+        let Some(run) = letter.run() else { return };
+        let is_last = !matches!(letter, FromEngine::Progress { .. } | FromEngine::Generated { .. });
+        let mut mailboxes = self.mailboxes.borrow_mut();
+        let mailbox = if is_last { mailboxes.remove(&run) } else { mailboxes.get(&run).cloned() };
+        drop(mailboxes);
+        if let Some(mailbox) = mailbox {
+            mailbox.put(letter);
+        }
+    }
+
+    /// The engine is gone: everyone who waits hears why.
+    fn stop(&self, failure: Failure) {
+        self.is_ready.set(false);
+        self.link.take();
+        self.abandon(&failure);
+        (self.on_stop)(failure);
+    }
+
+    fn abandon(&self, failure: &Failure) {
+        for (run, mailbox) in self.mailboxes.take() {
+            mailbox.put(FromEngine::Failed { run: Some(run), failure: failure.clone() });
+        }
+    }
+}
+
+fn failure_of(letter: FromEngine) -> Failure {
+    match letter {
+        FromEngine::Failed { failure, .. } => failure,
+        FromEngine::Ready { .. }
+        | FromEngine::Progress { .. }
+        | FromEngine::Loaded { .. }
+        | FromEngine::Tokenized { .. }
+        | FromEngine::Answered { .. }
+        | FromEngine::Generated { .. }
+        | FromEngine::Finished { .. } => Failure::new(
+            FailureKind::Internal,
+            "The engine gave a reply of another kind than the request.",
+            "Reload the page; if it happens again, please report it.",
+        ),
+    }
+}

@@ -1,0 +1,266 @@
+//! What changes the state because of the outside world: the engine's replies, files, the user's requests.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use leptos::{prelude::*, task::spawn_local};
+use web_sys::File;
+
+use super::{
+    dom,
+    state::{Asking, Engine, Entry, Generation, Loading, Made, NewToken, Phase, Shown, State, Wanted},
+};
+use crate::{
+    analysis::{Answer, Question, attention},
+    client::{Client, Source},
+    failure::{Failure, FailureKind},
+    prompt::Prompt,
+    protocol::GenerateSpec,
+    run::WeightForm,
+    view_model::{download::Download, sampling::Sampling},
+};
+
+/// How long after the last keystroke the question is asked.
+const TYPING_PAUSE: Duration = Duration::from_millis(250);
+/// Candidates at each position.
+const TOP_K: usize = 10;
+
+/// Where each model comes from. Files are JavaScript's, so this stays on the page's thread.
+pub type Sources = StoredValue<BTreeMap<String, Source>, LocalStorage>;
+
+/// Loads a model; what was loaded under its name before stays until the new one is whole.
+pub fn load(state: State, sources: Sources, id: &str) {
+    let Some(source) = sources.with_value(|sources| sources.get(id).cloned()) else { return };
+    let id = id.to_owned();
+    state.set_loading(&id, Loading::Running(Download::default()));
+    let progress_id = id.clone();
+    let loaded = client(state).load(&id, source, move |progress| {
+        state.models.update(|models| {
+            let entry = models.iter_mut().find(|entry| entry.id == progress_id);
+            if let Some(Entry { loading: Loading::Running(download), .. }) = entry {
+                download.update(progress.file, progress.done_bytes, progress.total_bytes);
+            }
+        });
+    });
+    spawn_local(async move {
+        match loaded.await {
+            Ok(card) => state.set_loading(&id, Loading::Done(Arc::new(card))),
+            Err(failure) => state.set_loading(&id, Loading::Failed(failure)),
+        }
+    });
+}
+
+/// Opens files of the user's as a model. A bad file leaves everything as it was, with a message.
+pub fn open_files(state: State, sources: Sources, files: Vec<File>) {
+    if files.is_empty() {
+        return;
+    }
+    state.touch();
+    state.open_failure.set(None);
+    let n_own = state.models.with_untracked(|models| models.iter().filter(|entry| is_own(entry)).count());
+    let id = format!("own-{}", n_own + 1);
+    let words = files.iter().map(File::name).collect::<Vec<_>>().join(", ");
+    let entry =
+        Entry { id: id.clone(), words, loading: Loading::Running(Download::default()) };
+    state.models.update(|models| models.push(entry));
+    let source = Source::Files(files);
+    let loaded = client(state).load(&id, source.clone(), |_| ());
+    spawn_local(async move {
+        match loaded.await {
+            Ok(card) => {
+                sources.update_value(|sources| {
+                    sources.insert(id.clone(), source);
+                });
+                state.set_loading(&id, Loading::Done(Arc::new(card)));
+                state.model.set(id);
+            }
+            Err(failure) => {
+                state.models.update(|models| models.retain(|entry| entry.id != id));
+                state.open_failure.set(Some(failure));
+            }
+        }
+    });
+}
+
+fn is_own(entry: &Entry) -> bool {
+    entry.id.starts_with("own-")
+}
+
+/// Asks whenever something else is wanted, and when the model that it is wanted of is there.
+pub fn ask_whenever_wanted(state: State) {
+    let timer = StoredValue::new(None::<TimeoutHandle>);
+    let is_there = Memo::new(move |_| matches!(state.loading_of(&state.model.get()), Loading::Done(_)));
+    Effect::new(move |before: Option<String>| {
+        let wanted = state.wanted();
+        if let Some(timer) = timer.get_value() {
+            timer.clear();
+        }
+        if is_there.get() {
+            let is_typing = before.is_some_and(|before| before != wanted.prompt);
+            let pause = if is_typing { TYPING_PAUSE } else { Duration::ZERO };
+            timer.set_value(set_timeout_with_handle(move || ask(state), pause).ok());
+        }
+        wanted.prompt
+    });
+}
+
+/// Asks about what is in the box, now. A question under way is superseded.
+pub fn ask(state: State) {
+    let wanted = untrack(|| state.wanted());
+    let client = client(state);
+    if let Some(run) = state.ask_run.get_value() {
+        client.cancel(run);
+    }
+    let (run, answered) = client.ask(&wanted.model, question(&wanted));
+    state.ask_run.set_value(Some(run));
+    state.asking.set(Asking::Running);
+    spawn_local(async move {
+        let answered = answered.await;
+        if state.ask_run.get_value() != Some(run) {
+            return; // Superseded: a later question's answer is on its way.
+        }
+        state.ask_run.set_value(None);
+        match answered {
+            Ok(answered) => {
+                let Answer::Attention(answer) = answered.answer;
+                let made = Made::Live { elapsed_millis: answered.elapsed_millis };
+                show(state, Shown { wanted, answer: Arc::new(answer), made });
+                state.asking.set(Asking::Idle);
+            }
+            Err(failure) if failure.kind == FailureKind::Cancelled => state.asking.set(Asking::Idle),
+            Err(failure) => state.asking.set(Asking::Failed(failure)),
+        }
+    });
+}
+
+fn question(wanted: &Wanted) -> Question {
+    Question::Attention(attention::Question {
+        prompt: Prompt::Text { text: wanted.prompt.clone(), bos: wanted.bos },
+        weights: WeightForm::default(),
+        interventions: vec![],
+        top_k: TOP_K,
+        patterns: attention::Heads::default(),
+        scores: match wanted.scores {
+            Some(head) => attention::Heads::Listed(vec![head]),
+            None => attention::Heads::none(),
+        },
+    })
+}
+
+/// Puts an answer on the page, and lets go of what it does not have.
+pub fn show(state: State, shown: Shown) {
+    let n_tokens = shown.answer.tokens.len();
+    let has_head = |[layer, head]: [usize; 2]| {
+        shown.answer.heads.iter().any(|scores| (scores.layer, scores.head) == (layer, head))
+    };
+    let (head, pos) = untrack(|| (state.focus.head.locked(), state.focus.pos.locked()));
+    if head.is_some_and(|head| !has_head(head)) {
+        state.focus.head.release();
+        state.wants_scores.set(None);
+    }
+    if pos.is_some_and(|pos| n_tokens <= pos) {
+        state.focus.pos.release();
+    }
+    state.shown.set(Some(Arc::new(shown)));
+}
+
+/// Continues the prompt.
+pub fn generate(state: State) {
+    stop(state);
+    let wanted = untrack(|| state.wanted());
+    let spec = generate_spec(&wanted, state.sampling.get_untracked().clamped());
+    let (run, finished) = client(state).generate(&wanted.model, spec, move |generated| {
+        state.generation.update(|generation| {
+            generation.tokens.push(NewToken { token: generated.token, logprob: generated.logprob });
+            generation.text = generated.text;
+        });
+    });
+    state.generation.set(Generation {
+        prompt: wanted.prompt,
+        phase: Phase::Running(run),
+        ..Generation::none()
+    });
+    spawn_local(async move {
+        let finished = finished.await;
+        state.generation.update(|generation| {
+            if generation.phase != Phase::Running(run) {
+                return; // Stopped, or another one was started.
+            }
+            generation.phase = match finished {
+                Ok(finished) => {
+                    Phase::Done { reason: finished.reason, millis_per_token: finished.millis_per_token }
+                }
+                Err(failure) if failure.kind == FailureKind::Cancelled => Phase::Stopped,
+                Err(failure) => Phase::Failed(failure),
+            };
+        });
+    });
+}
+
+fn generate_spec(wanted: &Wanted, sampling: Sampling) -> GenerateSpec {
+    GenerateSpec {
+        prompt: Prompt::Text { text: wanted.prompt.clone(), bos: wanted.bos },
+        max_new_tokens: sampling.max_new_tokens,
+        temperature: sampling.temperature,
+        top_k: sampling.limit_k(),
+        top_p: sampling.limit_p(),
+        seed: sampling.seed,
+        interventions: vec![],
+    }
+}
+
+/// Stops the continuation; what has come stays.
+pub fn stop(state: State) {
+    state.generation.update(|generation| {
+        if let Phase::Running(run) = generation.phase {
+            client(state).cancel(run);
+            generation.phase = Phase::Stopped;
+        }
+    });
+}
+
+/// Starts a fresh engine and gives it the models that the old one had.
+pub fn restart(state: State, sources: Sources) {
+    let had = state.models.with_untracked(|models| {
+        let had = models.iter().filter(|entry| entry.loading != Loading::Idle);
+        had.map(|entry| entry.id.clone()).collect::<Vec<_>>()
+    });
+    stop(state);
+    state.ask_run.set_value(None);
+    state.asking.set(Asking::Idle);
+    state.engine.set(Engine::Up);
+    client(state).restart();
+    // The one in use comes first.
+    let in_use = state.model.get_untracked();
+    let (first, others): (Vec<_>, Vec<_>) = had.into_iter().partition(|id| *id == in_use);
+    first.iter().chain(&others).for_each(|id| load(state, sources, id));
+}
+
+/// Shows the stored result, if that is what is wanted and nothing live was faster.
+pub fn show_stored(state: State, name: &'static str, wanted: Wanted) {
+    spawn_local(async move {
+        // Without a stored result the page is only later, so a failure here is no failure to show.
+        let Ok(json) = dom::fetch_text(&format!("stored/{name}.answer.json")).await else { return };
+        let Ok(Answer::Attention(answer)) = serde_json::from_str(&json) else { return };
+        if state.shown.with_untracked(Option::is_none) && untrack(|| state.wanted()) == wanted {
+            show(state, Shown { wanted, answer: Arc::new(answer), made: Made::Stored });
+        }
+    });
+}
+
+/// The model in use, once it is loaded: for calls from JavaScript.
+///
+/// Errors: it could not be loaded.
+pub async fn loaded_model(state: State) -> Result<String, Failure> {
+    loop {
+        let id = state.model.get_untracked();
+        match untrack(|| state.loading_of(&id)) {
+            Loading::Done(_) => return Ok(id),
+            Loading::Failed(failure) => return Err(failure),
+            Loading::Idle | Loading::Running(_) => dom::sleep(Duration::from_millis(50)).await,
+        }
+    }
+}
+
+fn client(state: State) -> Client {
+    state.client.get_value()
+}

@@ -1,0 +1,73 @@
+//! The whole page: strip on top, elevation left, case in the middle, inspector right.
+
+use std::rc::Rc;
+
+use leptos::prelude::*;
+
+use super::{
+    OWN_ANSWER, State, actions, address, alert, card::Label, connect, dom, elevation::ElevationView,
+    findings::Findings, header::Header, help::Help, inspector::Inspector, keys, models, own_prompt,
+    panel::{attention::AttentionPanel, generation::GenerationPanel, next_token::NextTokenPanel},
+    prompt::PromptEditor, state::Engine, strip::TokenStrip,
+};
+use crate::{client::api, view_model::address::Address};
+
+/// The page.
+#[component]
+pub fn App() -> impl IntoView {
+    let engine = RwSignal::new(Engine::Up);
+    let here = Address::read(&dom::fragment());
+    let state = State::new(&here, models::entries(), &own_prompt(), (connect(engine), engine));
+    let sources = models::sources();
+    let is_helping = RwSignal::new(false);
+    provide_context(state);
+    provide_context(state.focus);
+
+    let own = untrack(|| state.wanted());
+    if own.prompt == own_prompt() && own.model == models::FIRST {
+        actions::show_stored(state, OWN_ANSWER, own);
+    }
+    actions::ask_whenever_wanted(state);
+    models::load_in_order(state, sources);
+    address::keep(state);
+    keys::listen(state, is_helping);
+    keys::notice_the_user(state);
+    let client = state.client.get_value();
+    api::publish(&client, Rc::new(move || Box::pin(actions::loaded_model(state))));
+
+    let status = Memo::new(move |_| state.status());
+    Effect::new(move || set_root("data-vitrine", status.get()));
+    Effect::new(move || set_root("data-embed", if state.is_embed.get() { "yes" } else { "no" }));
+
+    let ask_scores = Callback::new(move |head| state.wants_scores.set(Some(head)));
+    view! {
+        <Header sources is_helping/>
+        <main class="page">
+            <alert::Alerts sources/>
+            <section class="spine" id="prompt-box" aria-label="Prompt and tokens">
+                <PromptEditor/>
+                <TokenStrip/>
+            </section>
+            <div class="rooms">
+                <aside class="map" aria-label="The model">
+                    <ElevationView/>
+                    <Label/>
+                </aside>
+                <div class="case">
+                    <Findings/>
+                    <AttentionPanel answer=state.answer() ask_scores/>
+                    <GenerationPanel/>
+                </div>
+                <aside class="reading" aria-label="What is selected">
+                    <NextTokenPanel/>
+                    <Inspector/>
+                </aside>
+            </div>
+        </main>
+        <Help is_open=is_helping/>
+    }
+}
+
+fn set_root(name: &str, value: &str) {
+    dom::root().set_attribute(name, value).expect("a constant attribute name is valid");
+}

@@ -1,0 +1,70 @@
+//! The object's label: which model this is, what it is made of, and what it is not.
+
+use std::sync::Arc;
+
+use leptos::prelude::*;
+
+use super::{models, state::State};
+use crate::{
+    protocol::ModelCard,
+    view_model::number,
+};
+
+/// The label under the elevation.
+#[component]
+pub fn Label() -> impl IntoView {
+    let state = State::from_page();
+    let id = move || {
+        let shown = state.shown.with(|shown| shown.as_ref().map(|shown| shown.wanted.model.clone()));
+        shown.unwrap_or_else(|| state.model.get())
+    };
+    let words = move || {
+        let id = id();
+        state.models.with(|models| models.iter().find(|entry| entry.id == id).map(|entry| entry.words.clone()))
+    };
+    view! {
+        <section class="label" data-testid="model-card" data-model=id aria-label="Model card">
+            <h2 class="label-name">{id}</h2>
+            <p class="note">{words}</p>
+            {move || state.shown_card().map(|card| view! { <Facts card/> })}
+        </section>
+    }
+}
+
+#[component]
+fn Facts(card: Arc<ModelCard>) -> impl IntoView {
+    let config = card.config.clone();
+    let mut rows = vec![
+        ("parameters", number::count(card.n_params)),
+        ("n_layers", config.n_layers.to_string()),
+        ("n_heads", config.n_heads.to_string()),
+        ("d_model", config.d_model.to_string()),
+        ("d_head", config.d_head.to_string()),
+        ("d_mlp", if config.is_attn_only() { "none: attention only".to_owned() } else { config.d_mlp.to_string() }),
+        ("d_vocab", config.d_vocab.to_string()),
+        ("n_ctx", config.n_ctx.to_string()),
+        ("unembedding", if config.is_tied { "W_E transposed" } else { "its own" }.to_owned()),
+        ("BOS by default", if card.default_bos { "yes" } else { "no" }.to_owned()),
+        ("model_type", card.model_type.clone()),
+        ("stored as", format!("{}, {}", card.dtype, number::bytes(card.size_bytes))),
+        ("in memory", number::bytes(card.memory_bytes)),
+        ("backend", format!("{}: {}", card.backend, card.adapter)),
+    ];
+    if !card.has_tokenizer {
+        rows.push(("tokenizer", "none: tokens are ids".to_owned()));
+    }
+    let notes = card.notes.clone();
+    let readme = models::readme(&card.model);
+    view! {
+        <details class="facts">
+            <summary><span class="num">{number::count(card.n_params)}</span> " parameters, " {card.backend.clone()}</summary>
+            <dl>{rows.into_iter().map(|(name, value)| view! { <div><dt>{name}</dt><dd class="num">{value}</dd></div> }).collect_view()}</dl>
+            <p class="note from">"From " {card.origin.clone()}</p>
+            {(!notes.is_empty()).then(|| view! {
+                <p class="quiet">"In its files but not used:"</p>
+                <ul class="notes">{notes.into_iter().map(|note| view! { <li>{note}</li> }).collect_view()}</ul>
+            })}
+            {readme.map(|href| view! { <p class="note"><a href=href target="_blank" rel="noopener">"How it was trained, and what it cannot do"</a></p> })}
+        </details>
+    }
+}

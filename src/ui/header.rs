@@ -1,0 +1,144 @@
+//! The name, the model chooser, opening one's own, theme and help.
+
+use leptos::{ev, prelude::*};
+use wasm_bindgen::JsCast as _;
+use web_sys::HtmlInputElement;
+
+use super::{
+    actions::{self, Sources},
+    dom, models,
+    state::{Entry, Loading, State},
+    theme::ThemeButton,
+};
+
+/// The line on top.
+#[component]
+pub fn Header(
+    /// Where models come from.
+    sources: Sources,
+    /// Whether the help is open.
+    is_helping: RwSignal<bool>,
+) -> impl IntoView {
+    view! {
+        <header class="top">
+            <h1 class="wordmark">"Vitrine"</h1>
+            <p class="motto">"a glass case for looking inside language models"</p>
+            <div class="top-tools">
+                <ModelChooser/>
+                <OpenOwn sources/>
+                <ThemeButton/>
+                <button type="button" class="icon" aria-label="Help" title="Help and keys (?)" on:click=move |_| is_helping.set(true)>
+                    <span aria-hidden="true">"?"</span>
+                </button>
+            </div>
+        </header>
+    }
+}
+
+#[component]
+fn ModelChooser() -> impl IntoView {
+    let state = State::from_page();
+    let choose = move |id: String| {
+        state.touch();
+        state.model.set(id);
+    };
+    let options = move || {
+        let chosen = state.model.get();
+        state.models.with(|models| {
+            let option = |entry: &Entry| {
+                let is_chosen = entry.id == chosen;
+                view! { <option value=entry.id.clone() selected=is_chosen title=entry.words.clone()>{label(entry)}</option> }
+            };
+            models.iter().map(option).collect_view()
+        })
+    };
+    view! {
+        <label class="chooser">
+            <span class="quiet">"Model"</span>
+            <select aria-label="Model" on:change:target=move |event| choose(event.target().value())>{options}</select>
+        </label>
+        <Show when=move || models::is_default_on_offer(state)>
+            <button type="button" class="offer" on:click=move |_| choose(models::DEFAULT.to_owned())>
+                {models::DEFAULT} " is ready: switch"
+            </button>
+        </Show>
+        <Progress/>
+    }
+}
+
+fn label(entry: &Entry) -> String {
+    let suffix = match &entry.loading {
+        Loading::Idle | Loading::Done(_) => "",
+        Loading::Running(_) => " (loading)",
+        Loading::Failed(_) => " (failed)",
+    };
+    let name = if entry.id.starts_with("own-") { format!("your files {}", &entry.id[4..]) } else { entry.id.clone() };
+    format!("{name}{suffix}")
+}
+
+/// What is on its way, in bytes and percent, under the header's line.
+#[component]
+fn Progress() -> impl IntoView {
+    let state = State::from_page();
+    let running = Memo::new(move |_| {
+        state.models.with(|models| {
+            models.iter().find_map(|entry| match &entry.loading {
+                Loading::Running(download) => Some((entry.id.clone(), download.text(), download.percent())),
+                Loading::Idle | Loading::Done(_) | Loading::Failed(_) => None,
+            })
+        })
+    });
+    view! {
+        {move || running.get().map(|(id, text, percent)| view! {
+            <div class="progress">
+                <progress max="100" value=percent aria-label=format!("Loading {id}")></progress>
+                <span class="progress-text num">{id} ": " {text}</span>
+            </div>
+        })}
+    }
+}
+
+/// A Hugging Face folder's files: chosen, or dropped anywhere on the page.
+#[component]
+fn OpenOwn(sources: Sources) -> impl IntoView {
+    let state = State::from_page();
+    let is_dragging = RwSignal::new(false);
+    let chosen = move |input: HtmlInputElement| {
+        actions::open_files(state, sources, dom::files_of(input.files()));
+        input.set_value(""); // The same files may be chosen again.
+    };
+    let over = window_event_listener(ev::dragover, move |event| {
+        event.prevent_default();
+        if !is_dragging.get_untracked() {
+            is_dragging.set(true);
+        }
+    });
+    let left = window_event_listener(ev::dragleave, move |event| {
+        // Leaving the window, not passing from one element to the next.
+        if event.related_target().is_none() {
+            is_dragging.set(false);
+        }
+    });
+    let dropped = window_event_listener(ev::drop, move |event| {
+        event.prevent_default();
+        is_dragging.set(false);
+        let files = event.data_transfer().map(|data| dom::files_of(data.files())).unwrap_or_default();
+        actions::open_files(state, sources, files);
+    });
+    on_cleanup(move || {
+        over.remove();
+        left.remove();
+        dropped.remove();
+    });
+    view! {
+        <label class="button open-own" title="config.json, model.safetensors and tokenizer.json (or vocab.json and merges.txt); nothing leaves this machine">
+            "Open your own…"
+            <input type="file" multiple class="visually-hidden" aria-label="Open a model from disk"
+                accept=".json,.safetensors,.txt"
+                on:change=move |event| if let Some(input) = event.target() { chosen(input.unchecked_into()) }/>
+        </label>
+        <Show when=move || is_dragging.get()>
+            <div class="drop" aria-hidden="true"><p>"Let go to open these files as a model"</p></div>
+        </Show>
+    }
+}

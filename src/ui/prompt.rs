@@ -1,0 +1,106 @@
+//! The prompt: a text, examples, BOS, and how much of the context it takes.
+
+use leptos::prelude::*;
+
+use super::{
+    actions,
+    alert::Alert,
+    state::{Asking, State},
+};
+use crate::{prompt::Bos, view_model::address::key_of};
+
+const EXAMPLES: [(&str, &str); 5] = [
+    (
+        "A refrain",
+        "The old woman sang: Snip, snap, snout, the silver key is out. And all the children sang: Snip, snap, snout, the silver key is",
+    ),
+    ("He or she", "Susan went into the garden because"),
+    ("Brackets", "The king counted ( one [ two { three } four"),
+    ("Who gave it", "When Mary and John went to the store, John gave the drum to"),
+    ("A tale begins", "Once upon a time there was a little"),
+];
+
+/// The editor.
+#[component]
+pub fn PromptEditor() -> impl IntoView {
+    let state = State::from_page();
+    let edit = move |text: String| {
+        state.touch();
+        state.prompt.set(text);
+    };
+    let on_key = move |event: web_sys::KeyboardEvent| {
+        if event.key() == "Enter" && (event.ctrl_key() || event.meta_key()) {
+            event.prevent_default();
+            actions::ask(state);
+        }
+        if event.key() == "Escape" {
+            blur(&event);
+        }
+    };
+    let failure = move || match state.asking.get() {
+        Asking::Failed(failure) => Some(view! { <Alert failure/> }),
+        Asking::Idle | Asking::Running => None,
+    };
+    view! {
+        <div class="prompt">
+            <div class="prompt-line">
+                <label for="prompt">"Prompt"</label>
+                <textarea id="prompt" rows="2" spellcheck="false" autocomplete="off" autocapitalize="off"
+                    prop:value=move || state.prompt.get()
+                    on:input:target=move |event| edit(event.target().value())
+                    on:keydown=on_key></textarea>
+                <button type="button" class="button primary" title="Ctrl+Enter" on:click=move |_| actions::ask(state)>"Run"</button>
+            </div>
+            <div class="prompt-tools">
+                <div class="examples" role="group" aria-label="Examples">
+                    <span class="quiet" aria-hidden="true">"Try"</span>
+                    {EXAMPLES.map(|(name, text)| view! {
+                        <button type="button" class="textlink" title=text on:click=move |_| edit(text.to_owned())>{name}</button>
+                    })}
+                </div>
+                <BosChoice/>
+                <TokenCount/>
+            </div>
+            {failure}
+        </div>
+    }
+}
+
+fn blur(event: &web_sys::KeyboardEvent) {
+    use wasm_bindgen::JsCast as _;
+    if let Some(box_) = event.target().and_then(|target| target.dyn_into::<web_sys::HtmlElement>().ok()) {
+        let _ = box_.blur(); // An element in a page can always lose focus.
+    }
+}
+
+#[component]
+fn BosChoice() -> impl IntoView {
+    let state = State::from_page();
+    let choice = move |bos: Bos| {
+        view! {
+            <label class="choice">
+                <input type="radio" name="bos" prop:checked=move || state.bos.get() == bos
+                    on:change=move |_| { state.touch(); state.bos.set(bos); }/>
+                <span>{key_of(bos)}</span>
+            </label>
+        }
+    };
+    view! {
+        <fieldset class="choices" title="A beginning-of-sequence token in front: auto does what the model was trained with">
+            <legend>"BOS"</legend>
+            {[Bos::Auto, Bos::Yes, Bos::No].map(choice)}
+        </fieldset>
+    }
+}
+
+#[component]
+fn TokenCount() -> impl IntoView {
+    let state = State::from_page();
+    let n_tokens = move || state.shown.with(|shown| shown.as_ref().map(|shown| shown.answer.tokens.len()));
+    let n_ctx = move || state.shown_card().map(|card| format!(" of {}", card.config.n_ctx));
+    view! {
+        <p class="count num" title="Tokens in the prompt, of as many as the model can read">
+            {move || n_tokens().map(|n| format!("{n}{} tokens", n_ctx().unwrap_or_default()))}
+        </p>
+    }
+}

@@ -1,0 +1,337 @@
+//! The state of the page: what is wanted, what is shown, what is under way.
+//!
+//! Signals hold state; everything that can be computed from it is a memo. What changes state because of the
+//! outside world is in [`super::actions`].
+
+use std::sync::Arc;
+
+use leptos::prelude::*;
+
+use super::focus::Focus;
+use crate::{
+    analysis::attention,
+    client::Client,
+    failure::Failure,
+    prompt::{Bos, Token},
+    protocol::{FinishReason, ModelCard, RunId},
+    view_model::{
+        address::Address, download::Download, elevation::Building, head_score::HeadScore, sampling::Sampling,
+    },
+};
+
+/// The whole of it; copies share it. Provided through context.
+#[derive(Clone, Copy)]
+pub struct State {
+    /// The text in the prompt box.
+    pub prompt: RwSignal<String>,
+    /// Whether a BOS goes in front of it.
+    pub bos: RwSignal<Bos>,
+    /// The chosen model.
+    pub model: RwSignal<String>,
+    /// All models that the page knows.
+    pub models: RwSignal<Vec<Entry>>,
+    /// The last answer.
+    pub shown: RwSignal<Option<Arc<Shown>>>,
+    /// How the question about the present prompt stands.
+    pub asking: RwSignal<Asking>,
+    /// The head whose scores before the softmax are wanted as well.
+    pub wants_scores: RwSignal<Option<[usize; 2]>>,
+    /// The continuation.
+    pub generation: RwSignal<Generation>,
+    /// How it is sampled.
+    pub sampling: RwSignal<Sampling>,
+    /// Which score lights the windows of the elevation.
+    pub lit_by: RwSignal<HeadScore>,
+    /// The engine itself.
+    pub engine: RwSignal<Engine>,
+    /// Why the last model that the user opened did not open.
+    pub open_failure: RwSignal<Option<Failure>>,
+    /// Whether the user has done anything: from then on the page makes no choice of its own.
+    pub is_touched: RwSignal<bool>,
+    /// Whether the page is a view inside another page.
+    pub is_embed: RwSignal<bool>,
+    /// What is looked at.
+    pub focus: Focus,
+    /// The engine's door.
+    pub client: StoredValue<Client, LocalStorage>,
+    /// The question under way.
+    pub ask_run: StoredValue<Option<RunId>>,
+}
+
+/// A model that the page knows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// The name that requests use.
+    pub id: String,
+    /// What it is, in a few words.
+    pub words: String,
+    /// Whether it is there.
+    pub loading: Loading,
+}
+
+/// Whether a model is there.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Loading {
+    /// Not asked for yet.
+    Idle,
+    /// On its way.
+    Running(Download),
+    /// There.
+    Done(Arc<ModelCard>),
+    /// It did not work.
+    Failed(Failure),
+}
+
+/// What an answer is the answer to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The model.
+    pub model: String,
+    /// The text.
+    pub prompt: String,
+    /// Whether a BOS goes in front.
+    pub bos: Bos,
+    /// The head whose scores before the softmax are wanted.
+    pub scores: Option<[usize; 2]>,
+}
+
+/// An answer on the page.
+#[derive(Debug)]
+pub struct Shown {
+    /// What it answers.
+    pub wanted: Wanted,
+    /// The answer.
+    pub answer: Arc<attention::Answer>,
+    /// Where it came from.
+    pub made: Made,
+}
+
+/// Where an answer came from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Made {
+    /// Computed when the page was built.
+    Stored,
+    /// Computed now.
+    Live {
+        /// Time the engine took, milliseconds.
+        elapsed_millis: f64,
+    },
+}
+
+/// How the question about the present prompt stands.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Asking {
+    /// Nothing is under way.
+    Idle,
+    /// The engine works.
+    Running,
+    /// The engine cannot answer it.
+    Failed(Failure),
+}
+
+/// A continuation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Generation {
+    /// The prompt that it continues.
+    pub prompt: String,
+    /// The new tokens.
+    pub tokens: Vec<NewToken>,
+    /// The new text.
+    pub text: String,
+    /// How far it is.
+    pub phase: Phase,
+}
+
+/// A token that the model wrote.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewToken {
+    /// The token.
+    pub token: Token,
+    /// Its log-probability at temperature 1, nats.
+    pub logprob: f32,
+}
+
+/// How far a continuation is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Phase {
+    /// None was asked for.
+    Idle,
+    /// Tokens are coming.
+    Running(RunId),
+    /// It ended by itself.
+    Done {
+        /// Why.
+        reason: FinishReason,
+        /// Time per token, milliseconds.
+        millis_per_token: f64,
+    },
+    /// The user stopped it.
+    Stopped,
+    /// It did not work.
+    Failed(Failure),
+}
+
+/// The engine itself.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Engine {
+    /// Running or starting.
+    Up,
+    /// Gone.
+    Failed(Failure),
+}
+
+impl State {
+    /// The state that an address describes, on a page with these models and this prompt of its own.
+    pub fn new(address: &Address, models: Vec<Entry>, own_prompt: &str, door: (Client, RwSignal<Engine>)) -> Self {
+        let (client, engine) = door;
+        let is_known = |id: &String| models.iter().any(|entry| entry.id == *id);
+        let model = address.model.clone().filter(is_known);
+        let focus = Focus::new();
+        focus.head.lock(address.head);
+        focus.pos.lock(address.pos);
+        Self {
+            prompt: RwSignal::new(address.prompt.clone().unwrap_or_else(|| own_prompt.to_owned())),
+            bos: RwSignal::new(address.bos),
+            is_touched: RwSignal::new(model.is_some() || address.prompt.is_some() || address.head.is_some()),
+            model: RwSignal::new(model.unwrap_or_else(|| models[0].id.clone())),
+            models: RwSignal::new(models),
+            shown: RwSignal::new(None),
+            asking: RwSignal::new(Asking::Idle),
+            wants_scores: RwSignal::new(None),
+            generation: RwSignal::new(Generation::none()),
+            sampling: RwSignal::new(address.sampling),
+            lit_by: RwSignal::new(address.lit_by),
+            engine,
+            open_failure: RwSignal::new(None),
+            is_embed: RwSignal::new(address.is_embed),
+            focus,
+            client: StoredValue::new_local(client),
+            ask_run: StoredValue::new(None),
+        }
+    }
+
+    /// The page's state.
+    pub fn from_page() -> Self {
+        use_context().expect("the page provides its state before any view is made")
+    }
+
+    /// What should be on the page.
+    pub fn wanted(self) -> Wanted {
+        Wanted {
+            model: self.model.get(),
+            prompt: self.prompt.get(),
+            bos: self.bos.get(),
+            scores: self.wants_scores.get(),
+        }
+    }
+
+    /// The answer on the page.
+    pub fn answer(self) -> Signal<Option<Arc<attention::Answer>>> {
+        Signal::derive(move || self.shown.with(|shown| Some(Arc::clone(&shown.as_ref()?.answer))))
+    }
+
+    /// Whether what is shown is a stored result.
+    pub fn is_stored(self) -> bool {
+        self.shown.with(|shown| shown.as_ref().is_some_and(|shown| shown.made == Made::Stored))
+    }
+
+    /// Whether what is shown answers something else than what is in the box.
+    pub fn is_stale(self) -> bool {
+        let wanted = self.wanted();
+        self.shown.with(|shown| match shown.as_deref() {
+            Some(shown) => {
+                (&shown.wanted.model, &shown.wanted.prompt, shown.wanted.bos)
+                    != (&wanted.model, &wanted.prompt, wanted.bos)
+            }
+            None => true,
+        })
+    }
+
+    /// Whether the picture is about to change into what is in the box.
+    pub fn is_busy(self) -> bool {
+        self.is_stale() && !matches!(self.asking.get(), Asking::Failed(_))
+    }
+
+    /// How the model with this id stands.
+    pub fn loading_of(self, id: &str) -> Loading {
+        self.models.with(|models| {
+            models.iter().find(|entry| entry.id == id).map_or(Loading::Idle, |entry| entry.loading.clone())
+        })
+    }
+
+    /// Notes how the model with this id stands.
+    pub fn set_loading(self, id: &str, loading: Loading) {
+        self.models.update(|models| {
+            if let Some(entry) = models.iter_mut().find(|entry| entry.id == id) {
+                entry.loading = loading;
+            }
+        });
+    }
+
+    /// The card of the model that is shown, once it is loaded.
+    pub fn shown_card(self) -> Option<Arc<ModelCard>> {
+        let id = self.shown.with(|shown| Some(shown.as_ref()?.wanted.model.clone()))?;
+        match self.loading_of(&id) {
+            Loading::Done(card) => Some(card),
+            Loading::Idle | Loading::Running(_) | Loading::Failed(_) => None,
+        }
+    }
+
+    /// The shape of the model that is shown. The stored results are of a model without MLPs.
+    pub fn building(self) -> Option<Building> {
+        let card = self.shown_card();
+        self.shown.with(|shown| {
+            let heads = &shown.as_ref()?.answer.heads;
+            let last = heads.last()?;
+            let has_mlp = card.is_some_and(|card| !card.config.is_attn_only());
+            Some(Building { n_layers: last.layer + 1, n_heads: last.head + 1, has_mlp })
+        })
+    }
+
+    /// The word for the whole page's state, for scripts and tests.
+    pub fn status(self) -> &'static str {
+        let first_failed = matches!(self.loading_of(&self.model.get()), Loading::Failed(_));
+        let made = self.shown.with(|shown| shown.as_ref().map(|shown| shown.made));
+        match (self.engine.get(), made) {
+            (Engine::Failed(_), _) => "failed",
+            (Engine::Up, Some(Made::Live { .. })) => "ready",
+            (Engine::Up, _) if first_failed => "failed",
+            (Engine::Up, Some(Made::Stored)) => "stored",
+            (Engine::Up, None) => "loading",
+        }
+    }
+
+    /// The page as an address; what the page chose by itself is left out until the user touches something.
+    pub fn address(self) -> Address {
+        let is_touched = self.is_touched.get();
+        Address {
+            model: is_touched.then(|| self.model.get()),
+            prompt: is_touched.then(|| self.prompt.get()),
+            bos: self.bos.get(),
+            head: self.focus.head.locked(),
+            pos: self.focus.pos.locked(),
+            lit_by: self.lit_by.get(),
+            sampling: self.sampling.get(),
+            is_embed: self.is_embed.get(),
+        }
+    }
+
+    /// Notes that the user has taken over.
+    pub fn touch(self) {
+        if !self.is_touched.get_untracked() {
+            self.is_touched.set(true);
+        }
+    }
+}
+
+impl Generation {
+    /// No continuation.
+    pub fn none() -> Self {
+        Self { prompt: String::new(), tokens: vec![], text: String::new(), phase: Phase::Idle }
+    }
+
+    /// Whether tokens are coming.
+    pub fn is_running(&self) -> bool {
+        matches!(self.phase, Phase::Running(_))
+    }
+}
