@@ -1,2 +1,107 @@
-//! x
-fn main() {}
+//! The site in a real Chromium, as a visitor meets it. README.md beside this file is the contract with the page.
+//!
+//! `cargo xtask e2e [WORD..]` runs them; each test has a fresh browser profile. The site lies under a sub-path.
+
+use anyhow::{Context as _, Result};
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use xtask::webdriver::Session;
+use xtask::webdriver::chrome::Window;
+
+mod embedding;
+mod files;
+mod generation;
+mod keyboard;
+mod looks;
+mod page;
+mod smoothness;
+mod story;
+mod world;
+
+use world::World;
+
+/// A test: its name says what must hold.
+type Test = (&'static str, fn(&World, &Session) -> Result<()>);
+
+/// All of them, the most telling first.
+const TESTS: &[Test] = &[
+    ("opens_without_errors_and_becomes_ready", story::opens_without_errors_and_becomes_ready),
+    ("finds_the_induction_head_that_the_command_line_finds", story::finds_the_induction_head),
+    ("the_client_answers_as_the_command_line_does", story::the_client_answers_as_the_command_line),
+    ("stored_results_are_what_the_live_model_says", story::stored_results_are_live_results),
+    ("a_question_that_is_none_is_refused_in_words", story::a_wrong_question_is_refused),
+    ("a_prompt_of_256_tokens_is_shown", story::a_long_prompt_is_shown),
+    ("an_over_long_prompt_is_explained", story::an_over_long_prompt_is_explained),
+    ("generation_streams", generation::generation_streams),
+    ("generation_stops_when_told", generation::generation_stops),
+    ("the_head_grid_works_by_keyboard", keyboard::the_head_grid_works_by_keyboard),
+    ("every_control_has_a_name", looks::every_control_has_a_name),
+    ("a_phone_does_not_scroll_sideways", looks::a_phone_does_not_scroll_sideways),
+    ("dark_mode_is_dark_and_legible", looks::dark_mode_is_dark_and_legible),
+    ("a_truncated_file_is_explained_and_the_model_stays", files::a_truncated_file_is_explained),
+    ("dropped_files_are_opened", files::dropped_files_are_opened),
+    ("no_long_task_while_the_engine_runs", smoothness::no_long_task_while_the_engine_runs),
+    ("the_policy_holds", embedding::the_policy_holds),
+    ("works_in_an_iframe_of_another_origin", embedding::works_in_an_iframe),
+];
+
+fn main() -> ExitCode {
+    let (flags, words): (Vec<String>, Vec<String>) =
+        std::env::args().skip(1).partition(|argument| argument.starts_with("--"));
+    let window = if flags.iter().any(|flag| flag == "--show") { Window::Shown } else { Window::Headless };
+    match run(&words, window) {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs what was chosen and returns how many failed.
+fn run(words: &[String], window: Window) -> Result<usize> {
+    let chosen: Vec<&Test> = TESTS
+        .iter()
+        .filter(|(name, _)| words.is_empty() || words.iter().any(|word| name.contains(word)))
+        .collect();
+    anyhow::ensure!(!chosen.is_empty(), "no test has a name with one of {words:?}");
+    let world = World::start(window)?;
+    println!("  {} tests at {}", chosen.len(), world.url());
+    let mut failed = Vec::new();
+    for (name, test) in &chosen {
+        let started_at = Instant::now();
+        let session = world.open().with_context(|| format!("no browser window for {name}"))?;
+        match test(&world, &session) {
+            Ok(()) => println!("  ok      {name} ({:.1} s)", started_at.elapsed().as_secs_f32()),
+            Err(error) => {
+                println!("  FAILED  {name} ({:.1} s): {error:#}", started_at.elapsed().as_secs_f32());
+                match evidence(name, &session) {
+                    Ok(path) => println!("          see {}", path.display()),
+                    Err(error) => println!("          no picture: {error:#}"),
+                }
+                failed.push(*name);
+            }
+        }
+    }
+    println!("  {} of {} end-to-end tests passed", chosen.len() - failed.len(), chosen.len());
+    if !failed.is_empty() {
+        println!("  failed: {}", failed.join(", "));
+    }
+    Ok(failed.len())
+}
+
+/// Leaves a picture of the page and its console beside it.
+fn evidence(name: &str, session: &Session) -> Result<PathBuf> {
+    let dir = xtask::paths::target().join("e2e");
+    fs::create_dir_all(&dir)?;
+    let console: Vec<String> =
+        session.console()?.into_iter().map(|line| format!("{} {}\n", line.level, line.message)).collect();
+    fs::write(dir.join(format!("{name}.console.txt")), console.concat())?;
+    let path = dir.join(format!("{name}.png"));
+    fs::write(&path, world::from_base64(&session.screenshot_base64()?))?;
+    Ok(path)
+}

@@ -1,0 +1,67 @@
+//! Files from the user's disk: broken ones are explained, and nothing that worked stops working.
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::json;
+use std::fs;
+use std::path::PathBuf;
+
+use xtask::paths;
+use xtask::webdriver::{Session, wait_for};
+
+use crate::page::{PATIENCE, Page, question};
+use crate::world::World;
+
+const FILES: [&str; 3] = ["config.json", "model.safetensors", "tokenizer.json"];
+
+/// A copy of the small model's files; `model.safetensors` keeps only `keep` of its bytes.
+fn copy_of_model(world: &World, name: &str, keep: f64) -> Result<Vec<PathBuf>> {
+    let from = paths::root().join("assets/models/tales-attn-2l");
+    let to = world.scratch(name)?;
+    for file in FILES {
+        let mut bytes =
+            fs::read(from.join(file)).with_context(|| format!("the embedded model has no {file}"))?;
+        if file == "model.safetensors" {
+            bytes.truncate((bytes.len() as f64 * keep) as usize);
+        }
+        fs::write(to.join(file), bytes)?;
+    }
+    Ok(FILES.iter().map(|file| to.join(file)).collect())
+}
+
+pub(crate) fn a_truncated_file_is_explained(world: &World, session: &Session) -> Result<()> {
+    let page = Page::open_ready(session, world.url())?;
+    let model = page.model()?;
+    let files = copy_of_model(world, "truncated", 0.6)?;
+    let paths: Vec<String> = files.iter().map(|path| path.to_string_lossy().into_owned()).collect();
+    page.control("Open a model from disk")?.keys(&paths.join("\n"))?;
+    let text = page.wait_for_alert()?;
+    ensure!(text.contains("safetensors"), "the message does not name the file: {text}");
+    page.ask(&question("The king")).context("after a broken file")?;
+    ensure!(page.model()? == model, "the model before is no longer the current one");
+    ensure!(page.state()? == "ready", "the page is {} after a broken file", page.state()?);
+    page.expect_no_console_error()
+}
+
+pub(crate) fn dropped_files_are_opened(world: &World, session: &Session) -> Result<()> {
+    let page = Page::open_ready(session, world.url())?;
+    let before = page.model()?;
+    copy_of_model(world, "whole", 1.0)?;
+    // WebDriver cannot drag files in from outside: the page fetches its own model and drops that on itself.
+    session.script_async(
+        "const files = new DataTransfer();
+         for (const name of args[0]) {
+             const reply = await fetch(`./models/tales-attn-2l/${name}`);
+             files.items.add(new File([await reply.blob()], name));
+         }
+         const over = kind => document.body.dispatchEvent(new DragEvent(kind, { bubbles: true, cancelable: true, dataTransfer: files }));
+         over('dragenter'); over('dragover'); over('drop');",
+        &[json!(FILES)],
+    )?;
+    wait_for("the dropped model to be the current one", PATIENCE, || {
+        let text = page.alert_text()?;
+        ensure!(text.is_empty(), "a failure is shown: {text}");
+        Ok((page.model()? != before && page.state()? == "ready").then_some(()))
+    })?;
+    page.ask(&question("The king")).context("with the dropped model")?;
+    page.expect_no_console_error()
+}
