@@ -13,6 +13,7 @@ pub mod finding;
 pub mod head_grid;
 pub mod head_score;
 pub mod heatmap;
+pub mod legend;
 pub mod number;
 pub mod reading;
 pub mod sampling;

@@ -6,7 +6,7 @@ use crate::analysis::attention::Answer;
 /// Below this share of the attention we do not call it a head of that kind.
 const CLEAR: f32 = 0.4;
 /// From here on the kind is plain to see in the picture.
-const STRONG: f32 = 0.6;
+const STRONG: f32 = 0.5;
 
 /// A sentence about a head.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,8 +68,8 @@ mod tests {
             "No clear induction head here; the nearest is layer 1 head 3, score 0.12 over 1 repeated token"
         );
         assert_eq!(
-            sentence(HeadScore::PreviousToken, 0, 5, 0.5, 9),
-            "A faint previous-token head: layer 0 head 5, score 0.50"
+            sentence(HeadScore::PreviousToken, 0, 5, 0.45, 9),
+            "A faint previous-token head: layer 0 head 5, score 0.45"
         );
     }
 }
