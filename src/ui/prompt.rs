@@ -12,7 +12,7 @@ use crate::{prompt::Bos, view_model::address::key_of};
 const EXAMPLES: [(&str, &str); 5] = [
     (
         "A refrain",
-        "The old woman sang: Snip, snap, snout, the silver key is out. And all the children sang: Snip, snap, snout, the silver key is",
+        "Rapunzel heard the witch call: Rapunzel, Rapunzel, let down your golden hair! The prince hid below, and when it grew dark he called: Rapunzel, Rapunzel, let down your golden",
     ),
     ("He or she", "Susan went into the garden because"),
     ("Brackets", "The king counted ( one [ two { three } four"),

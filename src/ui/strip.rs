@@ -6,14 +6,13 @@ use leptos::prelude::*;
 use wasm_bindgen::JsCast as _;
 use web_sys::{Element, KeyboardEvent};
 
-use super::{dom, bars::BarList, state::State};
+use super::{bars::BarList, dom, mark::token, state::State};
 use crate::{
     analysis::attention::Answer,
     view_model::{
         bars,
         chips::{self, Chip, MAX_SURPRISE_NATS},
         number,
-        token_strip::Part,
     },
 };
 
@@ -70,10 +69,6 @@ fn ChipView(chip: Chip, hung: RwSignal<Option<Hung>>) -> impl IntoView {
     };
     let spoken = chips::spoken(&chip);
     let surprise = chip.expected.as_ref().map(|expected| format!("--v:{:.3}", expected.surprise));
-    let parts = chip.token.parts.iter().map(|part| match part {
-        Part::Text(text) => view! { <span>{text.clone()}</span> }.into_any(),
-        Part::Mark(mark) => view! { <span class="glyph">{mark.clone()}</span> }.into_any(),
-    });
     let item = if chip.token.ends_line { "ends-line" } else { "" };
     view! {
         <li class=item>
@@ -85,7 +80,7 @@ fn ChipView(chip: Chip, hung: RwSignal<Option<Hung>>) -> impl IntoView {
                 on:focus=move |event| enter(event.target())
                 on:blur=move |_| leave()
                 on:click=move |_| focus.pos.toggle_lock(pos)>
-                <span class="chip-text">{parts.collect_view()}</span>
+                <span class="chip-text">{token::parts(&chip.token)}</span>
                 <span class="surprise" style=surprise></span>
                 <span class="chip-id num">{id}</span>
             </button>
