@@ -38,7 +38,7 @@ pub(crate) fn the_policy_holds(world: &World, session: &Session) -> Result<()> {
 pub(crate) fn works_in_an_iframe(world: &World, session: &Session) -> Result<()> {
     let dir = world.scratch("embedder")?;
     let html = format!(
-        "<!doctype html><title>A course page</title><h1>Week 3</h1><iframe title=Vitrine width=900 height=700 src=\"{}\"></iframe>",
+        "<!doctype html><link rel=icon href=data:,><title>A course page</title><h1>Week 3</h1><iframe title=Vitrine width=900 height=700 src=\"{}\"></iframe>",
         world.url()
     );
     fs::write(dir.join("index.html"), html)?;

@@ -33,11 +33,6 @@ impl<'a> Page<'a> {
         Self { session }
     }
 
-    /// The session, for what is not about the page.
-    pub(crate) fn session(&self) -> &'a Session {
-        self.session
-    }
-
     /// `stored`, `loading`, `ready` or `failed`.
     pub(crate) fn state(&self) -> Result<String> {
         let state = self.session.script("return document.documentElement.dataset.vitrine", &[])?;

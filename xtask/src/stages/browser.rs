@@ -75,7 +75,19 @@ pub fn e2e() -> Result<Outcome> {
 pub fn run_e2e(words: &[String], window: Window) -> Result<()> {
     let mut command = cmd::cargo();
     command
-        .args(["test", "--quiet", "--package", "xtask", "--features", "e2e", "--test", "e2e", "--"])
+        .args([
+            "test",
+            "--quiet",
+            "--profile",
+            "xtask",
+            "--package",
+            "xtask",
+            "--features",
+            "e2e",
+            "--test",
+            "e2e",
+            "--",
+        ])
         .args(words);
     if window == Window::Shown {
         command.arg("--show");

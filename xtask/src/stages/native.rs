@@ -64,7 +64,18 @@ pub fn shaders() -> Result<Outcome> {
     if !has_shader(&paths::root().join("shaders")) {
         return Ok(Outcome::Skipped("there is no shader yet".into()));
     }
-    cargo(&["test", "--quiet", "--package", "xtask", "--features", "shaders", "--test", "shaders"])?;
+    cargo(&[
+        "test",
+        "--quiet",
+        "--profile",
+        "xtask",
+        "--package",
+        "xtask",
+        "--features",
+        "shaders",
+        "--test",
+        "shaders",
+    ])?;
     Ok(Outcome::Passed)
 }
 

@@ -46,7 +46,7 @@ fn is_allowed(row: &Row, module: &str, path: &str) -> bool {
     // A use of a child of a listed module counts for the row that speaks for the child.
     let own = |of: &&str| is_below(path, of) && row_of(path).is_some_and(|of_path| of_path == row);
     let listed = |of: &&str| is_below(path, of) && (row_of(path) == row_of(of));
-    row.modules.iter().any(|of| is_below(module, of) && own(&of)) || row.may_use.iter().any(listed)
+    row.modules.iter().any(|of| is_below(module, of) && own(of)) || row.may_use.iter().any(listed)
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! HTTP to a chromedriver on this machine: one request a connection, JSON both ways.
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead, BufReader, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -40,15 +40,34 @@ fn exchange(address: &str, method: &str, path: &str, body: Option<&Value>) -> Re
     let mut stream = TcpStream::connect(address).context("no chromedriver answers")?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.write_all(request.as_bytes()).context("chromedriver hung up")?;
-    let mut reply = Vec::new();
-    stream.read_to_end(&mut reply).with_context(|| format!("chromedriver did not finish {method} {path}"))?;
+    let reply = body_of(BufReader::new(stream))
+        .with_context(|| format!("chromedriver did not finish {method} {}", path_without_ids(path)))?;
     value_of(&reply).with_context(|| format!("{method} {}", path_without_ids(path)))
 }
 
+/// The body of an HTTP reply, as long as its header says: chromedriver does not hang up, whatever we ask for.
+fn body_of(mut reply: impl BufRead) -> Result<Vec<u8>> {
+    let mut n_bytes = None;
+    loop {
+        let mut line = String::new();
+        ensure!(reply.read_line(&mut line)? > 0, "the reply ends in its header");
+        if line.trim().is_empty() {
+            break;
+        }
+        if let Some((name, value)) = line.split_once(':')
+            && name.eq_ignore_ascii_case("content-length")
+        {
+            n_bytes = Some(value.trim().parse().context("a length that is no number")?);
+        }
+    }
+    let mut body = vec![0; n_bytes.context("the reply has no length")?];
+    reply.read_exact(&mut body)?;
+    Ok(body)
+}
+
 /// The `value` of a WebDriver reply.
-fn value_of(reply: &[u8]) -> Result<Value> {
-    let end = reply.windows(4).position(|bytes| bytes == b"\r\n\r\n").context("not an HTTP reply")?;
-    let json: Value = serde_json::from_slice(&reply[end + 4..]).context("not a WebDriver reply")?;
+fn value_of(body: &[u8]) -> Result<Value> {
+    let json: Value = serde_json::from_slice(body).context("not a WebDriver reply")?;
     let value = json.get("value").cloned().unwrap_or(Value::Null);
     match value.get("error").and_then(Value::as_str) {
         // A script may itself return an object with `error`; a protocol error also has these two.
@@ -69,22 +88,28 @@ fn path_without_ids(path: &str) -> String {
 mod tests {
     use super::*;
 
-    fn reply(json: &str) -> Vec<u8> {
-        format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{json}", json.len()).into_bytes()
+    fn value(json: &str) -> Result<Value> {
+        value_of(json.as_bytes())
+    }
+
+    #[test]
+    fn a_reply_ends_where_it_says() {
+        let reply = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}and the connection stays open";
+        assert_eq!(body_of(reply.as_bytes()).expect("a whole reply"), b"{}");
+        assert!(body_of(&b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}"[..]).is_err());
+        assert!(body_of(&b"nonsense"[..]).is_err());
     }
 
     #[test]
     fn a_value_is_unwrapped() {
-        assert_eq!(value_of(&reply(r#"{"value":{"a":1}}"#)).expect("a value")["a"], 1);
-        assert_eq!(value_of(&reply(r#"{"value":{"error":"mine"}}"#)).expect("a value")["error"], "mine");
+        assert_eq!(value(r#"{"value":{"a":1}}"#).expect("a value")["a"], 1);
+        assert_eq!(value(r#"{"value":{"error":"mine"}}"#).expect("a value")["error"], "mine");
     }
 
     #[test]
     fn a_protocol_error_is_one() {
-        let error = value_of(&reply(
-            r#"{"value":{"error":"no such window","message":"gone\nmore","stacktrace":""}}"#,
-        ));
+        let error = value(r#"{"value":{"error":"no such window","message":"gone\nmore","stacktrace":""}}"#);
         assert_eq!(error.expect_err("an error").to_string(), "no such window: gone");
-        assert!(value_of(b"nonsense").is_err());
+        assert!(value("nonsense").is_err());
     }
 }
