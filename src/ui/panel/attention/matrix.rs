@@ -103,18 +103,22 @@ fn Axes(view: View, layout: Memo<Layout>) -> impl IntoView {
     let hidden = move || {
         let layout = layout.get();
         (view.first_key.get() == FirstKey::Hidden).then(|| view! {
-            <rect class="att-hidden" width=layout.cell_px height=layout.side_px()><title>"Position 0 is hidden"</title></rect>
+            <rect fill="url(#att-hatch)" width=layout.cell_px height=layout.side_px()><title>"Position 0 is hidden"</title></rect>
         })
     };
     view! {
         <svg class="att-axes" aria-hidden="true" width=move || layout.with(Layout::width_px) height=move || layout.with(Layout::height_px)>
+            <defs>
+                <pattern id="att-hatch" width="4" height="4" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
+                    <line class="att-hatch" y2="4"/>
+                </pattern>
+            </defs>
             <g transform=move || layout.with(|layout| format!("translate({} {})", layout.left_px, layout.top_px))>
                 <path class="att-masked" d=move || layout.with(Layout::mask_path)/>
                 {hidden}
                 <rect class="att-frame" width=frame height=frame/>
                 {rows}{cols}
-                <text class="att-axis" transform=move || layout.with(|layout| format!("translate({} 0) rotate(-90)", 12.0 - layout.left_px))
-                    text-anchor="end">"query (q_pos)"</text>
+                <text class="att-axis down" transform=move || layout.with(|layout| format!("translate({} 0) rotate(-90)", 12.0 - layout.left_px))>"query (q_pos)"</text>
                 <text class="att-axis" y=move || layout.with(|layout| 12.0 - layout.top_px)>"key (k_pos)"</text>
             </g>
         </svg>

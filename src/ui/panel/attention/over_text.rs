@@ -56,7 +56,7 @@ fn Word(view: View, pos: usize, text: TokenText, readings: Memo<Arc<Vec<Reading>
         Memo::new(move |_| readings.with(|readings| readings.get(pos).copied()).unwrap_or_default());
     let style = move || {
         let Reading { reads, read_by, .. } = reading.get();
-        format!("--reads:{reads:.3};--read-by:{read_by:.3}")
+        format!("--w:{reads:.3};--by:{read_by:.3}")
     };
     let is_shown = Memo::new(move |_| view.pos.get() == Some(pos));
     let class = move || {
