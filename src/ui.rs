@@ -51,17 +51,5 @@ fn connect(engine: RwSignal<Engine>) -> Client {
     Client::start(move |failure| engine.set(Engine::Failed(failure)))
 }
 
-/// State that comes with the page, before the address has its say.
-const OWN_QUESTION: &str = include_str!("../assets/stored/attention.question.json");
-/// The name of its stored answer.
+/// The name of the stored answer to the page's own question.
 const OWN_ANSWER: &str = "attention";
-
-/// The text of the page's own prompt.
-fn own_prompt() -> String {
-    use crate::{analysis::Question, prompt::Prompt};
-    let question: Question = serde_json::from_str(OWN_QUESTION).expect("the stored question is checked by a test");
-    match question.prompt() {
-        Prompt::Text { text, .. } => text.clone(),
-        Prompt::Tokens { .. } => String::new(),
-    }
-}

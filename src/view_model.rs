@@ -8,6 +8,7 @@ pub mod chips;
 pub mod color;
 pub mod download;
 pub mod elevation;
+pub mod examples;
 pub mod export;
 pub mod finding;
 pub mod head_grid;

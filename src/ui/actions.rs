@@ -175,6 +175,7 @@ pub fn generate(state: State) {
         });
     });
     state.generation.set(Generation {
+        serial: run.0,
         prompt: wanted.prompt,
         phase: Phase::Running(run),
         ..Generation::none()

@@ -1,4 +1,4 @@
-//! The whole page: strip on top, elevation left, case in the middle, inspector right.
+//! The whole page: the strip on top, the model on the left, the case in the middle, what the model says on the right.
 
 use std::rc::Rc;
 
@@ -6,11 +6,14 @@ use leptos::prelude::*;
 
 use super::{
     OWN_ANSWER, State, actions, address, alert, card::Label, connect, dom, elevation::ElevationView,
-    findings::Findings, header::Header, help::Help, inspector::Inspector, keys, models, own_prompt,
+    findings::Findings, header::Header, help::Help, inspector::Inspector, keys, models,
     panel::{attention::AttentionPanel, generation::GenerationPanel, next_token::NextTokenPanel},
     prompt::PromptEditor, state::Engine, strip::TokenStrip,
 };
-use crate::{client::api, view_model::address::Address};
+use crate::{
+    client::api,
+    view_model::{address::Address, examples::own_prompt},
+};
 
 /// The page.
 #[component]
@@ -51,16 +54,16 @@ pub fn App() -> impl IntoView {
             <div class="rooms">
                 <aside class="map" aria-label="The model">
                     <ElevationView/>
+                    <Inspector/>
                     <Label/>
                 </aside>
                 <div class="case">
                     <Findings/>
                     <AttentionPanel answer=state.answer() ask_scores/>
-                    <GenerationPanel/>
                 </div>
-                <aside class="reading" aria-label="What is selected">
+                <aside class="speech" aria-label="What the model says">
                     <NextTokenPanel/>
-                    <Inspector/>
+                    <GenerationPanel/>
                 </aside>
             </div>
         </main>

@@ -10,6 +10,7 @@ use super::{
     state::{Entry, Loading, State},
     theme::ThemeButton,
 };
+use crate::view_model::address::Address;
 
 /// The line on top.
 #[component]
@@ -24,6 +25,7 @@ pub fn Header(
             <h1 class="wordmark">"Vitrine"</h1>
             <p class="motto">"a glass case for looking inside language models"</p>
             <div class="top-tools">
+                <WholePage/>
                 <ModelChooser/>
                 <OpenOwn sources/>
                 <ThemeButton/>
@@ -32,6 +34,18 @@ pub fn Header(
                 </button>
             </div>
         </header>
+    }
+}
+
+/// Inside another page: the way to the whole of this one, as it stands.
+#[component]
+fn WholePage() -> impl IntoView {
+    let state = State::from_page();
+    let href = move || format!("#{}", Address { is_embed: false, ..state.address() }.write());
+    view! {
+        <Show when=move || state.is_embed.get()>
+            <a class="whole-page" href=href target="_blank" rel="noopener">"Open in Vitrine"</a>
+        </Show>
     }
 }
 
@@ -76,24 +90,14 @@ fn label(entry: &Entry) -> String {
     format!("{name}{suffix}")
 }
 
-/// What is on its way, in bytes and percent, under the header's line.
+/// What is on its way, as a line that fills the header's; the strip says it in bytes.
 #[component]
 fn Progress() -> impl IntoView {
     let state = State::from_page();
-    let running = Memo::new(move |_| {
-        state.models.with(|models| {
-            models.iter().find_map(|entry| match &entry.loading {
-                Loading::Running(download) => Some((entry.id.clone(), download.text(), download.percent())),
-                Loading::Idle | Loading::Done(_) | Loading::Failed(_) => None,
-            })
-        })
-    });
+    let running = Memo::new(move |_| state.download().map(|(id, download)| (id, download.percent())));
     view! {
-        {move || running.get().map(|(id, text, percent)| view! {
-            <div class="progress">
-                <progress max="100" value=percent aria-label=format!("Loading {id}")></progress>
-                <span class="progress-text num">{id} ": " {text}</span>
-            </div>
+        {move || running.get().map(|(id, percent)| view! {
+            <progress class="progress" max="100" value=percent aria-label=format!("Loading {id}")></progress>
         })}
     }
 }
@@ -132,7 +136,7 @@ fn OpenOwn(sources: Sources) -> impl IntoView {
     });
     view! {
         <label class="button open-own" title="config.json, model.safetensors and tokenizer.json (or vocab.json and merges.txt); nothing leaves this machine">
-            "Open your own…"
+            "Open" <span class="wide-only">" your own"</span> "…"
             <input type="file" multiple class="visually-hidden" aria-label="Open a model from disk"
                 accept=".json,.safetensors,.txt"
                 on:change=move |event| if let Some(input) = event.target() { chosen(input.unchecked_into()) }/>

@@ -7,18 +7,13 @@ use super::{
     alert::Alert,
     state::{Asking, State},
 };
-use crate::{prompt::Bos, view_model::address::key_of};
-
-const EXAMPLES: [(&str, &str); 5] = [
-    (
-        "A refrain",
-        "Rapunzel heard the witch call: Rapunzel, Rapunzel, let down your golden hair! The prince hid below, and when it grew dark he called: Rapunzel, Rapunzel, let down your golden",
-    ),
-    ("He or she", "Susan went into the garden because"),
-    ("Brackets", "The king counted ( one [ two { three } four"),
-    ("Who gave it", "When Mary and John went to the store, John gave the drum to"),
-    ("A tale begins", "Once upon a time there was a little"),
-];
+use crate::{
+    prompt::Bos,
+    view_model::{
+        address::key_of,
+        examples::{EXAMPLES, Example},
+    },
+};
 
 /// The editor.
 #[component]
@@ -34,6 +29,7 @@ pub fn PromptEditor() -> impl IntoView {
             actions::ask(state);
         }
         if event.key() == "Escape" {
+            event.prevent_default(); // Leaves the box, and lets go of nothing else.
             blur(&event);
         }
     };
@@ -54,7 +50,7 @@ pub fn PromptEditor() -> impl IntoView {
             <div class="prompt-tools">
                 <div class="examples" role="group" aria-label="Examples">
                     <span class="quiet" aria-hidden="true">"Try"</span>
-                    {EXAMPLES.map(|(name, text)| view! {
+                    {EXAMPLES.map(|Example { name, text }| view! {
                         <button type="button" class="textlink" title=text on:click=move |_| edit(text.to_owned())>{name}</button>
                     })}
                 </div>
@@ -100,7 +96,7 @@ fn TokenCount() -> impl IntoView {
     let n_ctx = move || state.shown_card().map(|card| format!(" of {}", card.config.n_ctx));
     view! {
         <p class="count num" title="Tokens in the prompt, of as many as the model can read">
-            {move || n_tokens().map(|n| format!("{n}{} tokens", n_ctx().unwrap_or_default()))}
+            {move || n_tokens().filter(|_| !state.is_stale()).map(|n| format!("{n}{} tokens", n_ctx().unwrap_or_default()))}
         </p>
     }
 }

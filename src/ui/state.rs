@@ -132,6 +132,8 @@ pub enum Asking {
 /// A continuation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Generation {
+    /// Tells one continuation from the next.
+    pub serial: u32,
     /// The prompt that it continues.
     pub prompt: String,
     /// The new tokens.
@@ -268,6 +270,19 @@ impl State {
         });
     }
 
+    /// The model that is on its way, the one in use first.
+    pub fn download(self) -> Option<(String, Download)> {
+        let in_use = self.model.get();
+        self.models.with(|models| {
+            let running = |entry: &Entry| match &entry.loading {
+                Loading::Running(download) => Some((entry.id.clone(), download.clone())),
+                Loading::Idle | Loading::Done(_) | Loading::Failed(_) => None,
+            };
+            let first = models.iter().find(|entry| entry.id == in_use).and_then(running);
+            first.or_else(|| models.iter().find_map(running))
+        })
+    }
+
     /// The card of the model that is shown, once it is loaded.
     pub fn shown_card(self) -> Option<Arc<ModelCard>> {
         let id = self.shown.with(|shown| Some(shown.as_ref()?.wanted.model.clone()))?;
@@ -327,7 +342,7 @@ impl State {
 impl Generation {
     /// No continuation.
     pub fn none() -> Self {
-        Self { prompt: String::new(), tokens: vec![], text: String::new(), phase: Phase::Idle }
+        Self { serial: 0, prompt: String::new(), tokens: vec![], text: String::new(), phase: Phase::Idle }
     }
 
     /// Whether tokens are coming.

@@ -122,8 +122,7 @@ fn ExpectationCard(hung: RwSignal<Option<Hung>>) -> impl IntoView {
 }
 
 fn expectation(answer: &Arc<Answer>, pos: usize) -> AnyView {
-    let chips = chips::chips(answer);
-    let Some(chip) = chips.into_iter().nth(pos) else { return ().into_any() };
+    let Some(chip) = chips::chip(answer, pos) else { return ().into_any() };
     let head = format!("Position {pos}, id {}", chip.id);
     let Some((expected, before)) = chip.expected.zip(pos.checked_sub(1)) else {
         return view! {
@@ -150,6 +149,7 @@ fn expectation(answer: &Arc<Answer>, pos: usize) -> AnyView {
 fn StripFoot() -> impl IntoView {
     let state = State::from_page();
     let loss = move || state.answer().get().and_then(|answer| answer.loss_nats);
+    let coming = move || state.download().map(|(id, download)| format!("{id}: {}", download.text()));
     view! {
         <div class="strip-foot">
             <p class="legend">
@@ -161,8 +161,9 @@ fn StripFoot() -> impl IntoView {
                 {move || loss().map(|loss| view! { "loss " <strong>{number::nats(loss)}</strong> " nats per token" })}
             </p>
             <Show when=move || state.is_stored()>
-                <p class="tag stored" data-testid="stored-tag" title="Computed by the same engine when this page was built; replaced as soon as the model is here">"stored result"</p>
+                <p class="tag" data-testid="stored-tag" title="Computed by the same engine when this page was built; replaced as soon as the model is here">"stored result"</p>
             </Show>
+            <p class="coming num">{coming}</p>
         </div>
     }
 }

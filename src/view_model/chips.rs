@@ -37,17 +37,14 @@ pub struct Expected {
 
 /// The chips of an answer's prompt.
 pub fn chips(answer: &Answer) -> Vec<Chip> {
-    answer
-        .tokens
-        .iter()
-        .enumerate()
-        .map(|(pos, token)| Chip {
-            pos,
-            id: token.id,
-            token: token_text(token),
-            expected: pos.checked_sub(1).and_then(|before| expected(answer, before)),
-        })
-        .collect()
+    (0..answer.tokens.len()).filter_map(|pos| chip(answer, pos)).collect()
+}
+
+/// The chip at one position.
+pub fn chip(answer: &Answer, pos: usize) -> Option<Chip> {
+    let token = answer.tokens.get(pos)?;
+    let expected = pos.checked_sub(1).and_then(|before| expected(answer, before));
+    Some(Chip { pos, id: token.id, token: token_text(token), expected })
 }
 
 /// What a reader of the screen hears for a chip.

@@ -93,7 +93,11 @@ pub struct Point {
 pub fn elevation(building: Building) -> Elevation {
     let Building { n_layers, n_heads, has_mlp } = building;
     // A tall building gets lower storeys, so that twelve of them still fit beside the panels.
-    let (pane, room) = if n_layers <= 6 { (22.0, 24.0) } else { (13.0, 13.0) };
+    let (pane, room) = match n_layers {
+        0..=3 => (30.0, 28.0),
+        4..=6 => (24.0, 24.0),
+        _ => (13.0, 13.0),
+    };
     let n_rows = n_heads.div_ceil(MAX_PER_ROW).max(1);
     let attn_height = n_rows as f32 * (pane + 6.0) + 6.0;
     let mlp_height = if has_mlp { room + 4.0 } else { 0.0 };

@@ -36,6 +36,22 @@ impl Sampling {
         }
     }
 
+    /// `temperature 0.8, top-p 0.95, seed 1, 60 tokens`: what matters, in a line.
+    pub fn summary(self) -> String {
+        if self.temperature == 0.0 {
+            return format!("greedy, {} tokens", self.max_new_tokens);
+        }
+        let limits = [
+            self.limit_k().map(|k| format!("top-k {k}, ")),
+            self.limit_p().map(|p| format!("top-p {p}, ")),
+        ];
+        let limits: String = limits.into_iter().flatten().collect();
+        format!(
+            "temperature {}, {limits}seed {}, {} tokens",
+            self.temperature, self.seed, self.max_new_tokens
+        )
+    }
+
     /// `top_k`, where it limits anything.
     pub fn limit_k(self) -> Option<usize> {
         (0 < self.top_k).then_some(self.top_k)
@@ -55,6 +71,8 @@ mod tests {
     fn what_limits_nothing_is_not_sent() {
         let free = Sampling { top_k: 0, top_p: 1.0, ..Sampling::default() };
         assert_eq!((free.limit_k(), free.limit_p()), (None, None));
+        assert_eq!(free.summary(), "temperature 0.8, seed 1, 60 tokens");
+        assert_eq!(Sampling { temperature: 0.0, ..free }.summary(), "greedy, 60 tokens");
         let odd = Sampling { temperature: f32::NAN, top_p: 7.0, ..free }.clamped();
         assert_eq!((odd.temperature, odd.top_p), (Sampling::default().temperature, 1.0));
     }

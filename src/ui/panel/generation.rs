@@ -20,8 +20,9 @@ pub fn GenerationPanel() -> impl IntoView {
     let is_running = Memo::new(move |_| state.generation.with(|generation| generation.is_running()));
     let is_there = Memo::new(move |_| matches!(state.loading_of(&state.model.get()), Loading::Done(_)));
     let n_tokens = Memo::new(move |_| state.generation.with(|generation| generation.tokens.len()));
+    let serial = Memo::new(move |_| state.generation.with(|generation| generation.serial));
     let caption = Signal::derive(|| {
-        "The prompt goes in grey; each new token is drawn from what the model expects next, and underlined by how unlikely it was.".to_owned()
+        "Each new token is drawn from what the model expects next; the underline says how unlikely it was.".to_owned()
     });
     let failure = move || match state.generation.with(|generation| generation.phase.clone()) {
         Phase::Failed(failure) => Some(view! { <Alert failure/> }),
@@ -47,11 +48,11 @@ pub fn GenerationPanel() -> impl IntoView {
                 <span class="given">{move || state.generation.with(|generation| generation.prompt.clone())}</span>
                 <span data-testid="generated" role="log" aria-live="polite" aria-label="Generated text"
                     data-n-tokens=n_tokens aria-busy=move || is_running.get().to_string()>
-                    <For each=move || 0..n_tokens.get() key=move |idx| (first_id(state), *idx) children=move |idx| new_token(state, idx)/>
+                    <For each=move || 0..n_tokens.get() key=move |idx| (serial.get_untracked(), *idx) children=move |idx| new_token(state, idx)/>
                 </span>
                 <Show when=move || is_running.get()><span class="caret" aria-hidden="true"></span></Show>
                 <Show when=move || n_tokens.get() == 0 && !is_running.get()>
-                    <span class="note">"Nothing yet. Generate writes here, token by token."</span>
+                    <span class="note">"Generate writes here, token by token."</span>
                 </Show>
             </div>
             <div class="generation-foot">
@@ -63,11 +64,6 @@ pub fn GenerationPanel() -> impl IntoView {
             {failure}
         </Frame>
     }
-}
-
-/// Tells one continuation from the next, so that no token is kept from the last one.
-fn first_id(state: State) -> String {
-    state.generation.with_untracked(|generation| format!("{:?}{}", generation.tokens.first(), generation.prompt.len()))
 }
 
 fn new_token(state: State, idx: usize) -> impl IntoView {
@@ -112,7 +108,9 @@ fn Settings() -> impl IntoView {
         });
     };
     view! {
-        <div class="settings" role="group" aria-label="Sampling settings">
+        <details class="settings">
+            <summary class="num">{move || sampling.get().summary()}</summary>
+            <div class="settings-grid" role="group" aria-label="Sampling settings">
             <Setting name="temperature" title="0 always takes the likeliest token; 1 samples from the model's own distribution"
                 value=with.temperature.to_string() min="0" max="5" step="0.1"
                 set=Callback::new(move |text: String| change(&|sampling| put(&mut sampling.temperature, &text)))/>
@@ -128,7 +126,8 @@ fn Settings() -> impl IntoView {
             <Setting name="max new tokens" title="Stop after so many tokens"
                 value=with.max_new_tokens.to_string() min="1" max="1024" step="1"
                 set=Callback::new(move |text: String| change(&|sampling| put(&mut sampling.max_new_tokens, &text)))/>
-        </div>
+            </div>
+        </details>
     }
 }
 
