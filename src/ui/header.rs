@@ -136,7 +136,8 @@ fn OpenOwn(sources: Sources) -> impl IntoView {
     });
     view! {
         <label class="button open-own" title="config.json, model.safetensors and tokenizer.json (or vocab.json and merges.txt); nothing leaves this machine">
-            "Open" <span class="wide-only">" your own"</span> "…"
+            <span class="wide-only">"Open your own…"</span>
+            <span class="narrow-only">"Open…"</span>
             <input type="file" multiple class="visually-hidden" aria-label="Open a model from disk"
                 accept=".json,.safetensors,.txt"
                 on:change=move |event| if let Some(input) = event.target() { chosen(input.unchecked_into()) }/>
