@@ -75,6 +75,12 @@ impl<B: Backend> Engine<B> {
         self.n_params
     }
 
+    /// Bytes that the weights take, in all the forms that have been asked for.
+    pub fn memory_bytes(&self) -> u64 {
+        let n_forms = 1 + u64::from(self.processed.get().is_some());
+        self.n_params * size_of::<f32>() as u64 * n_forms
+    }
+
     /// Makes one forward pass.
     ///
     /// Errors: the tokens, a hook name or an intervention does not fit the model; the pass was cancelled;

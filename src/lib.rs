@@ -34,6 +34,12 @@ pub mod analysis;
 pub mod failure;
 pub mod protocol;
 
+#[cfg(all(feature = "engine", target_arch = "wasm32"))]
+pub mod worker;
+
+#[cfg(all(feature = "cli", not(target_arch = "wasm32")))]
+pub mod cli;
+
 pub mod view_model;
 
 #[cfg(all(feature = "ui", target_arch = "wasm32"))]

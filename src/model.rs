@@ -10,6 +10,8 @@ pub mod checkpoint;
 #[cfg(feature = "engine")]
 pub mod fold;
 #[cfg(feature = "engine")]
+pub mod folder;
+#[cfg(feature = "engine")]
 pub mod gpt2;
 #[cfg(feature = "engine")]
 pub mod tap;

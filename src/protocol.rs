@@ -9,11 +9,12 @@ use serde::{Deserialize, Serialize};
 use crate::{
     analysis::{Answer, Question},
     failure::Failure,
-    intervention::Intervention,
     model::ModelConfig,
-    prompt::{Bos, Prompt, Token},
+    prompt::{Bos, Token},
     tensor::{HostTensor, ShapeMismatch},
 };
+
+pub use crate::run::{FinishReason, GenerateSpec};
 
 /// Changes with every incompatible change of this file.
 pub const VERSION: u32 = 1;
@@ -93,30 +94,6 @@ pub enum ModelSource {
     },
 }
 
-/// How to continue a prompt.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GenerateSpec {
-    /// What to continue.
-    pub prompt: Prompt,
-    /// Stop after so many tokens, if no end-of-sequence came first.
-    pub max_new_tokens: usize,
-    /// 0 always takes the likeliest token; 1 samples from the model's own distribution.
-    pub temperature: f32,
-    /// Sample among so many likeliest tokens only.
-    #[serde(default)]
-    pub top_k: Option<usize>,
-    /// Sample among the likeliest tokens that together have this probability (nucleus).
-    #[serde(default)]
-    pub top_p: Option<f32>,
-    /// Seed of the sampler.
-    #[serde(default)]
-    pub seed: u32,
-    /// What is changed in every pass.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub interventions: Vec<Intervention>,
-}
-
 /// From the engine to the page.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -187,18 +164,6 @@ pub enum FromEngine {
         /// What happened.
         failure: Failure,
     },
-}
-
-/// Why a continuation ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FinishReason {
-    /// The model ended it.
-    EndOfSequence,
-    /// As many tokens as were asked for.
-    MaxNewTokens,
-    /// The context is full.
-    ContextFull,
 }
 
 /// What is known of a loaded model.

@@ -1,10 +1,13 @@
-//! One forward pass, as data: what goes in and what comes out.
+//! Runs, as data: a forward pass or a continuation; what goes in and what comes out.
 
 use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
 
 use crate::{
     hook::{HookPoint, HookSet},
     intervention::Intervention,
+    prompt::Prompt,
     tensor::HostTensor,
 };
 
@@ -24,7 +27,7 @@ pub struct RunSpec {
 }
 
 /// Which form of the weights a run uses.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum WeightForm {
@@ -89,4 +92,40 @@ impl RunResult {
         }
         Some((-logprobs.iter().sum::<f64>() / logprobs.len() as f64) as f32)
     }
+}
+
+/// How to continue a prompt.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GenerateSpec {
+    /// What to continue.
+    pub prompt: Prompt,
+    /// Stop after so many tokens, if no end-of-sequence came first.
+    pub max_new_tokens: usize,
+    /// 0 always takes the likeliest token; 1 samples from the model's own distribution.
+    pub temperature: f32,
+    /// Sample among so many likeliest tokens only.
+    #[serde(default)]
+    pub top_k: Option<usize>,
+    /// Sample among the likeliest tokens that together have this probability (nucleus).
+    #[serde(default)]
+    pub top_p: Option<f32>,
+    /// Seed of the sampler.
+    #[serde(default)]
+    pub seed: u32,
+    /// What is changed in every pass.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub interventions: Vec<Intervention>,
+}
+
+/// Why a continuation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FinishReason {
+    /// The model ended it.
+    EndOfSequence,
+    /// As many tokens as were asked for.
+    MaxNewTokens,
+    /// The context is full.
+    ContextFull,
 }

@@ -28,6 +28,9 @@ pub struct Dims {
 pub fn gemm(dims: Dims, a: &[f32], b: &[f32], c: &mut [f32]) {
     let Dims { m, n, k } = dims;
     assert!(a.len() >= m * k && b.len() >= k * n && c.len() >= m * n, "a slice is shorter than its shape");
+    if m == 0 || n == 0 || k == 0 {
+        return;
+    }
     let (m_tiled, n_tiled) = (m - m % MR, n - n % NR);
     for row in (0..m_tiled).step_by(MR) {
         for col in (0..n_tiled).step_by(NR) {
@@ -75,6 +78,9 @@ fn tile<const ROWS: usize>(dims: Dims, a: &[f32], b: &[f32], c: &mut [f32]) {
 pub fn gemm_nt(dims: Dims, a: &[f32], b: &[f32], c: &mut [f32]) {
     let Dims { m, n, k } = dims;
     assert!(a.len() >= m * k && b.len() >= n * k && c.len() >= m * n, "a slice is shorter than its shape");
+    if m == 0 || n == 0 || k == 0 {
+        return;
+    }
     let (m_tiled, n_tiled) = (m - m % MR, n - n % NT_COLS);
     // The columns are the outer loop: `b` may be an unembedding, far larger than `a`.
     for col in (0..n_tiled).step_by(NT_COLS) {

@@ -1,2 +1,7 @@
 //! The engine's worker.
-fn main() {}
+
+/// Starts listening; natively there is nobody to listen to.
+fn main() {
+    #[cfg(target_arch = "wasm32")]
+    vitrine::worker::start();
+}

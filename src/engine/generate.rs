@@ -4,8 +4,7 @@ use super::{Engine, Pace, RunError, sample::Sampler, taps::Taps};
 use crate::{
     backend::Backend,
     model::gpt2::{self, KvCache},
-    protocol::{FinishReason, GenerateSpec},
-    run::WeightForm,
+    run::{FinishReason, GenerateSpec, WeightForm},
 };
 
 /// One token of a continuation.

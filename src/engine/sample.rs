@@ -9,7 +9,7 @@ use super::{
     RunError,
     readout::{log_sum_exp, top},
 };
-use crate::protocol::GenerateSpec;
+use crate::run::GenerateSpec;
 
 /// A seeded sampler: the same seed, settings and logits give the same tokens everywhere.
 pub(super) struct Sampler {

@@ -42,12 +42,20 @@ impl<'a, B: Backend, P: Pace> Taps<'a, B, P> {
 impl<B: Backend, P: Pace> Tap<B> for Taps<'_, B, P> {
     type Error = RunError;
 
-    fn wants(&self, hook: HookPoint) -> bool {
-        self.wanted.contains(&hook) || self.edits.touch(hook)
+    fn captures(&self, hook: HookPoint) -> bool {
+        self.wanted.contains(&hook)
+    }
+
+    fn edits(&self, hook: HookPoint) -> bool {
+        self.edits.touch(hook)
+    }
+
+    fn edit(&mut self, hook: HookPoint, value: B::Tensor) -> Result<B::Tensor, RunError> {
+        self.edits.apply(self.backend, hook, value, self.window)
     }
 
     fn at(&mut self, hook: HookPoint, value: B::Tensor) -> Result<B::Tensor, RunError> {
-        let value = self.edits.apply(self.backend, hook, value, self.window)?;
+        let value = self.edit(hook, value)?;
         if self.wanted.contains(&hook) {
             self.captured.push((hook, value.clone()));
         }

@@ -126,31 +126,40 @@ impl<B: Backend, P: Tap<B>> Pass<'_, B, P> {
     ) -> Result<[B::Tensor; 3], P::Error> {
         let hook = |site| HookPoint::Block(layer, site);
         let w = &block.attn;
-        let split = [Site::AttnIn, Site::QInput, Site::KInput, Site::VInput];
-        let is_split = split.into_iter().any(|site| self.tap.wants(hook(site)));
         // Also where the inputs are split: ln1's own hook points show the stream that the heads share.
         let normed = self.norm(hook(Site::Ln1Scale), hook(Site::Ln1Normalized), &block.ln1, resid_pre)?;
-        let readers =
-            [(Site::QInput, &w.w_q, &w.b_q), (Site::KInput, &w.w_k, &w.b_k), (Site::VInput, &w.w_v, &w.b_v)];
+        let is_split = [Site::AttnIn, Site::QInput, Site::KInput, Site::VInput]
+            .into_iter()
+            .any(|site| self.tap.edits(hook(site)) || self.tap.captures(hook(site)));
         if !is_split {
-            let read = |(_, w, b): (Site, _, _)| {
-                let x = self.b.linear(&normed, w, Some(b))?;
-                self.split_heads(&x)
-            };
-            let [q, k, v] = readers.map(read);
-            return Ok([q?, k?, v?]);
+            return Ok([
+                self.read_shared(&normed, &w.w_q, &w.b_q)?,
+                self.read_shared(&normed, &w.w_k, &w.b_k)?,
+                self.read_shared(&normed, &w.w_v, &w.b_v)?,
+            ]);
         }
         let attn_in = self.b.repeat_heads(resid_pre, self.config.n_heads)?;
         let attn_in = self.tap.at(hook(Site::AttnIn), attn_in)?; // [pos head d_model]
+        let readers =
+            [(Site::QInput, &w.w_q, &w.b_q), (Site::KInput, &w.w_k, &w.b_k), (Site::VInput, &w.w_v, &w.b_v)];
         let mut read = |(site, w, b): (Site, _, _)| {
             let input = self.tap.at(hook(site), attn_in.clone())?;
-            let normed = self.norm_untapped(&block.ln1, &input)?;
+            // Looking changes nothing: only an edited input takes the way of each head by itself.
+            if !self.tap.edits(hook(Site::AttnIn)) && !self.tap.edits(hook(site)) {
+                return self.read_shared(&normed, w, b);
+            }
+            let normed = self.norm_by_head(layer, &block.ln1, &input)?;
             let x = self.b.heads_in(&normed, w)?; // einsum: pos head d_model, d_model (head d_head) -> pos head d_head
             let x = self.b.affine(&self.merge_heads(&x)?, None, Some(b))?;
             self.split_heads(&x)
         };
         let [q, k, v] = readers.map(&mut read);
         Ok([q?, k?, v?])
+    }
+
+    /// What all heads read from one normalised stream. [pos head d_head]
+    fn read_shared(&self, normed: &B::Tensor, w: &B::Tensor, b: &B::Tensor) -> Result<B::Tensor, P::Error> {
+        self.split_heads(&self.b.linear(normed, w, Some(b))?)
     }
 
     /// From each head's z to the stream. [pos d_model]
@@ -161,7 +170,7 @@ impl<B: Backend, P: Tap<B>> Pass<'_, B, P> {
         z: &B::Tensor,
     ) -> Result<B::Tensor, P::Error> {
         let result_hook = HookPoint::Block(layer, Site::Result);
-        if !self.tap.wants(result_hook) {
+        if !self.tap.edits(result_hook) && !self.tap.captures(result_hook) {
             return Ok(self.b.linear(&self.merge_heads(z)?, &w.w_o, Some(&w.b_o))?);
         }
         let result = self.b.heads_out(z, &w.w_o)?; // einsum: pos head d_head, (head d_head) d_model -> pos head d_model
@@ -198,10 +207,35 @@ impl<B: Backend, P: Tap<B>> Pass<'_, B, P> {
         Ok(self.b.affine(&normalized, affine.w.as_ref(), affine.b.as_ref())?)
     }
 
-    /// The same norm where each head has an input of its own.
-    fn norm_untapped(&self, affine: &Affine<B::Tensor>, x: &B::Tensor) -> Result<B::Tensor, P::Error> {
-        let (kind, eps) = (self.config.norm, self.config.eps);
-        let normalized = self.b.normalize(x, &self.b.norm_scale(x, kind, eps)?, kind)?;
+    /// ln1 where each head has an input of its own; its edits apply to every head. [pos head d_model]
+    fn norm_by_head(
+        &mut self,
+        layer: usize,
+        affine: &Affine<B::Tensor>,
+        x: &B::Tensor,
+    ) -> Result<B::Tensor, P::Error> {
+        let (scale_hook, normalized_hook) =
+            (HookPoint::Block(layer, Site::Ln1Scale), HookPoint::Block(layer, Site::Ln1Normalized));
+        let (kind, eps, n_heads) = (self.config.norm, self.config.eps, self.config.n_heads as u32);
+        let (n_pos, d_model) = (self.b.shape(x)[0], self.config.d_model);
+        let rows = self.b.reshape(x, &[n_pos * n_heads as usize, d_model])?; // [(pos head) d_model]
+        let mut heads: Option<B::Tensor> = None; // [(head pos) d_model]
+        for head in 0..n_heads {
+            let of_head: Vec<u32> = (0..n_pos as u32).map(|pos| pos * n_heads + head).collect();
+            let input = self.b.gather(&rows, &of_head)?; // [pos d_model]
+            let scale = self.tap.edit(scale_hook, self.b.norm_scale(&input, kind, eps)?)?;
+            let normalized = self.tap.edit(normalized_hook, self.b.normalize(&input, &scale, kind)?)?;
+            heads = Some(match heads {
+                Some(before) => self.b.append(&before, &normalized)?,
+                None => normalized,
+            });
+        }
+        let heads = heads.expect("a model has at least one head");
+        let by_pos: Vec<u32> = (0..n_pos as u32)
+            .flat_map(|pos| (0..n_heads).map(move |head| head * n_pos as u32 + pos))
+            .collect();
+        let normalized =
+            self.b.reshape(&self.b.gather(&heads, &by_pos)?, &[n_pos, n_heads as usize, d_model])?;
         Ok(self.b.affine(&normalized, affine.w.as_ref(), affine.b.as_ref())?)
     }
 

@@ -10,8 +10,16 @@ pub trait Tap<B: Backend> {
     /// Why a pass stops early.
     type Error: From<crate::backend::BackendError>;
 
-    /// Whether anybody asked for `hook`: on-request values are only made then.
-    fn wants(&self, hook: HookPoint) -> bool;
+    /// Whether the value at `hook` is to be kept: on-request values are only made for this or an edit.
+    fn captures(&self, hook: HookPoint) -> bool;
+
+    /// Whether the value at `hook` is to be changed.
+    fn edits(&self, hook: HookPoint) -> bool;
+
+    /// The value at `hook`, changed but not kept: for a part of it, such as one head's.
+    ///
+    /// Errors: an edit that does not fit.
+    fn edit(&mut self, hook: HookPoint, value: B::Tensor) -> Result<B::Tensor, Self::Error>;
 
     /// The value at `hook`; returns what the model goes on with.
     ///

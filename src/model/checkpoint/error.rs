@@ -36,6 +36,10 @@ pub enum LoadError {
     NonFinite { name: String, index: usize, value: String },
     #[error("the folder has no {file}")]
     MissingFile { file: String },
+    #[error("the folder has {n} safetensors files and none is model.safetensors")]
+    SeveralWeights { n: usize },
+    #[error("`{file}` is not a safetensors file")]
+    OtherFormat { file: String },
     #[error("the tokenizer cannot be read: {message}")]
     Tokenizer { message: String },
 }
@@ -50,7 +54,11 @@ impl LoadError {
             Self::UnknownArchitecture { .. } => {
                 "Vitrine reads `gpt2` (GPT-2 and its fine-tunes) and `vitrine_attn_only`."
             }
-            Self::NotSafetensors { .. } => {
+            Self::SeveralWeights { .. } => {
+                "Models in several shards are not read yet: merge them with save_pretrained(folder, \
+                 max_shard_size=\"100GB\")."
+            }
+            Self::NotSafetensors { .. } | Self::OtherFormat { .. } => {
                 "Take a .safetensors file. A .bin or .pt file can be converted: load it with transformers and \
                  call save_pretrained(folder, safe_serialization=True)."
             }

@@ -1,0 +1,161 @@
+//! The command line: `vitrine run`, `generate`, `ask`.
+//!
+//! For scripts and CI: results go to standard output, everything else to standard error, and the exit code
+//! is 0 only for a complete result.
+
+use std::{
+    io::{self, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::{
+    failure::{Failure, FailureKind},
+    intervention::Intervention,
+    prompt::{Bos, Prompt},
+    run::WeightForm,
+};
+
+mod ask;
+mod folder;
+mod generate;
+mod run;
+mod schema;
+
+/// Look inside language models from the command line.
+#[derive(Debug, Parser)]
+#[command(name = "vitrine", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run a forward pass and keep the values at chosen hook points.
+    Run(run::Command),
+    /// Continue a prompt.
+    Generate(generate::Command),
+    /// Answer a question, given as JSON.
+    Ask(ask::Command),
+    /// Print the JSON schema of questions or answers.
+    Schema(schema::Command),
+}
+
+/// Which model, and where it runs.
+#[derive(Debug, Args)]
+struct ModelArgs {
+    /// Folder with config.json, model.safetensors and, for text, tokenizer.json (or vocab.json + merges.txt).
+    #[arg(long, value_name = "DIR")]
+    model: PathBuf,
+    /// Where to compute.
+    #[arg(long, value_enum, default_value_t = BackendChoice::Cpu)]
+    backend: BackendChoice,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum BackendChoice {
+    Cpu,
+    Webgpu,
+}
+
+/// What the model reads.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct PromptArgs {
+    /// Text, tokenized by the model's own tokenizer.
+    #[arg(long, value_name = "TEXT")]
+    prompt: Option<String>,
+    /// Token ids, read as they are; no tokenizer needed.
+    #[arg(long, value_name = "1,2,3", value_delimiter = ',')]
+    tokens: Option<Vec<u32>>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum BosChoice {
+    Auto,
+    Yes,
+    No,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum WeightsChoice {
+    Raw,
+    Processed,
+}
+
+impl From<WeightsChoice> for WeightForm {
+    fn from(choice: WeightsChoice) -> Self {
+        match choice {
+            WeightsChoice::Raw => Self::Raw,
+            WeightsChoice::Processed => Self::Processed,
+        }
+    }
+}
+
+impl PromptArgs {
+    fn resolve(self, bos: BosChoice) -> Prompt {
+        let bos = match bos {
+            BosChoice::Auto => Bos::Auto,
+            BosChoice::Yes => Bos::Yes,
+            BosChoice::No => Bos::No,
+        };
+        match (self.prompt, self.tokens) {
+            (Some(text), _) => Prompt::Text { text, bos },
+            (None, tokens) => Prompt::Tokens { tokens: tokens.unwrap_or_default() },
+        }
+    }
+}
+
+/// Reads `--interventions FILE.json`: a list of interventions.
+fn interventions(file: Option<&PathBuf>) -> Result<Vec<Intervention>, Failure> {
+    let Some(file) = file else { return Ok(vec![]) };
+    let bytes = folder::read(file)?;
+    serde_json::from_slice(&bytes).map_err(|error| {
+        Failure::new(
+            FailureKind::Question,
+            format!("the interventions are not what they should be: {error}, in {}", file.display()),
+            "Write a list such as [{\"at\":\"blocks.0.attn.hook_z\",\"select\":{\"head\":1},\"edit\":{\"kind\":\"zero\"}}]; \
+             `vitrine schema question` has the whole form.",
+        )
+    })
+}
+
+/// A value as one line of JSON on standard output.
+fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
+    let internal = |error: String| Failure::new(FailureKind::Internal, error, "Report it.");
+    let line = serde_json::to_string(value).map_err(|error| internal(error.to_string()))?;
+    print_line(&line)
+}
+
+/// A line on standard output. A reader that has gone away (`| head`) is no failure.
+fn print_line(line: &str) -> Result<(), Failure> {
+    match writeln!(io::stdout().lock(), "{line}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(
+            FailureKind::Internal,
+            format!("cannot write to standard output: {error}"),
+            "Check where the output goes.",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Parses the arguments, does what they say, and reports.
+pub fn main() -> ExitCode {
+    let result = match Cli::parse().verb {
+        Verb::Run(command) => command.run(),
+        Verb::Generate(command) => command.run(),
+        Verb::Ask(command) => command.run(),
+        Verb::Schema(command) => command.run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // Standard error may be closed as well; then nobody is there to be told.
+            let _ = writeln!(io::stderr().lock(), "error: {}\nhint: {}", failure.message, failure.hint);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! `vitrine generate`: a continuation.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::{BosChoice, ModelArgs, PromptArgs, folder, interventions, print_json, print_line};
+use crate::{
+    engine::NoPace,
+    failure::Failure,
+    run::{FinishReason, GenerateSpec},
+};
+
+/// Continue a prompt.
+#[derive(Debug, Args)]
+pub(super) struct Command {
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    prompt: PromptArgs,
+    /// Whether a beginning-of-sequence token goes in front of a text.
+    #[arg(long, value_enum, default_value_t = BosChoice::Auto)]
+    bos: BosChoice,
+    /// Stop after so many tokens, if no end-of-sequence comes first.
+    #[arg(long, value_name = "N", default_value_t = 40)]
+    max_new_tokens: usize,
+    /// 0 takes the likeliest token; 1 samples from the model's own distribution.
+    #[arg(long, default_value_t = 0.0)]
+    temperature: f32,
+    /// Sample among so many likeliest tokens only.
+    #[arg(long)]
+    top_k: Option<usize>,
+    /// Sample among the likeliest tokens that together have this probability.
+    #[arg(long)]
+    top_p: Option<f32>,
+    /// Seed of the sampler.
+    #[arg(long, default_value_t = 0)]
+    seed: u32,
+    /// Changes in every pass: a JSON list of interventions.
+    #[arg(long, value_name = "FILE.json")]
+    interventions: Option<PathBuf>,
+    /// Print tokens and text as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Report {
+    tokens: Vec<u32>,
+    /// Absent if the model came without a tokenizer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+    logprobs: Vec<f32>,
+    finish: FinishReason,
+}
+
+impl Command {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let interventions = interventions(self.interventions.as_ref())?;
+        let engine = folder::open(&self.model)?;
+        let spec = GenerateSpec {
+            prompt: self.prompt.resolve(self.bos),
+            max_new_tokens: self.max_new_tokens,
+            temperature: self.temperature,
+            top_k: self.top_k,
+            top_p: self.top_p,
+            seed: self.seed,
+            interventions,
+        };
+        let generated = folder::block_on(engine.generate(&spec, &mut NoPace, |_| {}))?;
+        let tokens: Vec<u32> = generated.steps.iter().map(|step| step.id).collect();
+        let report = Report {
+            text: engine.tokenizer().map(|tokenizer| tokenizer.decode(&tokens)),
+            logprobs: generated.steps.iter().map(|step| step.logprob).collect(),
+            finish: generated.reason,
+            tokens,
+        };
+        if self.json {
+            return print_json(&report);
+        }
+        match &report.text {
+            Some(text) => print_line(text),
+            None => print_line(&format!("{:?}", report.tokens)),
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! A Hugging Face folder in memory: its files by name, wherever they came from.
+
+use std::collections::BTreeMap;
+
+use super::{
+    checkpoint::{Checkpoint, LoadError, ModelFiles},
+    tokenizer::Tokenizer,
+};
+
+/// The files of one model, by name.
+#[derive(Debug, Default)]
+pub struct Folder(BTreeMap<String, Vec<u8>>);
+
+/// The usual name of the weights.
+pub const WEIGHTS: &str = "model.safetensors";
+/// The configuration.
+pub const CONFIG: &str = "config.json";
+/// The tokenizer, whole.
+pub const TOKENIZER: &str = "tokenizer.json";
+/// The tokenizer's older form: the vocabulary.
+pub const VOCAB: &str = "vocab.json";
+/// The tokenizer's older form: the merges.
+pub const MERGES: &str = "merges.txt";
+
+/// Endings of weights that Vitrine does not read.
+const OTHER_FORMATS: [&str; 6] = [".bin", ".pt", ".pth", ".ckpt", ".gguf", ".npz"];
+
+impl Folder {
+    /// Adds a file.
+    pub fn insert(&mut self, name: impl Into<String>, bytes: Vec<u8>) {
+        self.0.insert(name.into(), bytes);
+    }
+
+    /// Bytes of the weights, 0 without any.
+    pub fn weights_bytes(&self) -> u64 {
+        self.weights().map_or(0, |weights| weights.len() as u64)
+    }
+
+    /// Reads the model and, if its files are there, its tokenizer.
+    ///
+    /// Errors: [`LoadError`].
+    pub fn read(&self) -> Result<(Checkpoint, Option<Tokenizer>), LoadError> {
+        // The weights first: whoever brings one wrong file most likely brings this one.
+        let weights = self.weights()?;
+        let config = self.file(CONFIG)?;
+        let checkpoint = Checkpoint::read(ModelFiles { config, weights })?;
+        Ok((checkpoint, self.tokenizer()?))
+    }
+
+    fn file(&self, name: &str) -> Result<&[u8], LoadError> {
+        let bytes = self.0.get(name).map(Vec::as_slice);
+        bytes.ok_or_else(|| LoadError::MissingFile { file: name.to_owned() })
+    }
+
+    /// model.safetensors, or the only safetensors file there is.
+    fn weights(&self) -> Result<&[u8], LoadError> {
+        if let Ok(weights) = self.file(WEIGHTS) {
+            return Ok(weights);
+        }
+        let mut files = self.0.iter().filter(|(name, _)| name.ends_with(".safetensors"));
+        match (files.next(), files.count()) {
+            (Some((_, only)), 0) => Ok(only),
+            (Some(_), n_more) => Err(LoadError::SeveralWeights { n: n_more + 1 }),
+            (None, _) => {
+                let is_other = |name: &&String| OTHER_FORMATS.iter().any(|ending| name.ends_with(ending));
+                Err(match self.0.keys().find(is_other) {
+                    Some(file) => LoadError::OtherFormat { file: file.clone() },
+                    None => LoadError::MissingFile { file: WEIGHTS.to_owned() },
+                })
+            }
+        }
+    }
+
+    fn tokenizer(&self) -> Result<Option<Tokenizer>, LoadError> {
+        if let Some(json) = self.0.get(TOKENIZER) {
+            return Tokenizer::from_json(json).map(Some);
+        }
+        let (Some(vocab), Some(merges)) = (self.0.get(VOCAB), self.0.get(MERGES)) else { return Ok(None) };
+        let merges = std::str::from_utf8(merges)
+            .map_err(|error| LoadError::Tokenizer { message: format!("merges.txt is not text: {error}") })?;
+        Tokenizer::from_vocab_and_merges(vocab, merges).map(Some)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error_with(names: &[&str]) -> LoadError {
+        let mut folder = Folder::default();
+        names.iter().for_each(|name| folder.insert(*name, vec![]));
+        folder.read().map(|_| ()).expect_err("nothing is whole")
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        assert_eq!(error_with(&[CONFIG]), LoadError::MissingFile { file: WEIGHTS.into() });
+        assert_eq!(error_with(&["adapter.safetensors"]), LoadError::MissingFile { file: CONFIG.into() });
+        assert_eq!(
+            error_with(&["pytorch_model.bin"]),
+            LoadError::OtherFormat { file: "pytorch_model.bin".into() }
+        );
+        assert_eq!(error_with(&["a.safetensors", "b.safetensors"]), LoadError::SeveralWeights { n: 2 });
+    }
+}

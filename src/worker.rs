@@ -1,0 +1,139 @@
+//! The engine's side of the protocol: receive, work, send.
+//!
+//! Every request is a future of its own; they take turns between blocks, so that a question is answered
+//! while a download goes on, and a cancel is heard within one block. Only this module of the engine's side
+//! knows the browser.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
+
+use js_sys::{Array, Reflect, Uint8Array};
+use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
+use wasm_bindgen_futures::spawn_local;
+use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
+
+use crate::{
+    backend::cpu::Cpu,
+    engine::Engine,
+    failure::{Failure, FailureKind},
+    protocol::{FromEngine, RunId, ToEngine, VERSION},
+};
+
+mod fetch;
+mod jobs;
+mod pace;
+mod post;
+
+type WorkerEngine = Engine<Cpu<f32>>;
+
+/// What all requests share.
+#[derive(Default)]
+struct State {
+    models: RefCell<BTreeMap<String, Rc<WorkerEngine>>>,
+    cancelled: RefCell<BTreeSet<RunId>>,
+}
+
+impl State {
+    fn model(&self, name: &str) -> Result<Rc<WorkerEngine>, Failure> {
+        self.models.borrow().get(name).map(Rc::clone).ok_or_else(|| {
+            Failure::new(
+                FailureKind::Model,
+                format!("no model named `{name}` is loaded"),
+                "Load a model, or wait until it is there.",
+            )
+        })
+    }
+
+    fn is_cancelled(&self, run: RunId) -> bool {
+        self.cancelled.borrow().contains(&run)
+    }
+}
+
+/// Listens to the page, and says so.
+pub fn start() {
+    std::panic::set_hook(Box::new(|info| {
+        console_error_panic_hook::hook(info);
+        post::send(FromEngine::Failed {
+            run: None,
+            failure: Failure::new(
+                FailureKind::Internal,
+                format!("the engine stopped: {info}"),
+                "Restart the engine; your prompt is kept. If it happens again, report it.",
+            ),
+        });
+    }));
+    let state = Rc::new(State::default());
+    let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
+        receive(&state, &event.data());
+    });
+    scope().set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+    // It listens for as long as the worker lives.
+    on_message.forget();
+    post::send(FromEngine::Ready { version: VERSION });
+}
+
+/// The worker's global scope.
+fn scope() -> DedicatedWorkerGlobalScope {
+    js_sys::global().unchecked_into()
+}
+
+/// Starts what a message asks for.
+fn receive(state: &Rc<State>, data: &JsValue) {
+    let message = match read(data) {
+        Ok(message) => message,
+        Err(failure) => return post::send(FromEngine::Failed { run: None, failure }),
+    };
+    let files = files(data);
+    let state = Rc::clone(state);
+    match message {
+        ToEngine::Cancel { run } => {
+            state.cancelled.borrow_mut().insert(run);
+        }
+        ToEngine::Unload { model } => {
+            state.models.borrow_mut().remove(&model);
+        }
+        ToEngine::Load { run, model, source } => {
+            spawn_local(
+                async move { finish(&state, run, jobs::load(&state, run, model, source, files).await) },
+            );
+        }
+        ToEngine::Ask { run, model, question } => {
+            spawn_local(async move { finish(&state, run, jobs::ask(&state, run, &model, &question).await) });
+        }
+        ToEngine::Tokenize { run, model, text, bos } => {
+            finish(&state, run, jobs::tokenize(&state, run, &model, text, bos));
+        }
+        ToEngine::Generate { run, model, spec } => {
+            spawn_local(async move { finish(&state, run, jobs::generate(&state, run, &model, &spec).await) });
+        }
+    }
+}
+
+/// Sends the last reply to a request.
+fn finish(state: &State, run: RunId, result: Result<FromEngine, Failure>) {
+    state.cancelled.borrow_mut().remove(&run);
+    post::send(result.unwrap_or_else(|failure| FromEngine::Failed { run: Some(run), failure }));
+}
+
+fn read(data: &JsValue) -> Result<ToEngine, Failure> {
+    let text = Reflect::get(data, &"json".into()).ok().and_then(|json| json.as_string()).unwrap_or_default();
+    serde_json::from_str(&text).map_err(|error| {
+        Failure::new(
+            FailureKind::Question,
+            format!("the engine cannot read the request: {error}"),
+            "Check the question against assets/schema/question.json.",
+        )
+    })
+}
+
+/// The buffers that came with a message.
+fn files(data: &JsValue) -> Vec<Uint8Array> {
+    let files = Reflect::get(data, &"files".into()).unwrap_or(JsValue::UNDEFINED);
+    match files.dyn_ref::<Array>() {
+        Some(files) => files.iter().map(|buffer| Uint8Array::new(&buffer)).collect(),
+        None => vec![],
+    }
+}

@@ -1,0 +1,56 @@
+//! Taking turns: the engine lets the worker's messages in between blocks.
+
+use std::rc::Rc;
+
+use js_sys::Promise;
+use wasm_bindgen::JsValue;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::MessageChannel;
+
+use super::State;
+use crate::{
+    engine::{Cancelled, Pace},
+    protocol::RunId,
+};
+
+/// How long work may go on before others get a turn, milliseconds.
+const TURN_MILLIS: f64 = 16.0;
+
+/// The turns of one request.
+pub(super) struct Turns {
+    state: Rc<State>,
+    run: RunId,
+    last_millis: f64,
+}
+
+impl Turns {
+    pub(super) fn new(state: &Rc<State>, run: RunId) -> Self {
+        Self { state: Rc::clone(state), run, last_millis: now_millis() }
+    }
+}
+
+impl Pace for Turns {
+    async fn breathe(&mut self) -> Result<(), Cancelled> {
+        if now_millis() - self.last_millis >= TURN_MILLIS {
+            next_turn().await;
+            self.last_millis = now_millis();
+        }
+        if self.state.is_cancelled(self.run) { Err(Cancelled) } else { Ok(()) }
+    }
+}
+
+/// Milliseconds since the worker started.
+pub(super) fn now_millis() -> f64 {
+    super::scope().performance().map_or(0.0, |performance| performance.now())
+}
+
+/// Waits until every message that has arrived was heard. A timer would be throttled to 4 ms.
+async fn next_turn() {
+    let channel = MessageChannel::new().expect("every worker has message channels");
+    let (port, far_port) = (channel.port1(), channel.port2());
+    let arrived = Promise::new(&mut |resolve, _| port.set_onmessage(Some(&resolve)));
+    far_port.post_message(&JsValue::NULL).expect("null can be cloned");
+    // The promise cannot be rejected: nobody holds its reject.
+    let _ = JsFuture::from(arrived).await;
+    port.close();
+}
