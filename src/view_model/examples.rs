@@ -20,10 +20,7 @@ pub const EXAMPLES: [Example; 5] = [
     },
     Example { name: "He or she", text: "Susan went into the garden because" },
     Example { name: "Brackets", text: "The king counted ( one [ two { three } four" },
-    Example {
-        name: "Who gave it",
-        text: "When Mary and John went to the store, John gave the drum to",
-    },
+    Example { name: "Who gave it", text: "When Mary and John went to the store, John gave the drum to" },
     Example { name: "A tale begins", text: "Once upon a time there was a little" },
 ];
 

@@ -6,6 +6,9 @@ use super::{
     token_strip::TokenText,
 };
 
+/// Attention below this is not told.
+const LEAST_TOLD: f32 = 0.05;
+
 /// One token of the text, seen from the token in focus.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Reading {
@@ -77,23 +80,36 @@ pub fn cell_sentence(map: &Heatmap, tokens: &[TokenText], q: usize, k: usize) ->
     }
 }
 
-/// A query in words, for a screen reader: "query 7, space Mary: reads space John 0.412, ..".
-pub fn spoken(map: &Heatmap, tokens: &[TokenText], pos: usize) -> String {
-    let mut keys: Vec<Pair> = (0..=pos)
+/// What a query reads, in words: to be seen, and to be heard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// "‘·Mary’ (7) reads ‘·John’ (3) 0.41, .."
+    pub written: String,
+    /// "Position 7, space Mary, reads space John at 3 with 0.41, .."
+    pub spoken: String,
+}
+
+/// What the query at `pos` reads: its three strongest keys.
+pub fn told(map: &Heatmap, tokens: &[TokenText], pos: usize) -> Told {
+    let mut keys: Vec<(usize, f32)> = (0..=pos)
         .filter_map(|k| match map.cell(pos, k) {
-            Cell::Value(value) => Some(Pair { q: pos, k, value }),
+            Cell::Value(value) => Some((k, value)),
             Cell::Hidden(_) | Cell::Masked => None,
         })
-        .filter(|pair| 0.05 <= pair.value)
+        .filter(|(_, value)| LEAST_TOLD <= *value)
         .collect();
-    keys.sort_by(|a, b| b.value.total_cmp(&a.value));
-    let reads: Vec<String> = keys
-        .iter()
-        .take(3)
-        .map(|pair| format!("{} at {} with {:.2}", tokens[pair.k].spoken, pair.k, pair.value))
-        .collect();
-    let reads = if reads.is_empty() { "no shown token above 0.05".to_owned() } else { reads.join(", ") };
-    format!("Position {pos}, {}, reads {reads}", tokens[pos].spoken)
+    keys.sort_by(|a, b| b.1.total_cmp(&a.1));
+    keys.truncate(3);
+    let list = |of: fn(&TokenText, usize, f32) -> String| {
+        let keys: Vec<String> = keys.iter().map(|(k, value)| of(&tokens[*k], *k, *value)).collect();
+        if keys.is_empty() { format!("no shown token above {LEAST_TOLD}") } else { keys.join(", ") }
+    };
+    let written = list(|token, k, value| format!("{} ({k}) {value:.2}", token.quoted()));
+    let spoken = list(|token, k, value| format!("{} at {k} with {value:.2}", token.spoken));
+    Told {
+        written: format!("{} ({pos}) reads {written}", tokens[pos].quoted()),
+        spoken: format!("Position {pos}, {}, reads {spoken}", tokens[pos].spoken),
+    }
 }
 
 /// A head's summary, a line a pair, ready to be pasted.
@@ -143,7 +159,10 @@ mod tests {
         assert_eq!(cell(2, 1), "query 2 ‘·ran’ → key 1 ‘·fox’, attention 0.750");
         assert_eq!(cell(2, 0), "query 2 ‘·ran’ → key 0 ‘The’, attention 0.250 (position 0 is hidden)");
         assert_eq!(cell(1, 3), "query 1 ‘·fox’ → key 3 ‘↵’, masked: the key comes after the query");
-        assert_eq!(spoken(&previous, &words, 3), "Position 3, newline, reads space ran at 2 with 0.75");
+        let Told { written, spoken } = told(&previous, &words, 3);
+        assert_eq!(spoken, "Position 3, newline, reads space ran at 2 with 0.75");
+        assert_eq!(written, "‘↵’ (3) reads ‘·ran’ (2) 0.75");
+        assert_eq!(told(&previous, &words, 1).written, "‘·fox’ (1) reads no shown token above 0.05");
         assert_eq!(
             summary(&previous, &words, 1),
             "Layer 1 head 3 (blocks.1.attn.hook_pattern)\n· ‘·ran’ (2) attends 0.750 to ‘·fox’ (1)"

@@ -41,10 +41,8 @@ impl Sampling {
         if self.temperature == 0.0 {
             return format!("greedy, {} tokens", self.max_new_tokens);
         }
-        let limits = [
-            self.limit_k().map(|k| format!("top-k {k}, ")),
-            self.limit_p().map(|p| format!("top-p {p}, ")),
-        ];
+        let limits =
+            [self.limit_k().map(|k| format!("top-k {k}, ")), self.limit_p().map(|p| format!("top-p {p}, "))];
         let limits: String = limits.into_iter().flatten().collect();
         format!(
             "temperature {}, {limits}seed {}, {} tokens",

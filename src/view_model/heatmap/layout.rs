@@ -49,7 +49,7 @@ impl Layout {
     /// Fills `spec.width_px` with the matrix of `tokens`.
     pub fn new(tokens: &[TokenText], spec: LayoutSpec) -> Self {
         let n = tokens.len();
-        let n_chars_max = if spec.width_px < 480.0 { 8 } else { 12 };
+        let n_chars_max = if spec.width_px < 480.0 { 7 } else { 9 };
         let longest =
             tokens.iter().map(|token| shortened(&token.glyphs(), n_chars_max).chars().count()).max();
         // Room for a position and a space in front, used where labels are thinned.

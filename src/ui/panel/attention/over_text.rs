@@ -31,7 +31,7 @@ pub(super) fn OverText(view: View) -> impl IntoView {
     };
     let told = Memo::new(move |_| {
         let (map, pos, tokens) = (view.pattern.get()?, view.pos.get()?, view.tokens.get());
-        (map.n == tokens.len() && pos < map.n).then(|| reading::spoken(&map, &tokens, pos))
+        (map.n == tokens.len() && pos < map.n).then(|| reading::told(&map, &tokens, pos))
     });
     view! {
         <div class="att-text-block">
@@ -44,7 +44,8 @@ pub(super) fn OverText(view: View) -> impl IntoView {
                 data-testid="attention-text" on:pointerleave=move |_| view.focus.pos.hover(None)>
                 {words}
             </div>
-            <p class="att-told num" aria-live="polite">{told}</p>
+            <p class="att-told num" aria-hidden="true">{move || told.get().map(|told| told.written)}</p>
+            <p class="visually-hidden" aria-live="polite">{move || told.get().map(|told| told.spoken)}</p>
         </div>
     }
 }
