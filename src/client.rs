@@ -64,6 +64,8 @@ pub struct Progress {
 /// One more token of a continuation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Generated {
+    /// The request.
+    pub run: RunId,
     /// The token.
     pub token: Token,
     /// Its log-probability at temperature 1, nats.
@@ -148,8 +150,7 @@ impl Client {
         question: Question,
     ) -> (RunId, impl Future<Output = Result<Answered, Failure>> + use<>) {
         let model = model.to_owned();
-        let (run, mailbox) =
-            self.request(|run| ToEngine::Ask { run, model, question }, js_sys::Array::new());
+        let (run, mailbox) = self.request(|run| ToEngine::Ask { run, model, question }, js_sys::Array::new());
         let answered = async move {
             match mailbox.next().await {
                 FromEngine::Answered { answer, elapsed_millis, .. } => {
@@ -196,8 +197,8 @@ impl Client {
         let finished = async move {
             loop {
                 match mailbox.next().await {
-                    FromEngine::Generated { token, logprob, text, .. } => {
-                        on_token(Generated { token, logprob, text });
+                    FromEngine::Generated { run, token, logprob, text } => {
+                        on_token(Generated { run, token, logprob, text });
                     }
                     FromEngine::Finished { reason, millis_per_token, .. } => {
                         return Ok(Finished { reason, millis_per_token });

@@ -22,7 +22,9 @@ pub(super) struct Link {
 
 impl Link {
     /// Starts the worker that the page names in `<meta name="vitrine-worker">`.
-    pub(super) fn open(receive: impl Fn(Result<FromEngine, Failure>) + Clone + 'static) -> Result<Self, Failure> {
+    pub(super) fn open(
+        receive: impl Fn(Result<FromEngine, Failure>) + Clone + 'static,
+    ) -> Result<Self, Failure> {
         let worker = start().map_err(|error| {
             Failure::new(
                 FailureKind::Internal,
@@ -67,7 +69,8 @@ impl Drop for Link {
 
 fn start() -> Result<Worker, JsValue> {
     let document = web_sys::window().and_then(|window| window.document());
-    let meta = document.and_then(|document| document.query_selector("meta[name=vitrine-worker]").ok().flatten());
+    let meta =
+        document.and_then(|document| document.query_selector("meta[name=vitrine-worker]").ok().flatten());
     let attribute = |name| meta.as_ref().and_then(|meta| meta.get_attribute(name));
     // Without the meta the page was built by Trunk alone, which leaves this loader.
     let url = attribute("content").unwrap_or_else(|| "./worker_loader.js".to_owned());

@@ -59,8 +59,7 @@ pub fn open_files(state: State, sources: Sources, files: Vec<File>) {
     let n_own = state.models.with_untracked(|models| models.iter().filter(|entry| is_own(entry)).count());
     let id = format!("own-{}", n_own + 1);
     let words = files.iter().map(File::name).collect::<Vec<_>>().join(", ");
-    let entry =
-        Entry { id: id.clone(), words, loading: Loading::Running(Download::default()) };
+    let entry = Entry { id: id.clone(), words, loading: Loading::Running(Download::default()) };
     state.models.update(|models| models.push(entry));
     let source = Source::Files(files);
     let loaded = client(state).load(&id, source.clone(), |_| ());
@@ -106,6 +105,9 @@ pub fn ask_whenever_wanted(state: State) {
 /// Asks about what is in the box, now. A question under way is superseded.
 pub fn ask(state: State) {
     let wanted = untrack(|| state.wanted());
+    if !matches!(untrack(|| state.loading_of(&wanted.model)), Loading::Done(_)) {
+        return; // It is asked as soon as the model is there.
+    }
     let client = client(state);
     if let Some(run) = state.ask_run.get_value() {
         client.cancel(run);
@@ -169,6 +171,10 @@ pub fn generate(state: State) {
     let wanted = untrack(|| state.wanted());
     let spec = generate_spec(&wanted, state.sampling.get_untracked().clamped());
     let (run, finished) = client(state).generate(&wanted.model, spec, move |generated| {
+        // What was under way when the user stopped it, or began another one, is dropped.
+        if state.generation.with_untracked(|generation| generation.phase != Phase::Running(generated.run)) {
+            return;
+        }
         state.generation.update(|generation| {
             generation.tokens.push(NewToken { token: generated.token, logprob: generated.logprob });
             generation.text = generated.text;

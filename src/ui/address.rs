@@ -25,7 +25,8 @@ pub fn keep(state: State) {
         }
         address
     });
-    let on_change = window_event_listener(ev::hashchange, move |_| follow(state, &Address::read(&dom::fragment())));
+    let on_change =
+        window_event_listener(ev::hashchange, move |_| follow(state, &Address::read(&dom::fragment())));
     on_cleanup(move || on_change.remove());
 }
 

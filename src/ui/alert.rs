@@ -36,37 +36,52 @@ pub fn Alerts(
     let state = State::from_page();
     let engine = move || match state.engine.get() {
         Engine::Up => None,
-        Engine::Failed(failure) if failure.kind == FailureKind::Version => Some(view! {
-            <Alert failure>
-                <button type="button" class="button" on:click=|_| reload()>"Reload the page"</button>
-            </Alert>
-        }.into_any()),
-        Engine::Failed(failure) => Some(view! {
-            <Alert failure>
-                <button type="button" class="button" on:click=move |_| actions::restart(state, sources)>"Restart engine"</button>
-            </Alert>
-        }.into_any()),
+        Engine::Failed(failure) => Some(view! { <EngineAlert failure sources/> }),
     };
-    let opened = move || state.open_failure.get().map(|failure| view! {
-        <Alert failure>
-            <button type="button" class="button" on:click=move |_| state.open_failure.set(None)>"Dismiss"</button>
-        </Alert>
-    });
+    let opened = move || Some(view! { <OpenAlert failure=state.open_failure.get()?/> });
     let failed = Memo::new(move |_| match state.engine.get() {
         Engine::Failed(_) => vec![], // Said once, above.
         Engine::Up => state.models.with(|models| models.iter().filter_map(failure_of).collect::<Vec<_>>()),
     });
-    let loads = move || failed.get().into_iter().map(|(id, failure)| {
-        let again = id.clone();
-        view! {
-            <Alert failure>
-                <button type="button" class="button" on:click=move |_| actions::load(state, sources, &again)>
-                    "Load " {id} " again"
-                </button>
-            </Alert>
-        }
-    }).collect_view();
+    let loads = move || {
+        let alert = |(id, failure)| view! { <LoadAlert id failure sources/> };
+        failed.get().into_iter().map(alert).collect_view()
+    };
     view! { <div class="alerts">{engine}{opened}{loads}</div> }
+}
+
+#[component]
+fn EngineAlert(failure: Failure, sources: Sources) -> impl IntoView {
+    let state = State::from_page();
+    let is_other_build = failure.kind == FailureKind::Version;
+    let name = if is_other_build { "Reload the page" } else { "Restart engine" };
+    let act = move |_| if is_other_build { reload() } else { actions::restart(state, sources) };
+    view! {
+        <Alert failure>
+            <button type="button" class="button" on:click=act>{name}</button>
+        </Alert>
+    }
+}
+
+#[component]
+fn OpenAlert(failure: Failure) -> impl IntoView {
+    let state = State::from_page();
+    view! {
+        <Alert failure>
+            <button type="button" class="button" on:click=move |_| state.open_failure.set(None)>"Dismiss"</button>
+        </Alert>
+    }
+}
+
+#[component]
+fn LoadAlert(id: String, failure: Failure, sources: Sources) -> impl IntoView {
+    let state = State::from_page();
+    let name = format!("Load {id} again");
+    view! {
+        <Alert failure>
+            <button type="button" class="button" on:click=move |_| actions::load(state, sources, &id)>{name}</button>
+        </Alert>
+    }
 }
 
 fn failure_of(entry: &Entry) -> Option<(String, Failure)> {

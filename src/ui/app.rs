@@ -5,10 +5,19 @@ use std::rc::Rc;
 use leptos::prelude::*;
 
 use super::{
-    OWN_ANSWER, State, actions, address, alert, card::Label, connect, dom, elevation::ElevationView,
-    findings::Findings, header::Header, help::Help, inspector::Inspector, keys, models,
+    OWN_ANSWER, State, actions, address, alert,
+    card::Label,
+    connect, dom,
+    elevation::ElevationView,
+    findings::Findings,
+    header::Header,
+    help::Help,
+    inspector::Inspector,
+    keys, models,
     panel::{attention::AttentionPanel, generation::GenerationPanel, next_token::NextTokenPanel},
-    prompt::PromptEditor, state::Engine, strip::TokenStrip,
+    prompt::PromptEditor,
+    state::Engine,
+    strip::TokenStrip,
 };
 use crate::{
     client::api,

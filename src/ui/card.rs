@@ -5,10 +5,7 @@ use std::sync::Arc;
 use leptos::prelude::*;
 
 use super::{models, state::State};
-use crate::{
-    protocol::ModelCard,
-    view_model::number,
-};
+use crate::{protocol::ModelCard, view_model::number};
 
 /// The label under the elevation.
 #[component]
@@ -20,7 +17,9 @@ pub fn Label() -> impl IntoView {
     };
     let words = move || {
         let id = id();
-        state.models.with(|models| models.iter().find(|entry| entry.id == id).map(|entry| entry.words.clone()))
+        state
+            .models
+            .with(|models| models.iter().find(|entry| entry.id == id).map(|entry| entry.words.clone()))
     };
     view! {
         <section class="label" data-testid="model-card" data-model=id aria-label="Model card">
@@ -40,7 +39,10 @@ fn Facts(card: Arc<ModelCard>) -> impl IntoView {
         ("n_heads", config.n_heads.to_string()),
         ("d_model", config.d_model.to_string()),
         ("d_head", config.d_head.to_string()),
-        ("d_mlp", if config.is_attn_only() { "none: attention only".to_owned() } else { config.d_mlp.to_string() }),
+        (
+            "d_mlp",
+            if config.is_attn_only() { "none: attention only".to_owned() } else { config.d_mlp.to_string() },
+        ),
         ("d_vocab", config.d_vocab.to_string()),
         ("n_ctx", config.n_ctx.to_string()),
         ("unembedding", if config.is_tied { "W_E transposed" } else { "its own" }.to_owned()),

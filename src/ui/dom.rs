@@ -58,11 +58,8 @@ pub fn fragment() -> String {
 /// Changes the fragment without a new entry in the history.
 pub fn replace_fragment(fragment: &str) {
     let location = window().location();
-    let path = format!(
-        "{}{}",
-        location.pathname().unwrap_or_default(),
-        location.search().unwrap_or_default()
-    );
+    let path =
+        format!("{}{}", location.pathname().unwrap_or_default(), location.search().unwrap_or_default());
     let url = if fragment.is_empty() { path } else { format!("#{fragment}") };
     if let Ok(history) = window().history() {
         // Browsers limit how often this may be called; a link that lags is better than an error.

@@ -58,7 +58,8 @@ fn Scale() -> impl IntoView {
         let score = state.lit_by.get();
         if score == HeadScore::Entropy { number::nats(score.max(n_tokens())) } else { "1".to_owned() }
     };
-    let is_dark = move || state.answer().get().is_some_and(|answer| state.lit_by.get().best(&answer.heads).is_none());
+    let is_dark =
+        move || state.answer().get().is_some_and(|answer| state.lit_by.get().best(&answer.heads).is_none());
     view! {
         <p class="legend">
             <span class="num">"0"</span><span class="ramp seq-ramp" aria-hidden="true"></span><span class="num">{end}</span>
@@ -72,7 +73,8 @@ fn Scale() -> impl IntoView {
 
 #[component]
 fn Drawing(building: Building) -> impl IntoView {
-    let Elevation { height, roof, roof_label, storeys, ground, stair, landings } = elevation::elevation(building);
+    let Elevation { height, roof, roof_label, storeys, ground, stair, landings } =
+        elevation::elevation(building);
     let label = format!("The model in section: {} layers of {} heads", building.n_layers, building.n_heads);
     view! {
         <svg class="building" viewBox=format!("0 0 {WIDTH} {height}") role="group" aria-label=label on:keydown=on_key>

@@ -15,11 +15,19 @@ pub fn Findings() -> impl IntoView {
     let state = State::from_page();
     let findings = move || state.answer().get().map(|answer| finding::findings(&answer)).unwrap_or_default();
     let list = move || findings().into_iter().map(|finding| view! { <FindingView finding/> }).collect_view();
-    let has_none = move || state.answer().get().is_some() && findings().iter().all(|found| found.score != HeadScore::Induction);
-    let made = move || state.shown.with(|shown| shown.as_ref().map(|shown| match shown.made {
-        Made::Stored => "from a stored result".to_owned(),
-        Made::Live { elapsed_millis } => format!("computed here in {}", number::millis(elapsed_millis)),
-    }));
+    let has_none = move || {
+        state.answer().get().is_some() && findings().iter().all(|found| found.score != HeadScore::Induction)
+    };
+    let made = move || {
+        state.shown.with(|shown| {
+            shown.as_ref().map(|shown| match shown.made {
+                Made::Stored => "from a stored result".to_owned(),
+                Made::Live { elapsed_millis } => {
+                    format!("computed here in {}", number::millis(elapsed_millis))
+                }
+            })
+        })
+    };
     view! {
         <div class="findings" class:stale=move || state.is_stale()>
             <ul>

@@ -56,15 +56,17 @@ fn ModelChooser() -> impl IntoView {
         state.touch();
         state.model.set(id);
     };
+    // Its own memo, because a download changes the models many times a second.
+    let names = Memo::new(move |_| {
+        let name = |entry: &Entry| (entry.id.clone(), entry.words.clone(), label(entry));
+        state.models.with(|models| models.iter().map(name).collect::<Vec<_>>())
+    });
     let options = move || {
         let chosen = state.model.get();
-        state.models.with(|models| {
-            let option = |entry: &Entry| {
-                let is_chosen = entry.id == chosen;
-                view! { <option value=entry.id.clone() selected=is_chosen title=entry.words.clone()>{label(entry)}</option> }
-            };
-            models.iter().map(option).collect_view()
-        })
+        let option = |(id, words, label): (String, String, String)| {
+            view! { <option selected=id == chosen title=words value=id>{label}</option> }
+        };
+        names.get().into_iter().map(option).collect_view()
     };
     view! {
         <label class="chooser">
@@ -86,7 +88,11 @@ fn label(entry: &Entry) -> String {
         Loading::Running(_) => " (loading)",
         Loading::Failed(_) => " (failed)",
     };
-    let name = if entry.id.starts_with("own-") { format!("your files {}", &entry.id[4..]) } else { entry.id.clone() };
+    let name = if entry.id.starts_with("own-") {
+        format!("your files {}", &entry.id[4..])
+    } else {
+        entry.id.clone()
+    };
     format!("{name}{suffix}")
 }
 

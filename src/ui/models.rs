@@ -33,9 +33,8 @@ pub fn entries() -> Vec<Entry> {
 
 /// Where they are.
 pub fn sources() -> Sources {
-    let source = |(id, _): (&str, &str)| {
-        (id.to_owned(), Source::Url(dom::absolute(&format!("models/{id}/"))))
-    };
+    let source =
+        |(id, _): (&str, &str)| (id.to_owned(), Source::Url(dom::absolute(&format!("models/{id}/"))));
     StoredValue::new_local(EMBEDDED.into_iter().map(source).collect::<BTreeMap<_, _>>())
 }
 
@@ -50,9 +49,9 @@ pub fn load_in_order(state: State, sources: Sources) {
         }
     });
     Effect::new(move || {
-        let is_live = state.shown.with(|shown| {
-            shown.as_ref().is_some_and(|shown| matches!(shown.made, Made::Live { .. }))
-        });
+        let is_live = state
+            .shown
+            .with(|shown| shown.as_ref().is_some_and(|shown| matches!(shown.made, Made::Live { .. })));
         if is_live && untrack(|| state.loading_of(DEFAULT)) == Loading::Idle {
             actions::load(state, sources, DEFAULT);
         }

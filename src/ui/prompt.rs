@@ -8,6 +8,7 @@ use super::{
     state::{Asking, State},
 };
 use crate::{
+    failure::Failure,
     prompt::Bos,
     view_model::{
         address::key_of,
@@ -34,7 +35,7 @@ pub fn PromptEditor() -> impl IntoView {
         }
     };
     let failure = move || match state.asking.get() {
-        Asking::Failed(failure) => Some(view! { <Alert failure/> }),
+        Asking::Failed(failure) => Some(view! { <PromptAlert failure/> }),
         Asking::Idle | Asking::Running => None,
     };
     view! {
@@ -59,6 +60,17 @@ pub fn PromptEditor() -> impl IntoView {
             </div>
             {failure}
         </div>
+    }
+}
+
+#[component]
+fn PromptAlert(failure: Failure) -> impl IntoView {
+    let has_older = State::from_page().shown.with_untracked(Option::is_some);
+    let older = has_older.then_some("What is shown below still belongs to the last prompt that worked.");
+    view! {
+        <Alert failure>
+            <p class="note">{older}</p>
+        </Alert>
     }
 }
 

@@ -184,7 +184,12 @@ pub enum Engine {
 
 impl State {
     /// The state that an address describes, on a page with these models and this prompt of its own.
-    pub fn new(address: &Address, models: Vec<Entry>, own_prompt: &str, door: (Client, RwSignal<Engine>)) -> Self {
+    pub fn new(
+        address: &Address,
+        models: Vec<Entry>,
+        own_prompt: &str,
+        door: (Client, RwSignal<Engine>),
+    ) -> Self {
         let (client, engine) = door;
         let is_known = |id: &String| models.iter().any(|entry| entry.id == *id);
         let model = address.model.clone().filter(is_known);

@@ -37,7 +37,8 @@ pub fn TokenStrip() -> impl IntoView {
         Some(chips::chips(&answer).into_iter().map(|chip| view! { <ChipView chip hung/> }).collect_view())
     };
     let is_busy = move || state.is_busy().to_string();
-    let class = move || if state.is_stale() && state.shown.with(Option::is_some) { "strip stale" } else { "strip" };
+    let class =
+        move || if state.is_stale() && state.shown.with(Option::is_some) { "strip stale" } else { "strip" };
     view! {
         <div class=class>
             <ol class="chips" data-testid="token-strip" aria-label="Tokens" aria-busy=is_busy on:keydown=on_key
@@ -80,9 +81,9 @@ fn ChipView(chip: Chip, hung: RwSignal<Option<Hung>>) -> impl IntoView {
                 on:focus=move |event| enter(event.target())
                 on:blur=move |_| leave()
                 on:click=move |_| focus.pos.toggle_lock(pos)>
-                <span class="chip-text">{token::parts(&chip.token)}</span>
+                <span class="chip-text" aria-hidden="true">{token::parts(&chip.token)}</span>
                 <span class="surprise" style=surprise></span>
-                <span class="chip-id num">{id}</span>
+                <span class="chip-id num" aria-hidden="true">{id}</span>
             </button>
         </li>
     }

@@ -22,14 +22,16 @@ pub fn GenerationPanel() -> impl IntoView {
     let n_tokens = Memo::new(move |_| state.generation.with(|generation| generation.tokens.len()));
     let serial = Memo::new(move |_| state.generation.with(|generation| generation.serial));
     let caption = Signal::derive(|| {
-        "Each new token is drawn from what the model expects next; the underline says how unlikely it was.".to_owned()
+        "Each new token is drawn from what the model expects next; the underline says how unlikely it was."
+            .to_owned()
     });
     let failure = move || match state.generation.with(|generation| generation.phase.clone()) {
         Phase::Failed(failure) => Some(view! { <Alert failure/> }),
         Phase::Idle | Phase::Running(_) | Phase::Done { .. } | Phase::Stopped => None,
     };
     let use_as_prompt = move |_| {
-        let text = state.generation.with_untracked(|generation| format!("{}{}", generation.prompt, generation.text));
+        let text =
+            state.generation.with_untracked(|generation| format!("{}{}", generation.prompt, generation.text));
         state.touch();
         state.prompt.set(text);
     };
@@ -70,7 +72,13 @@ fn new_token(state: State, idx: usize) -> impl IntoView {
     let token = state.generation.with_untracked(|generation| generation.tokens.get(idx).cloned());
     token.map(|NewToken { token, logprob }| {
         let shown = token_text(&token);
-        let title = format!("{}  id {}  p {}  log p {} nats", shown.glyphs(), token.id, number::prob(logprob.exp()), number::nats(logprob));
+        let title = format!(
+            "{}  id {}  p {}  log p {} nats",
+            shown.glyphs(),
+            token.id,
+            number::prob(logprob.exp()),
+            number::nats(logprob)
+        );
         let style = format!("--v:{:.3}", crate::view_model::chips::surprise(logprob));
         let class = if token.is_special { "new special" } else { "new" };
         let text = match token.text {

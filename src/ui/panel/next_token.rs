@@ -35,15 +35,16 @@ pub fn NextTokenPanel() -> impl IntoView {
         let position = answer.positions.get(pos)?;
         let bars = bars::bars(&position.top, actual.map(|token| token.id));
         let end = bars.end;
-        let came = actual.zip(position.next_logprob).zip(position.next_rank).map(|((token, logprob), rank)| {
-            format!(
-                "Came: {}, the {} likeliest, p {}, log p {} nats.",
-                token_text(token).quoted(),
-                chips::ordinal(rank + 1),
-                number::prob(logprob.exp()),
-                number::nats(logprob),
-            )
-        });
+        let came =
+            actual.zip(position.next_logprob).zip(position.next_rank).map(|((token, logprob), rank)| {
+                format!(
+                    "Came: {}, the {} likeliest, p {}, log p {} nats.",
+                    token_text(token).quoted(),
+                    chips::ordinal(rank + 1),
+                    number::prob(logprob.exp()),
+                    number::nats(logprob),
+                )
+            });
         Some(view! {
             <BarList bars testid="next-token"/>
             <p class="axis num" aria-hidden="true">
