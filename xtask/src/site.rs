@@ -62,6 +62,8 @@ fn run_trunk(out: &Path, trunk: &Path, wasm_bindgen: &Path) -> Result<()> {
     cmd::prepend_path(&mut command, wasm_bindgen)?;
     // Trunk reads a `NO_COLOR=1` as a wrong boolean and stops.
     command.env_remove("NO_COLOR");
+    // Its own backtrace says nothing about a compile error.
+    command.env_remove("RUST_BACKTRACE");
     fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
     cmd::run(&mut command)
 }

@@ -19,22 +19,30 @@ pub struct Names {
     pub worker_js: String,
     /// The worker's wasm module.
     pub worker_wasm: String,
-    /// The one style sheet.
-    pub css: String,
+    /// The style sheets: what Trunk calls each, and its name in the site.
+    pub css: Vec<(String, String)>,
 }
 
-/// What Trunk calls the files that get other names; everything else is copied.
-const RENAMED: [&str; 7] =
-    ["index.html", "app.js", "app_bg.wasm", "worker.js", "worker_bg.wasm", "worker_loader.js", "style.css"];
+/// What Trunk calls the files that get other names, as style sheets do; everything else is copied.
+const RENAMED: [&str; 6] =
+    ["index.html", "app.js", "app_bg.wasm", "worker.js", "worker_bg.wasm", "worker_loader.js"];
 
 /// Writes the site into `out` (which must not exist) from Trunk's output in `raw`.
 ///
 /// Errors: Trunk left something else than this version of xtask knows; the page would break a promise.
 pub fn bundle(raw: &Path, out: &Path) -> Result<()> {
     fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
+    let mut css = Vec::new();
     for entry in fs::read_dir(raw).with_context(|| format!("cannot list {}", raw.display()))? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
+        if name.ends_with(".css") {
+            let text = read(&entry.path())?;
+            let hashed = hashed::name(name.trim_end_matches(".css"), "css", text.as_bytes());
+            write(&out.join(&hashed), text.as_bytes())?;
+            css.push((name, hashed));
+            continue;
+        }
         if name.starts_with('.') || RENAMED.contains(&name.as_str()) {
             continue;
         }
@@ -50,7 +58,6 @@ pub fn bundle(raw: &Path, out: &Path) -> Result<()> {
     let worker_wasm = wasm_opt::optimised(&raw.join("worker_bg.wasm"), wasm_opt::For::Speed)?;
     let app_js = read(&raw.join("app.js"))?;
     let worker_js = read(&raw.join("worker.js"))?;
-    let css = read(&raw.join("style.css"))?;
 
     let app_wasm_name = hashed::name("app", "wasm", &app_wasm);
     let worker_wasm_name = hashed::name("worker", "wasm", &worker_wasm);
@@ -63,7 +70,7 @@ pub fn bundle(raw: &Path, out: &Path) -> Result<()> {
         app_wasm: app_wasm_name,
         worker_js: hashed::name("worker", "js", worker.as_bytes()),
         worker_wasm: worker_wasm_name,
-        css: hashed::name("style", "css", css.as_bytes()),
+        css,
     };
 
     let html = page::finish(&read(&raw.join("index.html"))?, &names)?;
@@ -73,11 +80,9 @@ pub fn bundle(raw: &Path, out: &Path) -> Result<()> {
         (&names.app_js, app_js.as_bytes()),
         (&names.boot, boot.as_bytes()),
         (&names.worker_js, worker.as_bytes()),
-        (&names.css, css.as_bytes()),
         ("index.html", html.as_bytes()),
     ] {
-        let path = out.join(name);
-        fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))?;
+        write(&out.join(name), content)?;
     }
     Ok(())
 }
@@ -99,6 +104,10 @@ fn worker_script(worker_js: &str, worker_wasm: &str) -> String {
 
 fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("Trunk left no readable {}", path.display()))
+}
+
+fn write(path: &Path, content: &[u8]) -> Result<()> {
+    fs::write(path, content).with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn copy_any(from: &Path, to: &Path) -> Result<()> {

@@ -28,7 +28,9 @@ const POLICY: [(&str, &str); 11] = [
 pub fn finish(trunk_html: &str, names: &Names) -> Result<String> {
     let html = without_inline_module(trunk_html)?;
     let html = without_preloads(&html);
-    let html = replace_once(&html, "style.css\"", &format!("{}\"", names.css))?;
+    let html = names.css.iter().try_fold(html, |html, (trunks, hashed)| {
+        replace_once(&html, &format!("./{trunks}\""), &format!("./{hashed}\""))
+    })?;
     let html = insert_after(&html, "<meta charset=\"utf-8\"", &policy_meta())?;
     let html = html.replacen("</head>", &format!("{}</head>", head(names)), 1);
     check(&html)?;
@@ -131,7 +133,7 @@ mod tests {
             app_wasm: name("app", "wasm"),
             worker_js: name("worker", "js"),
             worker_wasm: name("worker", "wasm"),
-            css: name("style", "css"),
+            css: vec![("style.css".into(), name("style", "css"))],
         }
     }
 
