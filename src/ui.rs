@@ -13,6 +13,7 @@ pub mod alert;
 pub mod app;
 pub mod bars;
 pub mod card;
+pub mod card_text;
 pub mod dom;
 pub mod elevation;
 pub mod findings;

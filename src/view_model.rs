@@ -15,6 +15,7 @@ pub mod head_grid;
 pub mod head_score;
 pub mod heatmap;
 pub mod legend;
+pub mod markdown;
 pub mod number;
 pub mod reading;
 pub mod sampling;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use leptos::prelude::*;
 
-use super::{models, state::State};
+use super::{card_text::CardText, models, state::State};
 use crate::{protocol::ModelCard, view_model::number};
 
 /// The label under the elevation.
@@ -56,7 +56,8 @@ fn Facts(card: Arc<ModelCard>) -> impl IntoView {
         rows.push(("tokenizer", "none: tokens are ids".to_owned()));
     }
     let notes = card.notes.clone();
-    let readme = models::readme(&card.model);
+    let has_card = models::readme(&card.model).is_some();
+    let id = card.model.clone();
     view! {
         <details class="facts">
             <summary><span class="num">{number::count(card.n_params)}</span> " parameters, " {card.backend.clone()}</summary>
@@ -66,7 +67,7 @@ fn Facts(card: Arc<ModelCard>) -> impl IntoView {
                 <p class="quiet">"In its files but not used:"</p>
                 <ul class="notes">{notes.into_iter().map(|note| view! { <li>{note}</li> }).collect_view()}</ul>
             })}
-            {readme.map(|href| view! { <p class="note"><a href=href target="_blank" rel="noopener">"How it was trained, and what it cannot do"</a></p> })}
         </details>
+        {has_card.then(|| view! { <CardText id/> })}
     }
 }

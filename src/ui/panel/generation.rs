@@ -108,7 +108,7 @@ fn ending(phase: &Phase, n_tokens: usize) -> String {
 #[component]
 fn Settings() -> impl IntoView {
     let sampling = State::from_page().sampling;
-    let with = sampling.get_untracked();
+    let shown = move |text: fn(Sampling) -> String| Signal::derive(move || text(sampling.get()));
     let change = move |edit: &dyn Fn(&mut Sampling)| {
         sampling.update(|sampling| {
             edit(sampling);
@@ -120,19 +120,19 @@ fn Settings() -> impl IntoView {
             <summary class="num">{move || sampling.get().summary()}</summary>
             <div class="settings-grid" role="group" aria-label="Sampling settings">
             <Setting name="temperature" title="0 always takes the likeliest token; 1 samples from the model's own distribution"
-                value=with.temperature.to_string() min="0" max="5" step="0.1"
+                value=shown(|sampling| sampling.temperature.to_string()) min="0" max="5" step="0.1"
                 set=Callback::new(move |text: String| change(&|sampling| put(&mut sampling.temperature, &text)))/>
             <Setting name="top-k" title="Sample among so many likeliest tokens only; 0 is all of them"
-                value=with.top_k.to_string() min="0" max="100000" step="1"
+                value=shown(|sampling| sampling.top_k.to_string()) min="0" max="100000" step="1"
                 set=Callback::new(move |text: String| change(&|sampling| put(&mut sampling.top_k, &text)))/>
             <Setting name="top-p" title="Sample among the likeliest tokens that together have this probability; 1 is all of them"
-                value=with.top_p.to_string() min="0.01" max="1" step="0.01"
+                value=shown(|sampling| sampling.top_p.to_string()) min="0.01" max="1" step="0.01"
                 set=Callback::new(move |text: String| change(&|sampling| put(&mut sampling.top_p, &text)))/>
             <Setting name="seed" title="The same seed gives the same text"
-                value=with.seed.to_string() min="0" max="4294967295" step="1"
+                value=shown(|sampling| sampling.seed.to_string()) min="0" max="4294967295" step="1"
                 set=Callback::new(move |text: String| change(&|sampling| put(&mut sampling.seed, &text)))/>
             <Setting name="max new tokens" title="Stop after so many tokens"
-                value=with.max_new_tokens.to_string() min="1" max="1024" step="1"
+                value=shown(|sampling| sampling.max_new_tokens.to_string()) min="1" max="1024" step="1"
                 set=Callback::new(move |text: String| change(&|sampling| put(&mut sampling.max_new_tokens, &text)))/>
             </div>
         </details>
@@ -143,7 +143,7 @@ fn Settings() -> impl IntoView {
 fn Setting(
     name: &'static str,
     title: &'static str,
-    value: String,
+    value: Signal<String>,
     min: &'static str,
     max: &'static str,
     step: &'static str,
@@ -152,7 +152,7 @@ fn Setting(
     view! {
         <label class="setting" title=title>
             <span>{name}</span>
-            <input type="number" class="num" aria-label=name min=min max=max step=step value=value
+            <input type="number" class="num" aria-label=name min=min max=max step=step prop:value=value
                 on:change:target=move |event| set.run(event.target().value())/>
         </label>
     }
