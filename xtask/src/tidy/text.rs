@@ -86,14 +86,24 @@ fn partial_cmp(file: &SourceFile) -> Vec<Finding> {
     findings
 }
 
-/// Colours are tokens of assets/style.css, so that dark mode and colour-blind readers are served in one place.
+/// Colours are tokens of the style sheets, so that dark mode and colour-blind readers are served in one place.
 fn colours(file: &SourceFile) -> Vec<Finding> {
-    let functions = ["rgb(", "rgba(", "hsl(", "hsla(", "oklch(", "oklab("];
     lines(&file.text)
         .map(|(n, line)| (n, line.split("//").next().unwrap_or(line)))
-        .filter(|(_, line)| functions.iter().any(|function| line.contains(function)) || has_hex_colour(line))
+        .filter(|(_, line)| has_colour_function(line) || has_hex_colour(line))
         .map(|(n, _)| finding(file, n, "colours are tokens of assets/style.css"))
         .collect()
+}
+
+/// `rgb(1 2 3)` or `oklch({l} ..)`; a call of a Rust function of that name has other arguments.
+fn has_colour_function(line: &str) -> bool {
+    ["rgb(", "rgba(", "hsl(", "hsla(", "oklch(", "oklab("].iter().any(|function| {
+        line.match_indices(function).any(|(at, _)| {
+            let argument = line[at + function.len()..].trim_start();
+            argument.starts_with(|c: char| c.is_ascii_digit() || ".{".contains(c))
+                || argument.starts_with("var(")
+        })
+    })
 }
 
 fn has_hex_colour(line: &str) -> bool {
@@ -135,6 +145,7 @@ mod tests {
         for (path, text) in [
             ("src/a.rs", "a.total_cmp(b); a.partial_cmp(b).unwrap_or(Ordering::Equal);"),
             ("src/a.rs", "// TODO(#41): faster. TODOs are fine as a word."),
+            ("src/ui/a.rs", "let ink = rgb(&css(canvas));"),
             ("src/ui/a.rs", "#[derive(Debug)] // see #123\nlet raw = r#\"text\"#; href=\"#v1\""),
             ("assets/style.css", "color: #fff"),
             ("xtask/src/tidy/text.rs", "// TODO"),
