@@ -83,12 +83,12 @@ impl Heatmap {
             first_key,
             domain: Domain::Sequential { max: 1.0 },
         };
-        let largest = map.drawn().map(|(_, _, value)| value.abs()).fold(0.0, f32::max);
+        let largest = |map: &Self| map.drawn().map(|(_, _, value)| value.abs()).fold(0.0, f32::max);
         map.domain = match (quantity, normalisation) {
             (Quantity::Attention, Normalisation::Shared) => Domain::Sequential { max: 1.0 },
-            (Quantity::Attention, Normalisation::OwnMaximum) => Domain::Sequential { max: largest },
+            (Quantity::Attention, Normalisation::OwnMaximum) => Domain::Sequential { max: largest(&map) },
             (Quantity::Score, Normalisation::Shared | Normalisation::OwnMaximum) => {
-                Domain::Diverging { max: largest }
+                Domain::Diverging { max: largest(&map) }
             }
         };
         map

@@ -20,6 +20,34 @@ pub struct Reading {
     pub read_by: f32,
 }
 
+/// How a token is drawn, in whole percent: what looks the same is equal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WordMark {
+    /// How much the token in focus reads it.
+    pub reads_percent: u8,
+    /// How much it reads the token in focus.
+    pub read_by_percent: u8,
+    /// Whether it is the token in focus.
+    pub is_query: bool,
+    /// Whether it is the key under the cursor.
+    pub is_key: bool,
+    /// Whether it is kept.
+    pub is_locked: bool,
+}
+
+/// How the tokens are drawn.
+pub fn word_marks(readings: &[Reading], key: Option<usize>, locked: Option<usize>) -> Vec<WordMark> {
+    let percent = |weight: f32| (weight * 100.0).round() as u8;
+    let mark = |(pos, reading): (usize, &Reading)| WordMark {
+        reads_percent: percent(reading.reads),
+        read_by_percent: percent(reading.read_by),
+        is_query: reading.is_query,
+        is_key: key == Some(pos),
+        is_locked: locked == Some(pos),
+    };
+    readings.iter().enumerate().map(mark).collect()
+}
+
 /// A query and the key that it looks at.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pair {
@@ -49,11 +77,26 @@ pub fn readings(map: &Heatmap, pos: usize) -> Vec<Reading> {
 
 /// The `n` largest drawn values, largest first; of equals, the earlier query.
 pub fn strongest(map: &Heatmap, n: usize) -> Vec<Pair> {
-    let mut pairs: Vec<Pair> =
-        map.drawn().filter(|(_, _, value)| 0.0 < *value).map(|(q, k, value)| Pair { q, k, value }).collect();
-    pairs.sort_by(|a, b| b.value.total_cmp(&a.value).then((a.q, a.k).cmp(&(b.q, b.k))));
-    pairs.truncate(n);
+    let mut pairs: Vec<Pair> = Vec::with_capacity(n + 1);
+    for (q, k, value) in map.drawn() {
+        // Most cells lie below what is kept already: no sorting of a whole matrix under the pointer.
+        let is_kept = pairs.len() < n || pairs.last().is_some_and(|least| least.value < value);
+        if 0.0 < value && is_kept {
+            let idx = pairs.partition_point(|pair| value <= pair.value);
+            pairs.insert(idx, Pair { q, k, value });
+            pairs.truncate(n);
+        }
+    }
     pairs
+}
+
+/// The key that query `q` looks at most.
+pub fn strongest_key(map: &Heatmap, q: usize) -> Option<usize> {
+    let values = (0..=q).filter_map(|k| match map.cell(q, k) {
+        Cell::Value(value) => Some((k, value)),
+        Cell::Hidden(_) | Cell::Masked => None,
+    });
+    values.reduce(|best, next| if best.1 < next.1 { next } else { best }).map(|(k, _)| k)
 }
 
 /// "‘·fox’ (7) attends 0.910 to ‘·brown’ (3)"
@@ -149,6 +192,10 @@ mod tests {
         assert_eq!(readings[2], Reading { is_query: true, reads: 0.0, read_by: 0.0 });
         assert_eq!(readings[3], Reading { is_query: false, reads: 0.0, read_by: 0.75 });
         assert_eq!(readings[0].reads, 0.0); // Hidden.
+        let marks = word_marks(&readings, Some(1), Some(3));
+        assert_eq!((marks[1].reads_percent, marks[3].read_by_percent), (75, 75));
+        assert!(marks[2].is_query && marks[1].is_key && marks[3].is_locked);
+        assert_eq!(marks[0], WordMark::default());
     }
 
     #[test]
@@ -173,5 +220,9 @@ mod tests {
     fn the_strongest_come_first_and_zeros_never() {
         let previous = map(&pattern(3, 0.25, |q| q.saturating_sub(1)), FirstKey::Hidden);
         assert_eq!(strongest(&previous, 9), [Pair { q: 2, k: 1, value: 0.75 }]);
+        let longer = map(&pattern(6, 0.25, |q| q.saturating_sub(1)), FirstKey::Hidden);
+        let queries: Vec<usize> = strongest(&longer, 3).into_iter().map(|pair| pair.q).collect();
+        assert_eq!(queries, [2, 3, 4]);
+        assert_eq!((strongest_key(&longer, 4), strongest_key(&longer, 0)), (Some(3), None));
     }
 }

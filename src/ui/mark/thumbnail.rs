@@ -10,16 +10,15 @@ use crate::view_model::heatmap::Heatmap;
 /// A canvas that keeps thin stripes visible. It is decoration: its button says what it is.
 #[component]
 pub fn Thumbnail(
-    /// What to draw.
-    map: Memo<Option<Arc<Heatmap>>>,
-    /// Draws anew when it changes: width and theme.
-    repaint: Signal<(f32, u32)>,
+    /// What to draw; asked for only when there is time to draw it.
+    map: Signal<Option<Arc<Heatmap>>>,
+    /// Draws anew when something in it changes.
+    repaint: Signal<()>,
 ) -> impl IntoView {
     let canvas = NodeRef::<Canvas>::new();
     let is_waiting = StoredValue::new(false);
     Effect::new(move || {
-        map.track();
-        repaint.track();
+        repaint.get();
         if canvas.get().is_none() || is_waiting.get_value() {
             return;
         }

@@ -26,6 +26,9 @@ mod view;
 
 use view::View;
 
+/// From this many tokens on the matrix takes the whole width.
+const LONG: usize = 72;
+
 /// The attention panel.
 #[component]
 pub fn AttentionPanel(
@@ -49,9 +52,11 @@ pub fn AttentionPanel(
     });
     let hook = Signal::derive(move || {
         let head = view.head.get().unwrap_or_default();
-        view.shown.with(|map| map.as_deref().map(Heatmap::hook)).unwrap_or_else(|| match view.quantity.get() {
-            Quantity::Attention => format!("blocks.{}.attn.hook_pattern", head[0]),
-            Quantity::Score => format!("blocks.{}.attn.hook_attn_scores", head[0]),
+        view.shown.with(|map| map.as_deref().map(Heatmap::hook)).unwrap_or_else(|| {
+            match view.quantity.get() {
+                Quantity::Attention => format!("blocks.{}.attn.hook_pattern", head[0]),
+                Quantity::Score => format!("blocks.{}.attn.hook_attn_scores", head[0]),
+            }
         })
     });
     let has_heads = Memo::new(move |_| view.cells.with(|cells| !cells.is_empty()));
@@ -76,8 +81,10 @@ fn OneHead(view: View) -> impl IntoView {
         _ => "highest score on this prompt",
     };
     let style = move || format!("--head-hue:{}", view.hue.get());
+    // A long prompt needs the whole width for its matrix.
+    let is_long = move || view.tokens.with(|tokens| LONG < tokens.len());
     view! {
-        <section class="att-head" style=style aria-label="One head">
+        <section class="att-head" class:long=is_long style=style aria-label="One head">
             <header class="att-head-title">
                 <span class="att-swatch" aria-hidden="true"></span>
                 <h3 class="att-subtitle num">{title}</h3>

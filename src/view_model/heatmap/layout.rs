@@ -8,7 +8,7 @@ const CHAR_PX: f32 = 6.7; // Advance of the mono face at 11 px.
 const GAP_PX: f32 = 8.0;
 const TITLE_PX: f32 = 20.0; // The axis' name, outside its labels.
 const MAX_CELL_PX: f32 = 32.0;
-const MIN_CELL_PX: f32 = 2.0;
+const MIN_CELL_PX: f32 = 1.5;
 
 /// What a layout depends on.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -13,15 +13,15 @@ pub(super) fn Controls(view: View) -> impl IntoView {
             <FirstKeyToggle view/>
             <ScoresButton view/>
             <label class="att-choice">
-                <span>"Full colour"</span>
+                <span>"Scale"</span>
                 <select prop:value=move || if view.normalisation.get() == Normalisation::Shared { "shared" } else { "own" }
                     on:change:target=move |event| view.normalisation.set(if event.target().value() == "own" {
                         Normalisation::OwnMaximum
                     } else {
                         Normalisation::Shared
                     })>
-                    <option value="shared">"at 1, all heads alike"</option>
-                    <option value="own">"at each head’s maximum"</option>
+                    <option value="shared">"0 to 1"</option>
+                    <option value="own">"own maximum"</option>
                 </select>
             </label>
             <label class="att-choice">

@@ -72,7 +72,13 @@ fn Definition(view: View) -> impl IntoView {
 fn Grid(view: View) -> impl IntoView {
     let element = NodeRef::<Div>::new();
     let width_px = watch::width_px(element);
-    let repaint = Signal::derive(move || (width_px.get(), view.repaints.get()));
+    let repaint = Signal::derive(move || {
+        width_px.track();
+        view.repaints.track();
+        view.answer.track();
+        view.first_key.track();
+        view.normalisation.track();
+    });
     let columns = move || format!("--n-heads:{}", view.dims.get()[1]);
     let rows = move || {
         let [n_layers, n_heads] = view.dims.get();
@@ -101,7 +107,7 @@ fn Grid(view: View) -> impl IntoView {
 }
 
 #[component]
-fn HeadCell(view: View, head: [usize; 2], repaint: Signal<(f32, u32)>) -> impl IntoView {
+fn HeadCell(view: View, head: [usize; 2], repaint: Signal<()>) -> impl IntoView {
     let focus = view.focus.head;
     let cell =
         Memo::new(move |_| view.cells.with(|cells| cells.iter().find(|cell| cell.head == head).cloned()));

@@ -220,10 +220,8 @@ fn Surface(view: View, layout: Memo<Layout>, cursor: RwSignal<Option<At>>) -> im
 
 /// Where the keyboard's cursor begins: at the focused query's strongest key.
 fn start(view: View) -> At {
-    let Some(map) = view.shown.get_untracked() else { return [0, 0] };
-    let pairs = reading::strongest(&map, map.n * map.n);
-    let pos = view.pos.get_untracked();
-    pairs.iter().find(|pair| Some(pair.q) == pos).or(pairs.first()).map_or([0, 0], |pair| [pair.q, pair.k])
+    let (Some(map), Some(q)) = (view.shown.get_untracked(), view.pos.get_untracked()) else { return [0, 0] };
+    if q < map.n { [q, reading::strongest_key(&map, q).unwrap_or(q)] } else { [0, 0] }
 }
 
 fn moved([q, k]: At, key: &str, n: usize) -> Option<At> {

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use leptos::prelude::*;
-use web_sys::KeyboardEvent;
+use leptos::{html::Div, prelude::*};
+use wasm_bindgen::JsCast as _;
+use web_sys::{Element, Event, HtmlElement, KeyboardEvent};
 
 use super::view::View;
 use crate::{
     ui::{dom, mark::token},
     view_model::{
-        reading::{self, Reading},
+        reading::{self, Reading, WordMark},
         token_strip::TokenText,
     },
 };
@@ -23,16 +24,35 @@ pub(super) fn OverText(view: View) -> impl IntoView {
     });
     let words = move || {
         let tokens = view.tokens.get();
-        tokens
-            .iter()
-            .enumerate()
-            .map(|(pos, text)| view! { <Word view pos text=text.clone() readings/> })
-            .collect_view()
+        tokens.iter().enumerate().map(|(pos, token)| word(pos, token)).collect_view()
     };
     let told = Memo::new(move |_| {
         let (map, pos, tokens) = (view.pattern.get()?, view.pos.get()?, view.tokens.get());
         (map.n == tokens.len() && pos < map.n).then(|| reading::told(&map, &tokens, pos))
     });
+    let element = NodeRef::<Div>::new();
+    let is_inside = StoredValue::new(false);
+    // One effect for all words: a memo and three closures a word are too slow at 256 tokens.
+    Effect::new(move |before: Option<Before>| {
+        let (tokens, readings) = (view.tokens.get(), readings.get());
+        let marks = reading::word_marks(&readings, view.key.get(), view.focus.pos.locked());
+        let Some(element) = element.get() else { return None };
+        let before = before.flatten().filter(|(tokens_before, _, _)| Arc::ptr_eq(tokens_before, &tokens));
+        let (words, marks_before) =
+            before.map_or_else(|| (words_of(&element), vec![]), |(_, words, marks)| (words, marks));
+        for (pos, (word, mark)) in words.iter().zip(&marks).enumerate() {
+            if marks_before.get(pos) != Some(mark) {
+                draw(word, *mark);
+            }
+        }
+        // What is pointed at elsewhere comes into view here; under the pointer nothing moves.
+        let query = marks.iter().position(|mark| mark.is_query);
+        if let (Some(word), false) = (query.and_then(|pos| words.get(pos)), is_inside.get_value()) {
+            reveal(&element, word);
+        }
+        Some((tokens, words, marks))
+    });
+    let focus = view.focus.pos;
     view! {
         <div class="att-text-block">
             <p class="att-key" id="att-text-key">
@@ -40,8 +60,14 @@ pub(super) fn OverText(view: View) -> impl IntoView {
                 <span class="att-key-reads">"what it reads"</span>
                 <span class="att-key-by">"who reads it"</span>
             </p>
-            <div class="att-text" role="group" aria-label="Attention over the text" aria-describedby="att-text-key"
-                data-testid="attention-text" on:pointerleave=move |_| view.focus.pos.hover(None)>
+            <div class="att-text" node_ref=element role="group" aria-label="Attention over the text" aria-describedby="att-text-key"
+                data-testid="attention-text"
+                on:pointerenter=move |_| is_inside.set_value(true)
+                on:pointerleave=move |_| { is_inside.set_value(false); focus.hover(None); }
+                on:pointerover=move |event| if let Some(pos) = pos_of(&event) { focus.hover(Some(pos)) }
+                on:focusin=move |event| focus.hover(pos_of(&event)) on:focusout=move |_| focus.hover(None)
+                on:click=move |event| if let Some(pos) = pos_of(&event) { focus.toggle_lock(pos) }
+                on:keydown=move |event| if let Some(pos) = pos_of(&event) { on_key(view, pos, &event) }>
                 {words}
             </div>
             <p class="att-told num" aria-hidden="true">{move || told.get().map(|told| told.written)}</p>
@@ -50,36 +76,41 @@ pub(super) fn OverText(view: View) -> impl IntoView {
     }
 }
 
-#[component]
-fn Word(view: View, pos: usize, text: TokenText, readings: Memo<Arc<Vec<Reading>>>) -> impl IntoView {
-    let focus = view.focus.pos;
-    let reading =
-        Memo::new(move |_| readings.with(|readings| readings.get(pos).copied()).unwrap_or_default());
-    let style = move || {
-        let Reading { reads, read_by, .. } = reading.get();
-        format!("--w:{reads:.3};--by:{read_by:.3}")
-    };
-    let is_shown = Memo::new(move |_| view.pos.get() == Some(pos));
-    let class = move || {
-        let query = if reading.get().is_query { " query" } else { "" };
-        let special = if text.is_special { " special" } else { "" };
-        let key = if view.key.get() == Some(pos) { " key" } else { "" };
-        let locked = if focus.is_locked(pos) { " locked" } else { "" };
-        format!("att-word{special}{query}{key}{locked}")
-    };
+/// What the words were drawn from last: their tokens, the elements, the marks.
+type Before = Option<(Arc<Vec<TokenText>>, Vec<HtmlElement>, Vec<WordMark>)>;
+
+fn word(pos: usize, text: &TokenText) -> impl IntoView + use<> {
+    let class = if text.is_special { "att-word special" } else { "att-word" };
     let label = format!("Position {pos}, {}", text.spoken);
     let ends_line = text.ends_line.then(|| view! { <br/> });
     view! {
-        <button type="button" class=class style=style data-pos=pos aria-label=label
-            aria-pressed=move || focus.is_locked(pos).to_string()
-            tabindex=move || if is_shown.get() { "0" } else { "-1" }
-            on:pointerenter=move |_| focus.hover(Some(pos))
-            on:focus=move |_| focus.hover(Some(pos)) on:blur=move |_| focus.hover(None)
-            on:click=move |_| focus.toggle_lock(pos) on:keydown=move |event| on_key(view, pos, &event)>
-            {token::parts(&text)}
-        </button>
+        <button type="button" class=class data-pos=pos aria-label=label aria-pressed="false" tabindex="-1">{token::parts(text)}</button>
         {ends_line}
     }
+}
+
+fn words_of(text: &HtmlElement) -> Vec<HtmlElement> {
+    let Ok(found) = text.query_selector_all(".att-word") else { return vec![] };
+    (0..found.length()).filter_map(|idx| found.get(idx)?.dyn_into().ok()).collect()
+}
+
+fn draw(word: &HtmlElement, mark: WordMark) {
+    let style = word.style();
+    let classes = word.class_list();
+    // Constant names of properties, classes and attributes are always accepted.
+    let _ = style.set_property("--w", &format!("{}%", mark.reads_percent));
+    let _ = style.set_property("--by", &format!("{}%", mark.read_by_percent));
+    let _ = classes.toggle_with_force("query", mark.is_query);
+    let _ = classes.toggle_with_force("key", mark.is_key);
+    let _ = classes.toggle_with_force("locked", mark.is_locked);
+    let _ = word.set_attribute("aria-pressed", if mark.is_locked { "true" } else { "false" });
+    let _ = word.set_attribute("tabindex", if mark.is_query { "0" } else { "-1" });
+}
+
+/// The word that an event is about.
+fn pos_of(event: &Event) -> Option<usize> {
+    let element: Element = event.target()?.dyn_into().ok()?;
+    element.closest("[data-pos]").ok()??.get_attribute("data-pos")?.parse().ok()
 }
 
 fn on_key(view: View, from: usize, event: &KeyboardEvent) {
@@ -97,4 +128,18 @@ fn on_key(view: View, from: usize, event: &KeyboardEvent) {
     };
     event.prevent_default();
     dom::focus_on(&format!(".att-word[data-pos=\"{pos}\"]"));
+}
+
+/// Scrolls a long text in its own box so that `word` is inside.
+fn reveal(text: &HtmlElement, word: &HtmlElement) {
+    let (top, height) = (text.scroll_top(), text.client_height());
+    if text.scroll_height() <= height {
+        return;
+    }
+    let (start, end) = (word.offset_top(), word.offset_top() + word.offset_height());
+    if start < top {
+        text.set_scroll_top(start - 4);
+    } else if top + height < end {
+        text.set_scroll_top(end - height + 4);
+    }
 }

@@ -133,8 +133,8 @@ impl View {
     }
 
     /// The pattern of any head, for its thumbnail.
-    pub(super) fn pattern_of(self, head: [usize; 2]) -> Memo<Option<Arc<Heatmap>>> {
-        Memo::new(move |_| {
+    pub(super) fn pattern_of(self, head: [usize; 2]) -> Signal<Option<Arc<Heatmap>>> {
+        Signal::derive(move || {
             let answer = self.answer.get()?;
             let matrix = find(&answer.patterns, head)?;
             let (first_key, normalisation) = (self.first_key.get(), self.normalisation.get());
