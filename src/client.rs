@@ -11,17 +11,19 @@ use std::{
 };
 
 use crate::{
-    analysis::{Answer, Question},
+    analysis::Question,
     failure::{Failure, FailureKind},
     prompt::{Bos, Token},
-    protocol::{FinishReason, FromEngine, GenerateSpec, ModelCard, RunId, ToEngine, VERSION},
+    protocol::{FromEngine, GenerateSpec, ModelCard, RunId, ToEngine, VERSION},
 };
 
 pub mod api;
 mod link;
 mod mailbox;
+mod reply;
 mod source;
 
+pub use reply::{Answered, Finished, Generated, Progress};
 pub use source::Source;
 
 use link::Link;
@@ -39,48 +41,6 @@ struct Inner {
     mailboxes: RefCell<BTreeMap<RunId, Mailbox>>,
     n_runs: Cell<u32>,
     on_stop: Box<dyn Fn(Failure)>,
-}
-
-/// The answer to a question, and what it took.
-#[derive(Clone, Debug)]
-pub struct Answered {
-    /// The answer.
-    pub answer: Answer,
-    /// Time the engine took, milliseconds.
-    pub elapsed_millis: f64,
-}
-
-/// How a download stands.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Progress {
-    /// The file.
-    pub file: String,
-    /// Bytes so far.
-    pub done_bytes: u64,
-    /// Bytes in all, where the server says.
-    pub total_bytes: Option<u64>,
-}
-
-/// One more token of a continuation.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Generated {
-    /// The request.
-    pub run: RunId,
-    /// The token.
-    pub token: Token,
-    /// Its log-probability at temperature 1, nats.
-    pub logprob: f32,
-    /// The continuation so far.
-    pub text: String,
-}
-
-/// How a continuation ended.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Finished {
-    /// Why.
-    pub reason: FinishReason,
-    /// Time per token, milliseconds.
-    pub millis_per_token: f64,
 }
 
 impl Client {
