@@ -106,13 +106,17 @@ pub fn name([layer, head]: [usize; 2]) -> String {
     format!("Layer {layer} head {head}")
 }
 
-fn label(head: [usize; 2], metric: HeadScore, score: Option<f32>) -> String {
-    let name = name(head);
+/// "induction score 0.86"
+pub fn score_phrase(metric: HeadScore, score: Option<f32>) -> String {
     match (metric, score) {
-        (_, None) => format!("{name}, no {} score on this prompt", metric.name()),
-        (HeadScore::Entropy, Some(score)) => format!("{name}, entropy {score:.2} nats"),
-        (_, Some(score)) => format!("{name}, {} score {score:.2}", metric.name()),
+        (_, None) => format!("no {} score on this prompt", metric.name()),
+        (HeadScore::Entropy, Some(score)) => format!("entropy {score:.2} nats"),
+        (_, Some(score)) => format!("{} score {score:.2}", metric.name()),
     }
+}
+
+fn label(head: [usize; 2], metric: HeadScore, score: Option<f32>) -> String {
+    format!("{}, {}", name(head), score_phrase(metric, score))
 }
 
 #[cfg(test)]

@@ -75,10 +75,15 @@ pub fn AttentionPanel(
 #[component]
 fn OneHead(view: View) -> impl IntoView {
     let title = move || view.head.get().map(head_grid::name);
+    let score = move || {
+        let score =
+            view.cells.with(|cells| cells.iter().find(|cell| Some(cell.head) == view.head.get())?.score);
+        head_grid::score_phrase(view.metric.get(), score)
+    };
     let note = move || match view.head.get() {
         Some(head) if view.focus.head.is_locked(head) => "kept; Esc lets go",
         Some(_) if view.focus.head.focused().is_some() => "preview; click to keep",
-        _ => "highest score on this prompt",
+        _ => "the highest on this prompt",
     };
     let style = move || format!("--head-hue:{}", view.hue.get());
     // A long prompt needs the whole width for its matrix.
@@ -88,7 +93,7 @@ fn OneHead(view: View) -> impl IntoView {
             <header class="att-head-title">
                 <span class="att-swatch" aria-hidden="true"></span>
                 <h3 class="att-subtitle num">{title}</h3>
-                <span class="att-note">{note}</span>
+                <span class="att-note num">{score} "; " {note}</span>
             </header>
             <over_text::OverText view/>
             <controls::Controls view/>

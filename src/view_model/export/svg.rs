@@ -52,7 +52,9 @@ pub fn figure_svg(map: &Heatmap, layout: &Layout, palette: &Palette) -> String {
         hook = escape(&map.hook()),
         mask = layout.mask_path(),
     );
+    svg.push_str("<g shape-rendering=\"crispEdges\">");
     svg.push_str(&cells(map, layout, &format!("fill=\"{positive}\""), &format!("fill=\"{negative}\"")));
+    svg.push_str("</g>");
     let _ = write!(svg, "\n<g font-family=\"Plex Mono, ui-monospace, monospace\" fill=\"{ink}\">");
     for label in &layout.labels {
         let (at, text) = (label.at_px, escape(&label.text));
@@ -150,7 +152,7 @@ fn legend(map: &Heatmap, palette: &Palette, left: f32, top: f32) -> String {
         Quantity::Attention => "attention probability; each row sums to 1",
         Quantity::Score => "q·k/√d_head; masked cells are shaded",
     };
-    let _ = write!(svg, "<text x=\"{}\" y=\"9\">{unit}</text></g>\n", WIDTH + 12.0);
+    let _ = writeln!(svg, "<text x=\"{}\" y=\"9\">{unit}</text></g>", WIDTH + 12.0);
     svg
 }
 

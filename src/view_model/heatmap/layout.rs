@@ -54,7 +54,8 @@ impl Layout {
             tokens.iter().map(|token| shortened(&token.glyphs(), n_chars_max).chars().count()).max();
         // Room for a position and a space in front, used where labels are thinned.
         let n_digits = if 24 < n { n.to_string().len() + 1 } else { 0 };
-        let margin_px = TITLE_PX + GAP_PX + (longest.unwrap_or(1) + n_digits) as f32 * CHAR_PX;
+        // Whole px, so that the edges of cells are sharp.
+        let margin_px = (TITLE_PX + GAP_PX + (longest.unwrap_or(1) + n_digits) as f32 * CHAR_PX).ceil();
 
         let fitting = (spec.width_px - margin_px - 1.0) / n.max(1) as f32 * spec.zoom;
         let cell_px = whole(fitting.clamp(MIN_CELL_PX, MAX_CELL_PX * spec.zoom));

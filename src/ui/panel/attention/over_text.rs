@@ -8,7 +8,10 @@ use web_sys::{Element, Event, HtmlElement, KeyboardEvent};
 
 use super::view::View;
 use crate::{
-    ui::{dom, mark::token},
+    ui::{
+        dom,
+        mark::{soon::soon, token},
+    },
     view_model::{
         reading::{self, Reading, WordMark},
         token_strip::TokenText,
@@ -36,7 +39,7 @@ pub(super) fn OverText(view: View) -> impl IntoView {
     Effect::new(move |before: Option<Before>| {
         let (tokens, readings) = (view.tokens.get(), readings.get());
         let marks = reading::word_marks(&readings, view.key.get(), view.focus.pos.locked());
-        let Some(element) = element.get() else { return None };
+        let element = element.get()?;
         let before = before.flatten().filter(|(tokens_before, _, _)| Arc::ptr_eq(tokens_before, &tokens));
         let (words, marks_before) =
             before.map_or_else(|| (words_of(&element), vec![]), |(_, words, marks)| (words, marks));
@@ -47,8 +50,9 @@ pub(super) fn OverText(view: View) -> impl IntoView {
         }
         // What is pointed at elsewhere comes into view here; under the pointer nothing moves.
         let query = marks.iter().position(|mark| mark.is_query);
-        if let (Some(word), false) = (query.and_then(|pos| words.get(pos)), is_inside.get_value()) {
-            reveal(&element, word);
+        if let (Some(word), false) = (query.and_then(|pos| words.get(pos)).cloned(), is_inside.get_value()) {
+            // Later: to measure now would lay the page out in the middle of a change.
+            soon(move || reveal(&element, &word));
         }
         Some((tokens, words, marks))
     });
