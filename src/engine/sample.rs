@@ -51,7 +51,10 @@ impl Sampler {
             return (id, logprob(id));
         }
         let candidates = top(row, self.top_k.unwrap_or(row.len()));
-        let scaled: Vec<f32> = candidates.iter().map(|id| row[*id as usize] / self.temperature).collect();
+        // From the largest down, so that a temperature close to 0 overflows to probability 0, not to NaN.
+        let max = row[candidates[0] as usize];
+        let scaled: Vec<f32> =
+            candidates.iter().map(|id| (row[*id as usize] - max) / self.temperature).collect();
         let log_z = log_sum_exp(&scaled);
         let probs: Vec<f64> = scaled.iter().map(|logit| (f64::from(*logit) - log_z).exp()).collect();
         let probs = &probs[..nucleus(&probs, self.top_p)];
@@ -119,6 +122,12 @@ mod tests {
         assert!(draws(&spec(1.0, Some(2), None, 3), 500).iter().all(|id| *id < 2));
         assert!(draws(&spec(1.0, None, Some(0.5), 3), 500).iter().all(|id| *id == 0));
         assert!(draws(&spec(1.0, None, Some(1.0), 3), 500).contains(&2));
+    }
+
+    #[test]
+    fn close_to_temperature_zero_the_likeliest_is_drawn() {
+        let mut sampler = Sampler::new(&spec(2e-38, None, None, 3)).expect("valid");
+        assert_eq!(sampler.choose(&[9.0, 10.0, 8.0]).0, 1);
     }
 
     #[test]
