@@ -3,8 +3,9 @@
 use super::{Engine, Pace, RunError, sample::Sampler, taps::Taps};
 use crate::{
     backend::Backend,
+    hook::HookSet,
     model::gpt2::{self, KvCache},
-    run::{FinishReason, GenerateSpec, WeightForm},
+    run::{FinishReason, GenerateSpec, Readout, RunSpec, WeightForm},
 };
 
 /// One token of a continuation.
@@ -35,13 +36,14 @@ impl<B: Backend> Engine<B> {
         pace: &mut impl Pace,
         mut on_step: impl FnMut(&[Step]),
     ) -> Result<Generated, RunError> {
-        let mut next = self.tokens_of(&spec.prompt)?;
-        self.check_tokens(&next)?;
+        let prompt = self.tokens_of(&spec.prompt)?;
+        self.check_tokens(&prompt)?;
         let mut sampler = Sampler::new(spec)?;
         let edits = self.prepare(&spec.interventions, WeightForm::Raw, pace).await?;
-        let mut taps = Taps::new(&self.backend, &edits, vec![], next.len(), pace);
+        let mut taps = Taps::new(&self.backend, &edits, vec![], prompt.len(), pace);
         let weights = self.weights(WeightForm::Raw).await?;
         let mut cache = KvCache::new(self.config.n_layers);
+        let mut next = prompt.clone();
         let mut steps = vec![];
         let reason = loop {
             if steps.len() == spec.max_new_tokens {
@@ -55,7 +57,7 @@ impl<B: Backend> Engine<B> {
                 gpt2::forward(&self.backend, &self.config, weights, &next, &mut cache, &mut taps).await?;
             let logits = self.backend.read(&logits).await?;
             if logits.first_non_finite().is_some() {
-                return Err(RunError::NonFinite { hook: "logits".to_owned() });
+                return Err(self.why_not_finite(spec, prompt, &steps, pace).await);
             }
             let (id, logprob) = sampler.choose(logits.row(next.len() - 1));
             if self.config.eos_id == Some(id) {
@@ -66,5 +68,29 @@ impl<B: Backend> Engine<B> {
             next = vec![id];
         };
         Ok(Generated { steps, reason })
+    }
+
+    /// Looks for the first damaged value in a run on everything so far, without a cache.
+    async fn why_not_finite(
+        &self,
+        spec: &GenerateSpec,
+        mut tokens: Vec<u32>,
+        steps: &[Step],
+        pace: &mut impl Pace,
+    ) -> RunError {
+        tokens.extend(steps.iter().map(|step| step.id));
+        let run = RunSpec {
+            tokens,
+            weights: WeightForm::Raw,
+            interventions: spec.interventions.clone(),
+            capture: HookSet::default(),
+            readout: Readout::Nothing,
+        };
+        match self.first_non_finite(&run, pace).await {
+            Err(RunError::Cancelled) => RunError::Cancelled,
+            Ok(found) => found,
+            // Edits that count from the prompt's end may not fit the longer run.
+            Err(_) => RunError::NonFinite { hook: "logits".to_owned() },
+        }
     }
 }
