@@ -119,7 +119,8 @@ impl Prepared {
                     add.data_mut()[flat] = add_one;
                 }
                 Ok(None) => {}
-                Err(error) => failed = Some(error),
+                // The first, since that is where to look.
+                Err(error) => failed = failed.take().or(Some(error)),
             }
         });
         failed.map_or(Ok((keep, add)), Err)
