@@ -133,10 +133,12 @@ impl ConfigJson {
         };
         let d_vocab = positive("vocab_size", self.vocab_size)?;
         let in_vocabulary = |id: &u32| (*id as usize) < d_vocab;
-        let eps = self.layer_norm_epsilon.unwrap_or(1e-5);
+        let said_eps = self.layer_norm_epsilon.unwrap_or(1e-5);
+        // In f32, as it is used: 1e-60 would become 0.
+        let eps = said_eps as f32;
         if !(eps > 0.0 && eps.is_finite()) {
-            let why = "is not a positive number".to_owned();
-            return Err(LoadError::ConfigValue { key: "layer_norm_epsilon", value: eps.to_string(), why });
+            let (value, why) = (format!("{said_eps:e}"), "is not a positive number in f32".to_owned());
+            return Err(LoadError::ConfigValue { key: "layer_norm_epsilon", value, why });
         }
         Ok(ModelConfig {
             architecture,
@@ -147,7 +149,7 @@ impl ConfigJson {
             d_mlp,
             d_vocab,
             n_ctx: positive("n_positions", self.n_positions)?,
-            eps: eps as f32,
+            eps,
             activation: self.activation()?,
             norm: NormKind::LayerNorm,
             scale_attn_by_inverse_layer_idx: self.scale_attn_by_inverse_layer_idx.unwrap_or(false),

@@ -57,7 +57,7 @@ fn is_mask_buffer(name: &str) -> bool {
 
 fn check_layer_count(config: &ModelConfig, file: &TensorFile<'_>) -> Result<(), LoadError> {
     let layer_of = |name: &str| name.strip_prefix("h.")?.split('.').next()?.parse::<usize>().ok();
-    let got = file.names().filter_map(layer_of).max().map_or(0, |last| last + 1);
+    let got = file.names().filter_map(layer_of).max().map_or(0, |last| last.saturating_add(1));
     if got != config.n_layers {
         return Err(LoadError::LayerCount { expected: config.n_layers, got });
     }
