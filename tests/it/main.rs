@@ -1,5 +1,13 @@
 //! The native integration tests, one binary.
 #![cfg(not(target_arch = "wasm32"))]
 
+#[cfg(feature = "cli")]
+mod cli;
 mod compare;
 mod golden;
+mod hostile;
+mod laws;
+mod models;
+#[cfg(feature = "schema")]
+mod schema;
+mod support;

@@ -15,14 +15,11 @@ use crate::compare::{GOLDEN_TOL, compare};
 
 const MODEL: &str = "gpt2-tiny";
 
-/// Known bug: where heads read inputs of their own, an edit at ln1's hook points is lost.
-const LOST_WHERE_INPUTS_ARE_SPLIT: [&str; 2] = ["set-ln1-scale", "set-ln1-scale-and-add-q-input"];
-
 #[test]
 fn every_intervention_does_what_it_does_in_transformer_lens() {
     let failed =
         [failures(WeightForm::Raw, "raw", &[]), failures(WeightForm::Processed, "processed", &[])].concat();
-    assert_known(&failed, &LOST_WHERE_INPUTS_ARE_SPLIT[1..]);
+    assert_none(&failed);
 }
 
 #[test]
@@ -33,21 +30,15 @@ fn asking_for_optional_hook_points_changes_no_intervention() {
     assert!(!optional.is_empty());
     let raw = failures(WeightForm::Raw, "raw", &optional);
     let processed = failures(WeightForm::Processed, "processed", &optional);
-    assert_known(&[raw, processed].concat(), &LOST_WHERE_INPUTS_ARE_SPLIT);
+    assert_none(&[raw, processed].concat());
 }
 
-/// A case that fails, and its first divergence.
-type Failed = (String, String);
-
-/// Known bugs are expected to break: whoever mends one takes it off the list.
-fn assert_known(failed: &[Failed], known: &[&str]) {
-    let (names, whys): (Vec<&str>, Vec<&str>) =
-        failed.iter().map(|(name, why)| (name.as_str(), why.as_str())).unzip();
-    assert_eq!(names, known, "{}", whys.join("\n"));
+fn assert_none(failed: &[String]) {
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 
-/// Runs every case, with `also` captured beside what the case looks at.
-fn failures(weights: WeightForm, file: &str, also: &[HookPoint]) -> Vec<Failed> {
+/// The cases that fail, each with its first divergence; `also` is captured beside what a case looks at.
+fn failures(weights: WeightForm, file: &str, also: &[HookPoint]) -> Vec<String> {
     let engine = super::engine(MODEL);
     let want = files::tensors(&format!("{MODEL}/interventions-{file}.safetensors"));
     let cases: Vec<EditCase> = files::cases(&format!("{MODEL}/interventions-{file}.json"));
@@ -57,7 +48,7 @@ fn failures(weights: WeightForm, file: &str, also: &[HookPoint]) -> Vec<Failed> 
     for case in &cases {
         assert_eq!(case.weights, weights, "{}", case.name);
         if let Err(why) = check(&engine, case, &want, also) {
-            failed.push((case.name.clone(), format!("{}: {why}", case.name)));
+            failed.push(format!("{}: {why}", case.name));
         }
     }
     failed
