@@ -5,7 +5,7 @@
 
 use std::{
     io::{self, Write as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
@@ -61,7 +61,21 @@ enum BackendChoice {
     Webgpu,
 }
 
-/// What the model reads.
+/// Which model, what it reads, and what is changed on the way.
+#[derive(Debug, Args)]
+struct InputArgs {
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    prompt: PromptArgs,
+    /// Whether a beginning-of-sequence token goes in front of a text.
+    #[arg(long, value_enum, default_value_t = BosChoice::Auto)]
+    bos: BosChoice,
+    /// Changes on the way: a JSON list of interventions.
+    #[arg(long, value_name = "FILE.json")]
+    interventions: Option<PathBuf>,
+}
+
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 struct PromptArgs {
@@ -95,23 +109,28 @@ impl From<WeightsChoice> for WeightForm {
     }
 }
 
-impl PromptArgs {
-    fn resolve(self, bos: BosChoice) -> Prompt {
-        let bos = match bos {
+impl InputArgs {
+    fn prompt(&self) -> Prompt {
+        let bos = match self.bos {
             BosChoice::Auto => Bos::Auto,
             BosChoice::Yes => Bos::Yes,
             BosChoice::No => Bos::No,
         };
-        match (self.prompt, self.tokens) {
-            (Some(text), _) => Prompt::Text { text, bos },
-            (None, tokens) => Prompt::Tokens { tokens: tokens.unwrap_or_default() },
+        match &self.prompt {
+            PromptArgs { prompt: Some(text), tokens: _ } => Prompt::Text { text: text.clone(), bos },
+            PromptArgs { prompt: None, tokens } => {
+                Prompt::Tokens { tokens: tokens.clone().unwrap_or_default() }
+            }
         }
+    }
+
+    fn interventions(&self) -> Result<Vec<Intervention>, Failure> {
+        self.interventions.as_deref().map_or(Ok(vec![]), read_interventions)
     }
 }
 
-/// Reads `--interventions FILE.json`: a list of interventions.
-fn interventions(file: Option<&PathBuf>) -> Result<Vec<Intervention>, Failure> {
-    let Some(file) = file else { return Ok(vec![]) };
+/// A file with a list of interventions.
+fn read_interventions(file: &Path) -> Result<Vec<Intervention>, Failure> {
     let bytes = folder::read(file)?;
     serde_json::from_slice(&bytes).map_err(|error| {
         Failure::new(

@@ -1,11 +1,9 @@
 //! `vitrine generate`: a continuation.
 
-use std::path::PathBuf;
-
 use clap::Args;
 use serde::Serialize;
 
-use super::{BosChoice, ModelArgs, PromptArgs, folder, interventions, print_json, print_line};
+use super::{InputArgs, folder, print_json, print_line};
 use crate::{
     engine::NoPace,
     failure::Failure,
@@ -16,12 +14,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub(super) struct Command {
     #[command(flatten)]
-    model: ModelArgs,
-    #[command(flatten)]
-    prompt: PromptArgs,
-    /// Whether a beginning-of-sequence token goes in front of a text.
-    #[arg(long, value_enum, default_value_t = BosChoice::Auto)]
-    bos: BosChoice,
+    input: InputArgs,
     /// Stop after so many tokens, if no end-of-sequence comes first.
     #[arg(long, value_name = "N", default_value_t = 40)]
     max_new_tokens: usize,
@@ -37,9 +30,6 @@ pub(super) struct Command {
     /// Seed of the sampler.
     #[arg(long, default_value_t = 0)]
     seed: u32,
-    /// Changes in every pass: a JSON list of interventions.
-    #[arg(long, value_name = "FILE.json")]
-    interventions: Option<PathBuf>,
     /// Print tokens and text as JSON.
     #[arg(long)]
     json: bool,
@@ -57,10 +47,10 @@ struct Report {
 
 impl Command {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let interventions = interventions(self.interventions.as_ref())?;
-        let engine = folder::open(&self.model)?;
+        let interventions = self.input.interventions()?;
+        let engine = folder::open(&self.input.model)?;
         let spec = GenerateSpec {
-            prompt: self.prompt.resolve(self.bos),
+            prompt: self.input.prompt(),
             max_new_tokens: self.max_new_tokens,
             temperature: self.temperature,
             top_k: self.top_k,

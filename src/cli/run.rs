@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use clap::Args;
 use serde::Serialize;
 
-use super::{BosChoice, ModelArgs, PromptArgs, WeightsChoice, folder, interventions, print_json, print_line};
+use super::{InputArgs, WeightsChoice, folder, print_json, print_line};
 use crate::{
     engine::NoPace,
     failure::{Failure, FailureKind},
@@ -18,12 +18,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub(super) struct Command {
     #[command(flatten)]
-    model: ModelArgs,
-    #[command(flatten)]
-    prompt: PromptArgs,
-    /// Whether a beginning-of-sequence token goes in front of a text.
-    #[arg(long, value_enum, default_value_t = BosChoice::Auto)]
-    bos: BosChoice,
+    input: InputArgs,
     /// Weights as in the file, or processed as TransformerLens' from_pretrained does.
     #[arg(long, value_enum, default_value_t = WeightsChoice::Raw)]
     weights: WeightsChoice,
@@ -33,9 +28,6 @@ pub(super) struct Command {
     /// Where the kept values go, one tensor a hook point.
     #[arg(long, value_name = "FILE.safetensors")]
     out: Option<PathBuf>,
-    /// Changes to the run: a JSON list of interventions.
-    #[arg(long, value_name = "FILE.json")]
-    interventions: Option<PathBuf>,
     /// Print tokens, names, shapes and the loss as JSON.
     #[arg(long)]
     json: bool,
@@ -57,9 +49,9 @@ struct Named {
 
 impl Command {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let interventions = interventions(self.interventions.as_ref())?;
-        let engine = folder::open(&self.model)?;
-        let tokens = engine.tokens_of(&self.prompt.resolve(self.bos))?;
+        let interventions = self.input.interventions()?;
+        let engine = folder::open(&self.input.model)?;
+        let tokens = engine.tokens_of(&self.input.prompt())?;
         let spec = RunSpec {
             tokens,
             weights: self.weights.into(),
