@@ -5,15 +5,19 @@
 
 use std::{future::Future, pin::Pin, rc::Rc};
 
-use js_sys::{Error, JSON, Object, Promise, Reflect};
-use wasm_bindgen::{JsValue, closure::Closure};
-use wasm_bindgen_futures::future_to_promise;
+use js_sys::{Error, Function, JSON, Object, Promise, Reflect};
+use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
+use wasm_bindgen_futures::{JsFuture, future_to_promise};
 
 use super::Client;
 use crate::{
-    analysis::Question,
+    analysis::{Answer, Question},
     failure::{Failure, FailureKind},
 };
+
+const DATA: &str = "data";
+/// How long arrays are written before the page gets a turn.
+const TURN_MILLIS: f64 = 8.0;
 
 /// Says which model a call without `model` means, once one is loaded.
 pub type CurrentModel = Rc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<String, Failure>>>>>;
@@ -54,9 +58,60 @@ async fn answer(
         Some(model) => model,
         None => current().await?,
     };
-    let answered = client.ask(&model, question).1.await?;
-    let json = serde_json::to_string(&answered.answer).expect("answers have string keys");
-    Ok(JSON::parse(&json).expect("what serde wrote is JSON"))
+    Ok(plain(client.ask(&model, question).1.await?.answer).await)
+}
+
+/// The answer as plain JSON. Long arrays are read one at a time, so that no task is long.
+async fn plain(mut answer: Answer) -> JsValue {
+    let mut tensors = Vec::new();
+    for tensor in answer.tensors_mut() {
+        tensors.push(tensor.clone());
+        tensor.detach();
+    }
+    let plain = read(&answer);
+    let mut places = Vec::new();
+    find_tensors(&plain, &mut places);
+    let mut turn_ends_millis = now_millis() + TURN_MILLIS;
+    for (place, tensor) in places.iter().zip(tensors) {
+        let data = Reflect::get(&read(&tensor), &DATA.into()).expect("a tensor is written with its data");
+        Reflect::set(place, &DATA.into(), &data).expect("a plain object takes any key");
+        if now_millis() < turn_ends_millis {
+            continue;
+        }
+        // Gives the page a turn.
+        JsFuture::from(Promise::new(&mut |resolve, _| later(&resolve)))
+            .await
+            .expect("a timer does not reject");
+        turn_ends_millis = now_millis() + TURN_MILLIS;
+    }
+    plain
+}
+
+fn read(value: &impl serde::Serialize) -> JsValue {
+    let json = serde_json::to_string(value).expect("answers have string keys");
+    JSON::parse(&json).expect("what serde wrote is JSON")
+}
+
+/// The tensors in a plain answer, in the order in which they are written.
+fn find_tensors(value: &JsValue, places: &mut Vec<Object>) {
+    let Some(object) = value.dyn_ref::<Object>() else { return };
+    let has = |key: &str| Reflect::has(object, &key.into()).unwrap_or(false);
+    if has("shape") && has(DATA) {
+        places.push(object.clone());
+        return;
+    }
+    Object::values(object).iter().for_each(|value| find_tensors(&value, places));
+}
+
+fn now_millis() -> f64 {
+    web_sys::window().and_then(|window| window.performance()).map_or(0.0, |performance| performance.now())
+}
+
+fn later(resolve: &Function) {
+    if let Some(window) = web_sys::window() {
+        // A window that refuses timers is closing; then nobody waits.
+        let _ = window.set_timeout_with_callback(resolve);
+    }
 }
 
 fn error_of(failure: &Failure) -> JsValue {

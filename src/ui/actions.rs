@@ -162,7 +162,10 @@ pub fn show(state: State, shown: Shown) {
     if pos.is_some_and(|pos| n_tokens <= pos) {
         state.focus.pos.release();
     }
+    let answer = Arc::clone(&shown.answer);
     state.shown.set(Some(Arc::new(shown)));
+    // Two tasks instead of one, so that the page stays quick under a long prompt.
+    set_timeout(move || state.drawn.set(Some(answer)), Duration::ZERO);
 }
 
 /// Continues the prompt.

@@ -68,7 +68,7 @@ pub fn App() -> impl IntoView {
                 </aside>
                 <div class="case">
                     <Findings/>
-                    <AttentionPanel answer=state.answer() ask_scores/>
+                    <AttentionPanel answer=state.drawn ask_scores/>
                 </div>
                 <aside class="speech" aria-label="What the model says">
                     <NextTokenPanel/>

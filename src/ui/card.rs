@@ -11,12 +11,9 @@ use crate::{protocol::ModelCard, view_model::number};
 #[component]
 pub fn Label() -> impl IntoView {
     let state = State::from_page();
-    let id = move || {
-        let shown = state.shown.with(|shown| shown.as_ref().map(|shown| shown.wanted.model.clone()));
-        shown.unwrap_or_else(|| state.model.get())
-    };
+    let id = Memo::new(move |_| state.present_model());
     let words = move || {
-        let id = id();
+        let id = id.get();
         state
             .models
             .with(|models| models.iter().find(|entry| entry.id == id).map(|entry| entry.words.clone()))
@@ -25,7 +22,7 @@ pub fn Label() -> impl IntoView {
         <section class="label" data-testid="model-card" data-model=id aria-label="Model card">
             <h2 class="label-name">{id}</h2>
             <p class="note">{words}</p>
-            {move || state.shown_card().map(|card| view! { <Facts card/> })}
+            {move || state.card_of(&id.get()).map(|card| view! { <Facts card/> })}
         </section>
     }
 }

@@ -105,7 +105,8 @@ fn BosChoice() -> impl IntoView {
 fn TokenCount() -> impl IntoView {
     let state = State::from_page();
     let n_tokens = move || state.shown.with(|shown| shown.as_ref().map(|shown| shown.answer.tokens.len()));
-    let n_ctx = move || state.shown_card().map(|card| format!(" of {}", card.config.n_ctx));
+    let n_ctx =
+        move || state.card_of(&state.present_model()).map(|card| format!(" of {}", card.config.n_ctx));
     view! {
         <p class="count num" title="Tokens in the prompt, of as many as the model can read">
             {move || n_tokens().filter(|_| !state.is_stale()).map(|n| format!("{n}{} tokens", n_ctx().unwrap_or_default()))}

@@ -36,6 +36,8 @@ pub struct State {
     pub models: RwSignal<Vec<Entry>>,
     /// The last answer.
     pub shown: RwSignal<Option<Arc<Shown>>>,
+    /// The answer that the large pictures draw: the one on the page, a task later.
+    pub drawn: RwSignal<Option<Arc<attention::Answer>>>,
     /// How the question about the present prompt stands.
     pub asking: RwSignal<Asking>,
     /// The head whose scores before the softmax are wanted as well.
@@ -83,6 +85,7 @@ impl State {
             model: RwSignal::new(model.unwrap_or_else(|| models[0].id.clone())),
             models: RwSignal::new(models),
             shown: RwSignal::new(None),
+            drawn: RwSignal::new(None),
             asking: RwSignal::new(Asking::Idle),
             wants_scores: RwSignal::new(None),
             generation: RwSignal::new(Generation::none()),
@@ -136,7 +139,18 @@ impl State {
 
     /// Whether the picture is about to change into what is in the box.
     pub fn is_busy(self) -> bool {
-        self.is_stale() && !matches!(self.asking.get(), Asking::Failed(_))
+        self.is_stale() && !matches!(self.asking.get(), Asking::Failed(_)) || !self.is_drawn()
+    }
+
+    /// Whether the large pictures draw the answer that is on the page.
+    fn is_drawn(self) -> bool {
+        self.shown.with(|shown| {
+            self.drawn.with(|drawn| match (shown, drawn) {
+                (Some(shown), Some(drawn)) => Arc::ptr_eq(&shown.answer, drawn),
+                (None, None) => true,
+                (Some(_), None) | (None, Some(_)) => false,
+            })
+        })
     }
 
     /// How the model with this id stands.
@@ -168,10 +182,19 @@ impl State {
         })
     }
 
-    /// The card of the model that is shown, once it is loaded.
-    pub fn shown_card(self) -> Option<Arc<ModelCard>> {
-        let id = self.shown.with(|shown| Some(shown.as_ref()?.wanted.model.clone()))?;
-        match self.loading_of(&id) {
+    /// The model that the page is about: the chosen one once it is loaded, till then the one that is shown.
+    pub fn present_model(self) -> String {
+        let chosen = self.model.get();
+        let shown = self.shown.with(|shown| shown.as_ref().map(|shown| shown.wanted.model.clone()));
+        match (self.card_of(&chosen), shown) {
+            (None, Some(shown)) => shown,
+            (Some(_), _) | (None, None) => chosen,
+        }
+    }
+
+    /// The card of a model, once it is loaded.
+    pub fn card_of(self, id: &str) -> Option<Arc<ModelCard>> {
+        match self.loading_of(id) {
             Loading::Done(card) => Some(card),
             Loading::Idle | Loading::Running(_) | Loading::Failed(_) => None,
         }
@@ -179,9 +202,9 @@ impl State {
 
     /// The shape of the model that is shown. The stored results are of a model without MLPs.
     pub fn building(self) -> Option<Building> {
-        let card = self.shown_card();
         self.shown.with(|shown| {
-            let heads = &shown.as_ref()?.answer.heads;
+            let Shown { wanted, answer, .. } = shown.as_deref()?;
+            let (card, heads) = (self.card_of(&wanted.model), &answer.heads);
             let last = heads.last()?;
             let has_mlp = card.is_some_and(|card| !card.config.is_attn_only());
             Some(Building { n_layers: last.layer + 1, n_heads: last.head + 1, has_mlp })

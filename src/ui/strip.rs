@@ -32,10 +32,8 @@ struct Hung {
 pub fn TokenStrip() -> impl IntoView {
     let state = State::from_page();
     let hung = RwSignal::new(None::<Hung>);
-    let chips = move || {
-        let answer = state.answer().get()?;
-        Some(chips::chips(&answer).into_iter().map(|chip| view! { <ChipView chip hung/> }).collect_view())
-    };
+    let chips = move || state.answer().get().map(|answer| chips::chips(&answer)).unwrap_or_default();
+    let has_chips = Memo::new(move |_| state.shown.with(Option::is_some));
     let is_busy = move || state.is_busy().to_string();
     let class =
         move || if state.is_stale() && state.shown.with(Option::is_some) { "strip stale" } else { "strip" };
@@ -43,7 +41,10 @@ pub fn TokenStrip() -> impl IntoView {
         <div class=class>
             <ol class="chips" data-testid="token-strip" aria-label="Tokens" aria-busy=is_busy on:keydown=on_key
                 on:scroll=move |_| hung.set(None)>
-                {move || chips().map_or_else(|| view! { <SkeletonChips/> }.into_any(), IntoAny::into_any)}
+                <Show when=move || has_chips.get() fallback=SkeletonChips>
+                    // A later token changes no earlier one, so what was typed before keeps its chips.
+                    <For each=chips key=chips::key children=move |chip| view! { <ChipView chip hung/> }/>
+                </Show>
             </ol>
             <StripFoot/>
             <ExpectationCard hung/>

@@ -47,6 +47,11 @@ pub fn chip(answer: &Answer, pos: usize) -> Option<Chip> {
     Some(Chip { pos, id: token.id, token: token_text(token), expected })
 }
 
+/// What tells a chip from another that looks different.
+pub fn key(chip: &Chip) -> (usize, u32, u32) {
+    (chip.pos, chip.id, chip.expected.as_ref().map_or(u32::MAX, |expected| expected.surprise.to_bits()))
+}
+
 /// What a reader of the screen hears for a chip.
 pub fn spoken(chip: &Chip) -> String {
     let Chip { pos, id, token, expected } = chip;
