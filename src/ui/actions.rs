@@ -56,8 +56,8 @@ pub fn open_files(state: State, sources: Sources, files: Vec<File>) {
     }
     state.touch();
     state.open_failure.set(None);
-    let n_own = state.models.with_untracked(|models| models.iter().filter(|entry| is_own(entry)).count());
-    let id = format!("own-{}", n_own + 1);
+    let n_own = state.models.with_untracked(|models| models.iter().filter(|entry| entry.is_own()).count());
+    let id = format!("{}{}", Entry::OWN, n_own + 1);
     let words = files.iter().map(File::name).collect::<Vec<_>>().join(", ");
     let entry = Entry { id: id.clone(), words, loading: Loading::Running(Download::default()) };
     state.models.update(|models| models.push(entry));
@@ -78,10 +78,6 @@ pub fn open_files(state: State, sources: Sources, files: Vec<File>) {
             }
         }
     });
-}
-
-fn is_own(entry: &Entry) -> bool {
-    entry.id.starts_with("own-")
 }
 
 /// Asks whenever something else is wanted, and when the model that it is wanted of is there.

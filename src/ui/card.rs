@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use leptos::prelude::*;
 
-use super::{card_text::CardText, models, state::State};
+use super::{
+    card_text::CardText,
+    models,
+    state::{Entry, State},
+};
 use crate::{protocol::ModelCard, view_model::number};
 
 /// The label under the elevation.
@@ -18,9 +22,13 @@ pub fn Label() -> impl IntoView {
             .models
             .with(|models| models.iter().find(|entry| entry.id == id).map(|entry| entry.words.clone()))
     };
+    let title = move || {
+        let id = id.get();
+        state.models.with(|models| models.iter().find(|entry| entry.id == id).map(Entry::title))
+    };
     view! {
         <section class="label" data-testid="model-card" data-model=id aria-label="Model card">
-            <h2 class="label-name">{id}</h2>
+            <h2 class="label-name">{title}</h2>
             <p class="note">{words}</p>
             {move || state.card_of(&id.get()).map(|card| view! { <Facts card/> })}
         </section>
@@ -53,13 +61,15 @@ fn Facts(card: Arc<ModelCard>) -> impl IntoView {
         rows.push(("tokenizer", "none: tokens are ids".to_owned()));
     }
     let notes = card.notes.clone();
+    let link = if card.origin.starts_with("from ") { "" } else { "from " };
+    let origin = format!("Loaded {link}{}", card.origin);
     let has_card = models::readme(&card.model).is_some();
     let id = card.model.clone();
     view! {
         <details class="facts">
             <summary><span class="num">{number::count(card.n_params)}</span> " parameters, " {card.backend.clone()}</summary>
             <dl>{rows.into_iter().map(|(name, value)| view! { <div><dt>{name}</dt><dd class="num">{value}</dd></div> }).collect_view()}</dl>
-            <p class="note from">"From " {card.origin.clone()}</p>
+            <p class="note from">{origin}</p>
             {(!notes.is_empty()).then(|| view! {
                 <p class="quiet">"In its files but not used:"</p>
                 <ul class="notes">{notes.into_iter().map(|note| view! { <li>{note}</li> }).collect_view()}</ul>

@@ -44,7 +44,7 @@ pub fn Findings() -> impl IntoView {
 #[component]
 fn FindingView(finding: Finding) -> impl IntoView {
     let state = State::from_page();
-    let Finding { score, head: [layer, head], value, sentence } = finding;
+    let Finding { score, head: [layer, head], value, sentence, caveat } = finding;
     let is_best = (score == HeadScore::Induction).then_some("best-induction");
     let select = move |event: web_sys::MouseEvent| {
         event.prevent_default();
@@ -55,6 +55,7 @@ fn FindingView(finding: Finding) -> impl IntoView {
         <li>
             <a href=format!("#v1&head={layer}.{head}") data-testid=is_best data-layer=layer data-head=head
                 data-score=value.to_string() on:click=select>{sentence}</a>
+            {caveat.map(|caveat| view! { <p class="note">{caveat}</p> })}
         </li>
     }
 }

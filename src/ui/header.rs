@@ -88,12 +88,7 @@ fn label(entry: &Entry) -> String {
         Loading::Running(_) => " (loading)",
         Loading::Failed(_) => " (failed)",
     };
-    let name = if entry.id.starts_with("own-") {
-        format!("your files {}", &entry.id[4..])
-    } else {
-        entry.id.clone()
-    };
-    format!("{name}{suffix}")
+    format!("{}{suffix}", entry.title())
 }
 
 /// What is on its way, as a line that fills the header's; the strip says it in bytes.

@@ -139,7 +139,7 @@ fn expectation(answer: &Arc<Answer>, pos: usize) -> AnyView {
         <p class="expectation-head">{head}</p>
         <p class="note">
             "Came: " <span class="token">{chip.token.glyphs()}</span>
-            {format!(", the {} likeliest, p {}, log p {} nats.", expected.rank_text, expected.prob_text, expected.logprob_text)}
+            {format!(", the {}, p {}, log p {} nats.", expected.rank_text, expected.prob_text, expected.logprob_text)}
         </p>
         <p class="note">"Expected here:"</p>
         <BarList bars/>
@@ -157,7 +157,7 @@ fn StripFoot() -> impl IntoView {
             <p class="legend">
                 <span>"underline: −log p of the token, 0"</span>
                 <span class="ramp surprise-ramp" aria-hidden="true"></span>
-                <span class="num">{MAX_SURPRISE_NATS} " nats and more"</span>
+                <span class="num">{MAX_SURPRISE_NATS} "+ nats"</span>
             </p>
             <p class="loss num">
                 {move || loss().map(|loss| view! { "loss " <strong>{number::nats(loss)}</strong> " nats per token" })}

@@ -31,7 +31,7 @@ pub struct Expected {
     pub prob_text: String,
     /// `−2.12`
     pub logprob_text: String,
-    /// `1st`, `2nd`, ..: 1st is the likeliest.
+    /// `likeliest`, `2nd likeliest`, ..
     pub rank_text: String,
 }
 
@@ -58,7 +58,7 @@ pub fn spoken(chip: &Chip) -> String {
     let head = format!("Position {pos}: {}, id {id}", token.spoken);
     match expected {
         Some(expected) => {
-            format!("{head}, probability {}, {} likeliest", expected.prob_text, expected.rank_text)
+            format!("{head}, probability {}, {}", expected.prob_text, expected.rank_text)
         }
         None => head,
     }
@@ -71,7 +71,7 @@ fn expected(answer: &Answer, before: usize) -> Option<Expected> {
         surprise: surprise(logprob),
         prob_text: number::prob(logprob.exp()),
         logprob_text: number::nats(logprob),
-        rank_text: ordinal(position.next_rank? + 1),
+        rank_text: rank_text(position.next_rank?),
     })
 }
 
@@ -80,8 +80,13 @@ pub fn surprise(logprob: f32) -> f32 {
     (-logprob / MAX_SURPRISE_NATS).clamp(0.0, 1.0)
 }
 
+/// `likeliest`, `2nd likeliest`: how a token stood that `n_likelier` others were ahead of.
+pub fn rank_text(n_likelier: usize) -> String {
+    if n_likelier == 0 { "likeliest".to_owned() } else { format!("{} likeliest", ordinal(n_likelier + 1)) }
+}
+
 /// `1st`, `2nd`, `11th`.
-pub fn ordinal(n: usize) -> String {
+fn ordinal(n: usize) -> String {
     let ending = match (n % 100, n % 10) {
         (11..=13, _) => "th",
         (_, 1) => "st",
@@ -115,7 +120,7 @@ mod tests {
         let chips = chips(&answer);
         assert_eq!(chips[0].expected, None);
         let expected = chips[1].expected.as_ref().expect("position 0 has a prediction");
-        assert_eq!((expected.surprise, expected.rank_text.as_str()), (0.5, "3rd"));
+        assert_eq!((expected.surprise, expected.rank_text.as_str()), (0.5, "3rd likeliest"));
         assert_eq!(spoken(&chips[1]), "Position 1: a, id 5, probability 0.018, 3rd likeliest");
     }
 

@@ -19,6 +19,8 @@ pub struct Finding {
     pub value: f32,
     /// The sentence.
     pub sentence: String,
+    /// What else would look the same.
+    pub caveat: Option<&'static str>,
 }
 
 /// What is worth saying about the heads, the induction head first.
@@ -28,9 +30,18 @@ pub fn findings(answer: &Answer) -> Vec<Finding> {
         .filter_map(|score| {
             let (head, value) = score.best(&answer.heads)?;
             let sentence = sentence(score, head.layer, head.head, value, answer.n_repeated);
-            Some(Finding { score, head: [head.layer, head.head], value, sentence })
+            let caveat = caveat(score, value, head.previous_token);
+            Some(Finding { score, head: [head.layer, head.head], value, sentence, caveat })
         })
         .collect()
+}
+
+/// A repetition of two tokens puts the token after the earlier copy one step back.
+fn caveat(score: HeadScore, value: f32, previous_token: Option<f32>) -> Option<&'static str> {
+    let looks_back = score == HeadScore::Induction && previous_token.is_some_and(|back| 0.8 * value < back);
+    (looks_back && CLEAR <= value).then_some(
+        "It looks one token back everywhere, which on so short a repetition scores the same. Repeat something longer.",
+    )
 }
 
 fn sentence(score: HeadScore, layer: usize, head: usize, value: f32, n_repeated: usize) -> String {
@@ -56,6 +67,13 @@ fn sentence(score: HeadScore, layer: usize, head: usize, value: f32, n_repeated:
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_head_that_looks_one_back_is_told_from_induction() {
+        assert!(caveat(HeadScore::Induction, 1.0, Some(0.99)).is_some());
+        assert_eq!(caveat(HeadScore::Induction, 0.86, Some(0.02)), None);
+        assert_eq!(caveat(HeadScore::PreviousToken, 0.99, Some(0.99)), None);
+    }
 
     #[test]
     fn a_strong_head_is_named_and_a_weak_one_is_not_praised() {

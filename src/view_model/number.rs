@@ -1,13 +1,21 @@
 //! Numbers as text: significant digits chosen, a true minus, thin spaces in large counts.
 
-/// A probability or a score between 0 and 1, with three decimals: `0.862`; `<0.001` for what would round to nothing.
+/// A probability or a score between 0 and 1, with three decimals: `0.862`; `<0.001` and `>0.999` for what would
+/// round to never and always.
 pub fn prob(value: f32) -> String {
-    if 0.0 < value && value < 0.0005 { "<0.001".to_owned() } else { format!("{value:.3}") }
+    if 0.0 < value && value < 0.0005 {
+        "<0.001".to_owned()
+    } else if 0.9995 <= value && value < 1.0 {
+        ">0.999".to_owned()
+    } else {
+        format!("{value:.3}")
+    }
 }
 
 /// A log-probability or another quantity in nats, with two decimals and a true minus.
 pub fn nats(value: f32) -> String {
-    format!("{value:.2}").replace('-', "−")
+    let text = format!("{value:.2}");
+    if text == "-0.00" { "0.00".to_owned() } else { text.replace('-', "−") }
 }
 
 /// A size in bytes, kB, MB or GB (powers of 1000, as servers and disks count).
@@ -50,7 +58,8 @@ mod tests {
     #[test]
     fn numbers_read_well() {
         assert_eq!((prob(0.8617), prob(0.0), prob(1e-7)), ("0.862".into(), "0.000".into(), "<0.001".into()));
-        assert_eq!(nats(-1.234), "−1.23");
+        assert_eq!((prob(0.9999), prob(1.0)), (">0.999".into(), "1.000".into()));
+        assert_eq!((nats(-1.234), nats(-0.0001)), ("−1.23".into(), "0.00".into()));
         assert_eq!(
             (bytes(999), bytes(12_345), bytes(2_236_720)),
             ("999 B".into(), "12 kB".into(), "2.2 MB".into())

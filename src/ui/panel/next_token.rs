@@ -38,9 +38,9 @@ pub fn NextTokenPanel() -> impl IntoView {
         let came =
             actual.zip(position.next_logprob).zip(position.next_rank).map(|((token, logprob), rank)| {
                 format!(
-                    "Came: {}, the {} likeliest, p {}, log p {} nats.",
+                    "Came: {}, the {}, p {}, log p {} nats.",
                     token_text(token).quoted(),
-                    chips::ordinal(rank + 1),
+                    chips::rank_text(rank),
                     number::prob(logprob.exp()),
                     number::nats(logprob),
                 )

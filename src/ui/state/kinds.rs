@@ -134,6 +134,24 @@ pub enum Engine {
     Failed(Failure),
 }
 
+impl Entry {
+    /// The name that a reader sees.
+    pub fn title(&self) -> String {
+        match self.id.strip_prefix(Self::OWN) {
+            Some(n) => format!("your files {n}"),
+            None => self.id.clone(),
+        }
+    }
+
+    /// Whether the user opened it.
+    pub fn is_own(&self) -> bool {
+        self.id.starts_with(Self::OWN)
+    }
+
+    /// How the ids of the user's own models begin; a number follows.
+    pub const OWN: &str = "own-";
+}
+
 impl Generation {
     /// No continuation.
     pub fn none() -> Self {
