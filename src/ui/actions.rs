@@ -124,7 +124,7 @@ pub fn ask(state: State) {
                 show(state, Shown { wanted, answer: Arc::new(answer), made });
                 state.asking.set(Asking::Idle);
             }
-            Err(failure) if failure.kind == FailureKind::Cancelled => state.asking.set(Asking::Idle),
+            Err(failure) if is_said(state, &failure) => state.asking.set(Asking::Idle),
             Err(failure) => state.asking.set(Asking::Failed(failure)),
         }
     });
@@ -195,11 +195,16 @@ pub fn generate(state: State) {
                 Ok(finished) => {
                     Phase::Done { reason: finished.reason, millis_per_token: finished.millis_per_token }
                 }
-                Err(failure) if failure.kind == FailureKind::Cancelled => Phase::Stopped,
+                Err(failure) if is_said(state, &failure) => Phase::Stopped,
                 Err(failure) => Phase::Failed(failure),
             };
         });
     });
+}
+
+/// Whether the user knows of it: by having asked for it, or because the page says that its engine is gone.
+fn is_said(state: State, failure: &Failure) -> bool {
+    failure.kind == FailureKind::Cancelled || state.engine.get_untracked() != Engine::Up
 }
 
 fn generate_spec(wanted: &Wanted, sampling: Sampling) -> GenerateSpec {
