@@ -37,7 +37,7 @@ pub fn CardText(
         Text::Here(text) => markdown::blocks(&text).into_iter().map(block).collect_view().into_any(),
     };
     view! {
-        <button type="button" class="textlink" on:click=open>"How it was trained, and what it cannot do"</button>
+        <button type="button" class="textlink" on:click=open>"How it was trained, and its limits"</button>
         <dialog class="help card-text" node_ref=dialog aria-label=format!("Card of {id}")>
             <form method="dialog"><button class="button">"Close"</button></form>
             {body}
