@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use xtask::webdriver::{Session, wait_for};
 
-use crate::page::{PATIENCE, Page};
+use crate::page::{PATIENCE, Page, SMALL};
 use crate::world::World;
 
 pub(crate) fn generation_streams(world: &World, session: &Session) -> Result<()> {
-    let page = Page::open_ready(session, world.url())?;
+    let page = Page::open_ready(session, &world.url_with(SMALL))?;
     page.type_prompt("Once upon a time there was a king")?;
     // Every state that the text passes through, noted in the page: a poll from here could miss them.
     session.script(
@@ -31,7 +31,7 @@ pub(crate) fn generation_streams(world: &World, session: &Session) -> Result<()>
 }
 
 pub(crate) fn generation_stops(world: &World, session: &Session) -> Result<()> {
-    let page = Page::open_ready(session, world.url())?;
+    let page = Page::open_ready(session, &world.url_with(SMALL))?;
     page.type_prompt("Once upon a time there was a king")?;
     // In the page, because a small model may be done before WebDriver has found the button.
     let n_asked = session.script_async(GENERATE_AND_STOP, &[]).context("Stop")?;

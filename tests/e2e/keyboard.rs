@@ -5,13 +5,13 @@ use anyhow::{Context as _, Result, ensure};
 use xtask::webdriver::element::key;
 use xtask::webdriver::{Session, wait_for};
 
-use crate::page::{PATIENCE, Page, REPETITION, ids_of, question};
+use crate::page::{PATIENCE, Page, REPETITION, SMALL, ids_of, question};
 use crate::world::World;
 
 pub(crate) fn the_head_grid_works_by_keyboard(world: &World, session: &Session) -> Result<()> {
-    let page = Page::open_ready(session, world.url())?;
+    let page = Page::open_ready(session, &world.url_with(SMALL))?;
     page.type_prompt(REPETITION)?;
-    page.wait_for_tokens(&ids_of(&world.ask(&page.model()?, &question(REPETITION))?)?)?;
+    page.wait_for_tokens(&ids_of(&world.ask(SMALL, &question(REPETITION))?)?)?;
     let in_order =
         "return document.querySelectorAll('[data-testid=head-grid] [data-head][tabindex=\"0\"]').length";
     let n_in_order = session.script(in_order, &[])?;

@@ -29,7 +29,8 @@ type Test = (&'static str, fn(&World, &Session) -> Result<()>);
 /// All of them, the most telling first.
 const TESTS: &[Test] = &[
     ("opens_without_errors_and_becomes_ready", story::opens_without_errors_and_becomes_ready),
-    ("finds_the_induction_head_that_the_command_line_finds", story::finds_the_induction_head),
+    ("finds_the_induction_head_that_the_command_line_finds", story::the_small_model_finds_the_induction_head),
+    ("the_default_model_finds_it_too", story::the_default_model_finds_the_induction_head),
     ("the_client_answers_as_the_command_line_does", story::the_client_answers_as_the_command_line),
     ("stored_results_are_what_the_live_model_says", story::stored_results_are_live_results),
     ("a_question_that_is_none_is_refused_in_words", story::a_wrong_question_is_refused),

@@ -10,9 +10,14 @@ use xtask::webdriver::{Element, Session, wait_for};
 /// Long enough for a loaded machine; a test that passes takes a fraction.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The first model to be live. Tests name it, because the default takes over as soon as it is there.
+pub(crate) const SMALL: &str = "tales-attn-2l";
+
+/// The model that takes over once it is there.
+pub(crate) const DEFAULT: &str = "tales-4l";
+
 /// A sentence with a repetition: something for an induction head to find.
-pub(crate) const REPETITION: &str =
-    "The old king sat by the fire with the golden bird, and the old king sat by the fire";
+pub(crate) const REPETITION: &str = "Rapunzel, Rapunzel, let down your golden hair to me. Rapunzel, Rapunzel, let down your golden hair to me.";
 
 /// The page in a session.
 pub(crate) struct Page<'a> {

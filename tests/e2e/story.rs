@@ -7,10 +7,11 @@ use std::fs;
 use xtask::paths;
 use xtask::webdriver::Session;
 
-use crate::page::{Page, REPETITION, best_induction, expect_close, ids_of, question};
+use crate::page::{DEFAULT, Page, REPETITION, SMALL, best_induction, expect_close, ids_of, question};
 use crate::world::World;
 
 pub(crate) fn opens_without_errors_and_becomes_ready(world: &World, session: &Session) -> Result<()> {
+    // As a visitor comes: with nothing in the address.
     let page = Page::open_ready(session, world.url())?;
     page.ask(&question("The cat sat"))?;
     let foreign = session.script(
@@ -21,11 +22,20 @@ pub(crate) fn opens_without_errors_and_becomes_ready(world: &World, session: &Se
     page.expect_no_console_error()
 }
 
-pub(crate) fn finds_the_induction_head(world: &World, session: &Session) -> Result<()> {
-    let page = Page::open_ready(session, world.url())?;
+pub(crate) fn the_small_model_finds_the_induction_head(world: &World, session: &Session) -> Result<()> {
+    finds_the_induction_head(world, session, SMALL)
+}
+
+pub(crate) fn the_default_model_finds_the_induction_head(world: &World, session: &Session) -> Result<()> {
+    finds_the_induction_head(world, session, DEFAULT)
+}
+
+fn finds_the_induction_head(world: &World, session: &Session, model: &str) -> Result<()> {
+    let page = Page::open_ready(session, &world.url_with(model))?;
     page.type_prompt(REPETITION)?;
-    let native = world.ask(&page.model()?, &question(REPETITION))?;
+    let native = world.ask(model, &question(REPETITION))?;
     page.wait_for_tokens(&ids_of(&native)?)?;
+    ensure!(page.model()? == model, "the model is {}, not {model}", page.model()?);
 
     let (layer, head, score) = best_induction(&native)?;
     let found = page.test_id("best-induction")?;
@@ -43,16 +53,16 @@ pub(crate) fn finds_the_induction_head(world: &World, session: &Session) -> Resu
 }
 
 pub(crate) fn the_client_answers_as_the_command_line(world: &World, session: &Session) -> Result<()> {
-    let page = Page::open_ready(session, world.url())?;
+    let page = Page::open_ready(session, &world.url_with(SMALL))?;
     let question =
         json!({ "kind": "attention", "prompt": { "text": REPETITION }, "patterns": [[0, 0], [1, 1]] });
     let live = page.ask(&question)?;
-    let native = world.ask(&page.model()?, &question)?;
+    let native = world.ask(SMALL, &question)?;
     expect_same(&live, &native, "answer")
 }
 
 pub(crate) fn stored_results_are_live_results(world: &World, session: &Session) -> Result<()> {
-    let page = Page::open_ready(session, world.url())?;
+    let page = Page::open_ready(session, &world.url_with(SMALL))?;
     let mut n_compared = 0;
     for entry in fs::read_dir(paths::root().join("assets/stored"))? {
         let path = entry?.path();
@@ -62,7 +72,7 @@ pub(crate) fn stored_results_are_live_results(world: &World, session: &Session) 
         let stored = fs::read_to_string(paths::dist().join(format!("stored/{stem}.answer.json")))?;
         let live = session.script_async(
             "return await window.vitrine.ask(args[0], { model: args[1] })",
-            &[question, json!("tales-attn-2l")],
+            &[question, json!(SMALL)],
         )?;
         expect_same(&live, &serde_json::from_str(&stored)?, stem)?;
         n_compared += 1;
@@ -72,7 +82,7 @@ pub(crate) fn stored_results_are_live_results(world: &World, session: &Session) 
 }
 
 pub(crate) fn a_wrong_question_is_refused(world: &World, session: &Session) -> Result<()> {
-    let page = Page::open_ready(session, world.url())?;
+    let page = Page::open_ready(session, &world.url_with(SMALL))?;
     let error = page.ask(&json!({ "kind": "horoscope" })).err().context("a horoscope was answered")?;
     ensure!(error.to_string().starts_with("question:"), "the failure does not say its kind: {error}");
     page.ask(&question("Still there?")).context("after a refused question")?;
@@ -80,13 +90,12 @@ pub(crate) fn a_wrong_question_is_refused(world: &World, session: &Session) -> R
 }
 
 pub(crate) fn a_long_prompt_is_shown(world: &World, session: &Session) -> Result<()> {
-    let page = Page::open_ready(session, world.url())?;
-    let model = page.model()?;
+    let page = Page::open_ready(session, &world.url_with(SMALL))?;
     // As many words as give just under 256 tokens, found by asking.
     let sentence = "Once upon a time there was a king who had a daughter and she was fair. ";
     let n_tokens = |n: usize| -> Result<(String, Vec<u32>)> {
         let text = sentence.repeat(n).trim_end().to_owned();
-        let ids = ids_of(&world.ask(&model, &question(&text))?)?;
+        let ids = ids_of(&world.ask(SMALL, &question(&text))?)?;
         Ok((text, ids))
     };
     let per_sentence = n_tokens(2)?.1.len() - n_tokens(1)?.1.len();
@@ -99,7 +108,7 @@ pub(crate) fn a_long_prompt_is_shown(world: &World, session: &Session) -> Result
 }
 
 pub(crate) fn an_over_long_prompt_is_explained(world: &World, session: &Session) -> Result<()> {
-    let page = Page::open_ready(session, world.url())?;
+    let page = Page::open_ready(session, &world.url_with(SMALL))?;
     page.paste_prompt(&"king and queen and fox and bird ".repeat(200))?;
     let text = page.wait_for_alert()?;
     ensure!(text.to_lowercase().contains("token"), "the message does not speak of tokens: {text}");

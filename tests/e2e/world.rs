@@ -37,6 +37,11 @@ impl World {
         self.site.url()
     }
 
+    /// Where the page is with one embedded model, which stays the current one.
+    pub(crate) fn url_with(&self, model: &str) -> String {
+        format!("{}#v1&model={model}", self.site.url())
+    }
+
     /// A window of a laptop's size with a fresh profile.
     pub(crate) fn open(&self) -> Result<Session> {
         Session::open(&self.driver, 1280, 900)

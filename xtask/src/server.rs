@@ -1,12 +1,13 @@
 //! A small static file server for the site: local, read-only, and as plain as any host that people will use.
 
 use anyhow::{Context as _, Result, anyhow};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use tiny_http::{Request, Server};
 
+pub mod connection;
 pub mod reply;
 
 /// How the site is served.
@@ -40,9 +41,10 @@ impl Options {
 
 /// A server that runs until it is dropped.
 pub struct Running {
-    server: Arc<Server>,
-    threads: Vec<JoinHandle<()>>,
+    address: SocketAddr,
     url: String,
+    is_stopped: Arc<AtomicBool>,
+    listening: Option<JoinHandle<()>>,
 }
 
 impl Running {
@@ -53,23 +55,20 @@ impl Running {
 
     /// Serves until the process ends.
     pub fn wait(mut self) {
-        for thread in self.threads.drain(..) {
-            // A thread that panicked has printed why; the others go on serving.
-            let _ = thread.join();
+        if let Some(listening) = self.listening.take() {
+            // A thread that panicked has printed why.
+            let _ = listening.join();
         }
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        for _ in &self.threads {
-            self.server.unblock();
-        }
+        self.is_stopped.store(true, Ordering::Relaxed);
+        // One more visit wakes the listening thread, which then sees that it should stop.
+        let _ = TcpStream::connect(self.address);
     }
 }
-
-/// More than one, because a browser fetches a model and a page at once.
-const N_THREADS: usize = 4;
 
 /// How many ports after the wished one are tried.
 const N_PORTS: u16 = 100;
@@ -82,26 +81,35 @@ pub fn start(options: &Options) -> Result<Running> {
     if !index.is_file() {
         return Err(anyhow!("there is no {}; `cargo xtask build` makes it", index.display()));
     }
-    let server = Arc::new(bind(options.port)?);
-    let port = server.server_addr().to_ip().context("the server has no port")?.port();
-    let threads = (0..N_THREADS)
-        .map(|_| {
-            let (server, options) = (Arc::clone(&server), options.clone());
-            std::thread::spawn(move || {
-                while let Ok(request) = server.recv() {
-                    respond(request, &options);
-                }
-            })
-        })
-        .collect();
-    Ok(Running { server, threads, url: format!("http://127.0.0.1:{port}{}", options.base) })
+    let listener = bind(options.port)?;
+    let address = listener.local_addr().context("the server has no port")?;
+    let (options, is_stopped) = (Arc::new(options.clone()), Arc::new(AtomicBool::new(false)));
+    let url = format!("http://{address}{}", options.base);
+    let listening = std::thread::spawn({
+        let is_stopped = Arc::clone(&is_stopped);
+        move || listen(&listener, &options, &is_stopped)
+    });
+    Ok(Running { address, url, is_stopped, listening: Some(listening) })
 }
 
-fn bind(wished: u16) -> Result<Server> {
+/// Gives every connection a thread: a browser keeps several open, and none may wait for another.
+fn listen(listener: &TcpListener, options: &Arc<Options>, is_stopped: &AtomicBool) {
+    for stream in listener.incoming() {
+        if is_stopped.load(Ordering::Relaxed) {
+            return;
+        }
+        // A connection that failed before it began is the browser's to repeat.
+        let Ok(stream) = stream else { continue };
+        let options = Arc::clone(options);
+        std::thread::spawn(move || connection::serve(stream, &options));
+    }
+}
+
+fn bind(wished: u16) -> Result<TcpListener> {
     let last = if wished == 0 { 0 } else { wished.saturating_add(N_PORTS) };
     for port in wished..=last {
-        match Server::http((Ipv4Addr::LOCALHOST, port)) {
-            Ok(server) => return Ok(server),
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            Ok(listener) => return Ok(listener),
             Err(error) if port == last => {
                 return Err(anyhow!("no free port from {wished} to {last}: {error}"));
             }
@@ -109,10 +117,4 @@ fn bind(wished: u16) -> Result<Server> {
         }
     }
     Err(anyhow!("no port to try from {wished}"))
-}
-
-fn respond(request: Request, options: &Options) {
-    let response = reply::reply(&request, options);
-    // A browser that closed the connection (a cancelled fetch) is nobody's fault.
-    let _ = request.respond(response);
 }

@@ -3,22 +3,30 @@
 use std::fs::File;
 use std::io::{Read, Seek as _, SeekFrom};
 use std::path::{Component, Path, PathBuf};
-use tiny_http::{Header, Method, Request, Response, StatusCode};
 
+use super::connection::Request;
 use super::{Isolation, Options};
 use crate::site::hashed;
 
-/// Something to send: the body is read while it is sent.
-pub type Reply = Response<Box<dyn Read + Send>>;
+/// Something to send.
+pub struct Reply {
+    /// The status code.
+    pub status: u16,
+    /// Names and values; the length is not among them.
+    pub headers: Vec<(&'static str, String)>,
+    /// How many bytes the body has.
+    pub n_bytes: u64,
+    /// Read while it is sent.
+    pub body: Box<dyn Read>,
+}
 
 /// The response to one request. A failure is a status, never a panic.
 pub fn reply(request: &Request, options: &Options) -> Reply {
-    if !matches!(request.method(), Method::Get | Method::Head) {
+    if !["GET", "HEAD"].contains(&request.method.as_str()) {
         return text(405, "This server only reads.\n");
     }
-    let Some(path) = file_of(request.url(), options) else { return text(404, "There is nothing here.\n") };
-    let range = request.headers().iter().find(|header| header.field.equiv("Range"));
-    match file(&path, range.map(|header| header.value.as_str())) {
+    let Some(path) = file_of(&request.url, options) else { return text(404, "There is nothing here.\n") };
+    match file(&path, request.range.as_deref()) {
         Ok(reply) => with_policy(reply, options),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => text(404, "There is nothing here.\n"),
         Err(error) => text(500, &format!("{error}\n")),
@@ -55,32 +63,28 @@ fn decoded(path: &str) -> Option<String> {
 fn file(path: &Path, range: Option<&str>) -> std::io::Result<Reply> {
     let mut file = File::open(path)?;
     let size_bytes = file.metadata()?.len();
-    let (status, start, len) = match range.map(|range| parsed_range(range, size_bytes)) {
+    let (status, start, n_bytes) = match range.map(|range| parsed_range(range, size_bytes)) {
         None | Some(Range::Whole) => (200, 0, size_bytes),
         Some(Range::Part { start, len }) => (206, start, len),
         Some(Range::Unsatisfiable) => {
-            return Ok(text(416, "").with_header(header("Content-Range", &format!("bytes */{size_bytes}"))));
+            let mut reply = text(416, "");
+            reply.headers.push(("Content-Range", format!("bytes */{size_bytes}")));
+            return Ok(reply);
         }
     };
     file.seek(SeekFrom::Start(start))?;
-    let len_usize = usize::try_from(len).map_err(std::io::Error::other)?;
-    let body: Box<dyn Read + Send> = Box::new(file.take(len));
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    // Sizes are always stated, so that a page can show progress.
-    let mut reply = Response::new(StatusCode(status), Vec::new(), body, Some(len_usize), None)
-        .with_chunked_threshold(usize::MAX)
-        .with_header(header("Content-Type", mime(&name)))
-        .with_header(header("Accept-Ranges", "bytes"))
-        .with_header(header("X-Content-Type-Options", "nosniff"))
-        .with_header(header(
-            "Cache-Control",
-            if hashed::is_hashed(&name) { "public, max-age=31536000, immutable" } else { "no-cache" },
-        ));
+    let cache = if hashed::is_hashed(&name) { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let mut headers = vec![
+        ("Content-Type", mime(&name).to_owned()),
+        ("Accept-Ranges", "bytes".to_owned()),
+        ("X-Content-Type-Options", "nosniff".to_owned()),
+        ("Cache-Control", cache.to_owned()),
+    ];
     if status == 206 {
-        let last = start + len - 1;
-        reply.add_header(header("Content-Range", &format!("bytes {start}-{last}/{size_bytes}")));
+        headers.push(("Content-Range", format!("bytes {start}-{}/{size_bytes}", start + n_bytes - 1)));
     }
-    Ok(reply)
+    Ok(Reply { status, headers, n_bytes, body: Box::new(file.take(n_bytes)) })
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -104,25 +108,24 @@ fn parsed_range(range: &str, size_bytes: u64) -> Range {
     if start < end { Range::Part { start, len: end - start } } else { Range::Unsatisfiable }
 }
 
-fn with_policy(reply: Reply, options: &Options) -> Reply {
-    match options.isolation {
-        Isolation::Plain => reply,
-        Isolation::CrossOriginIsolated => reply
-            .with_header(header("Cross-Origin-Opener-Policy", "same-origin"))
-            .with_header(header("Cross-Origin-Embedder-Policy", "require-corp"))
-            .with_header(header("Cross-Origin-Resource-Policy", "same-origin")),
+fn with_policy(mut reply: Reply, options: &Options) -> Reply {
+    if options.isolation == Isolation::CrossOriginIsolated {
+        reply.headers.extend([
+            ("Cross-Origin-Opener-Policy", "same-origin".to_owned()),
+            ("Cross-Origin-Embedder-Policy", "require-corp".to_owned()),
+            ("Cross-Origin-Resource-Policy", "same-origin".to_owned()),
+        ]);
     }
+    reply
 }
 
 fn text(status: u16, text: &str) -> Reply {
-    let body: Box<dyn Read + Send> = Box::new(std::io::Cursor::new(text.to_owned()));
-    Response::new(StatusCode(status), Vec::new(), body, Some(text.len()), None)
-        .with_header(header("Content-Type", "text/plain; charset=utf-8"))
-        .with_header(header("Cache-Control", "no-cache"))
-}
-
-fn header(name: &str, value: &str) -> Header {
-    Header::from_bytes(name, value).expect("our headers are ASCII")
+    let headers = vec![
+        ("Content-Type", "text/plain; charset=utf-8".to_owned()),
+        ("Cache-Control", "no-cache".to_owned()),
+    ];
+    let body = Box::new(std::io::Cursor::new(text.to_owned()));
+    Reply { status, headers, n_bytes: text.len() as u64, body }
 }
 
 /// The media type of a file, by the end of its name.

@@ -34,6 +34,9 @@ fn build_once() -> Result<()> {
 
 /// The engine's own tests, compiled to wasm, in a headless browser.
 ///
+/// In release mode, as visitors run it, with the dependencies that the site has compiled already; overflow checks are on
+/// in the native tests.
+///
 /// Errors: a test fails; with CI, also that there is no browser.
 pub fn wasm_pack() -> Result<Outcome> {
     if !paths::root().join("tests/web").is_dir() {
@@ -47,9 +50,10 @@ pub fn wasm_pack() -> Result<Outcome> {
     let wasm_pack = tools::ensure(&tools::wasm_pack())?;
     let mut command = Command::new(wasm_pack.join(paths::exe("wasm-pack")));
     command
-        .args(["test", "--headless", "--chrome", "--mode", "no-install", "--chromedriver"])
+        .args(["test", "--release", "--headless", "--chrome", "--mode", "no-install", "--chromedriver"])
         .arg(&chrome.driver);
-    command.args([".", "--", "--no-default-features", "--features", "engine"]);
+    // No path: with one, wasm-pack drops these from the build that it makes first.
+    command.args(["--", "--no-default-features", "--features", "engine"]);
     command.current_dir(paths::root()).env("WASM_BINDGEN_TEST_TIMEOUT", WASM_TEST_TIMEOUT_S);
     // The test runner comes with wasm-bindgen; wasm-pack looks for it in PATH.
     cmd::prepend_path(&mut command, &tools::ensure(&tools::wasm_bindgen()?)?)?;
