@@ -120,25 +120,35 @@ fn bad_headers() -> Vec<Bad> {
     let ln = "h.1.ln_1.weight";
     vec![
         with_entry("overlapping offsets", no_safetensors, ln, |entry| {
-            entry["data_offsets"] = json!([0, 144])
+            entry["data_offsets"] = json!([0, 144]);
         }),
-        with_entry("offsets backwards", no_safetensors, ln, |entry| entry["data_offsets"] = json!([144, 0])),
+        with_entry("offsets backwards", no_safetensors, ln, |entry| {
+            entry["data_offsets"] = json!([144, 0]);
+        }),
         with_entry("offsets beyond the end", "cut short", ln, |entry| {
             entry["data_offsets"] = json!([0, 1_u64 << 50]);
         }),
         with_entry("offsets of 2^64 - 1", no_safetensors, ln, |entry| {
             entry["data_offsets"] = json!([0, u64::MAX]);
         }),
-        with_entry("negative offsets", no_safetensors, ln, |entry| entry["data_offsets"] = json!([-144, 0])),
+        with_entry("negative offsets", no_safetensors, ln, |entry| {
+            entry["data_offsets"] = json!([-144, 0]);
+        }),
         with_entry("a shape that overflows", no_safetensors, ln, |entry| {
             entry["shape"] = json!([u64::MAX / 2, 4]);
         }),
-        with_entry("a shape larger than its bytes", no_safetensors, ln, |entry| entry["shape"] = json!([37])),
-        with_entry("a dtype that nobody knows", no_safetensors, ln, |entry| entry["dtype"] = json!("F33")),
+        with_entry("a shape larger than its bytes", no_safetensors, ln, |entry| {
+            entry["shape"] = json!([37]);
+        }),
+        with_entry("a dtype that nobody knows", no_safetensors, ln, |entry| {
+            entry["dtype"] = json!("F33");
+        }),
         with_entry("integers", &format!("tensor `{ln}` is stored as I32"), ln, |entry| {
             entry["dtype"] = json!("I32");
         }),
-        with_entry("F16 over F32's bytes", no_safetensors, ln, |entry| entry["dtype"] = json!("F16")),
+        with_entry("F16 over F32's bytes", no_safetensors, ln, |entry| {
+            entry["dtype"] = json!("F16");
+        }),
         with_entry(
             "another shape of as many values",
             "contradict each other at tensor `h.0.attn.c_attn.weight`",
