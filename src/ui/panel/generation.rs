@@ -38,12 +38,11 @@ pub fn GenerationPanel() -> impl IntoView {
     view! {
         <Frame id="generation" question="How would it go on?" caption>
             <div class="generation-tools">
-                <Show when=move || !is_running.get() fallback=move || view! {
-                    <button type="button" class="button primary" on:click=move |_| actions::stop(state)>"Stop"</button>
-                }>
-                    <button type="button" class="button primary" disabled=move || !is_there.get()
-                        on:click=move |_| { state.touch(); actions::generate(state); }>"Generate"</button>
-                </Show>
+                <button type="button" class="button primary" disabled=move || !is_there.get()
+                    on:click=move |_| { state.touch(); actions::generate(state); }>"Generate"</button>
+                // Beside it, not in its place: the keyboard's focus stays where it is.
+                <button type="button" class="button" hidden=move || !is_running.get()
+                    on:click=move |_| actions::stop(state)>"Stop"</button>
                 <Settings/>
             </div>
             <div class="generated" class:empty=move || n_tokens.get() == 0>
