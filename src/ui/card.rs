@@ -16,6 +16,8 @@ use crate::{protocol::ModelCard, view_model::number};
 pub fn Label() -> impl IntoView {
     let state = State::from_page();
     let id = Memo::new(move |_| state.present_model());
+    // A memo, because a download changes the models many times a second.
+    let card = Memo::new(move |_| state.card_of(&id.get()));
     let words = move || {
         let id = id.get();
         state
@@ -30,7 +32,7 @@ pub fn Label() -> impl IntoView {
         <section class="label" data-testid="model-card" data-model=id aria-label="Model card">
             <h2 class="label-name">{title}</h2>
             <p class="note">{words}</p>
-            {move || state.card_of(&id.get()).map(|card| view! { <Facts card/> })}
+            {move || card.get().map(|card| view! { <Facts card/> })}
         </section>
     }
 }

@@ -41,8 +41,9 @@ pub fn GenerationPanel() -> impl IntoView {
                 <button type="button" class="button primary" disabled=move || !is_there.get()
                     on:click=move |_| { state.touch(); actions::generate(state); }>"Generate"</button>
                 // Beside it, not in its place: the keyboard's focus stays where it is.
-                <button type="button" class="button" hidden=move || !is_running.get()
-                    on:click=move |_| actions::stop(state)>"Stop"</button>
+                <Show when=move || is_running.get()>
+                    <button type="button" class="button" on:click=move |_| actions::stop(state)>"Stop"</button>
+                </Show>
                 <Settings/>
             </div>
             <div class="generated" class:empty=move || n_tokens.get() == 0>
