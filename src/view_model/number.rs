@@ -5,7 +5,7 @@
 pub fn prob(value: f32) -> String {
     if 0.0 < value && value < 0.0005 {
         "<0.001".to_owned()
-    } else if 0.9995 <= value && value < 1.0 {
+    } else if (0.9995..1.0).contains(&value) {
         ">0.999".to_owned()
     } else {
         format!("{value:.3}")
