@@ -18,13 +18,16 @@ use vitrine::{
     tensor::HostTensor,
 };
 
-use crate::support::{TALES, bytes, engine, files, folder, path, run, spec};
+use crate::support::{TALES, bytes, engine, files, folder, run, spec};
+
+/// The embedded model with MLPs, the default.
+const TALES_4L: &str = "assets/models/tales-4l";
+const MODELS: [&str; 2] = [TALES, TALES_4L];
 
 /// Part of what the recipe measured with PyTorch on the same file.
 #[derive(Deserialize)]
 struct Metrics {
     /// Prompt, and the prompt with what follows at temperature 0.
-    #[serde(default)]
     greedy: BTreeMap<String, String>,
 }
 
@@ -44,15 +47,18 @@ fn text(engine: &Engine<Cpu>, prompt: &str, max_new_tokens: usize) -> String {
 }
 
 #[test]
-fn the_attention_only_model_is_read_without_a_note() {
-    let (checkpoint, tokenizer) = folder(&files(TALES)).read().expect("an embedded model");
-    assert_eq!(checkpoint.notes, [""; 0]);
-    assert_eq!(checkpoint.model_type, "vitrine_attn_only");
-    assert_eq!(checkpoint.dtype, "F16");
-    assert!(tokenizer.is_some());
-    let config = checkpoint.config;
-    assert_eq!((config.n_layers, config.d_mlp, config.bos_id), (2, 0, Some(0)));
-    assert!(config.n_ctx >= 256);
+fn every_embedded_model_is_read_without_a_note() {
+    for (model, model_type, n_layers, n_ctx) in
+        [(TALES, "vitrine_attn_only", 2, 256), (TALES_4L, "gpt2", 4, 512)]
+    {
+        let (checkpoint, tokenizer) = folder(&files(model)).read().expect("an embedded model");
+        assert_eq!(checkpoint.notes, [""; 0], "{model}");
+        assert_eq!((checkpoint.model_type.as_str(), checkpoint.dtype.as_str()), (model_type, "F16"));
+        assert!(tokenizer.is_some(), "{model}");
+        let config = checkpoint.config;
+        assert!(config.n_layers >= n_layers && config.n_ctx >= n_ctx, "{model}: {config:?}");
+        assert_eq!((config.is_attn_only(), config.bos_id), (model == TALES, Some(0)), "{model}");
+    }
 }
 
 #[test]
@@ -62,25 +68,15 @@ fn the_attention_only_model_tells_its_story() {
         .assert_eq(&text(&engine, "Once upon a time", 20));
 }
 
-/// The recipe's PyTorch and this engine agree on every token. Loud where a model has not been measured yet.
+/// The recipe's PyTorch and this engine agree on every token.
 #[test]
 fn greedy_text_is_the_recipes() {
-    for model in ["assets/models/tales-attn-2l", "assets/models/tales-4l"] {
-        let metrics = path(model).join("metrics.json");
-        if !metrics.is_file() {
-            println!("SKIPPED: {model} has no metrics.json, so its text is not compared");
-            assert_ne!(model, TALES);
-            continue;
-        }
-        let Metrics { greedy } =
+    for model in MODELS {
+        let metrics: Metrics =
             serde_json::from_slice(&bytes(&format!("{model}/metrics.json"))).expect("metrics");
-        if greedy.is_empty() {
-            println!("SKIPPED: metrics.json of {model} has no greedy text");
-            assert_ne!(model, TALES);
-            continue;
-        }
+        assert!(metrics.greedy.len() >= 3, "{model}: metrics.json has {} texts", metrics.greedy.len());
         let engine = engine::<f32>(model);
-        for (prompt, want) in greedy {
+        for (prompt, want) in metrics.greedy {
             let got = format!("{prompt}{}", text(&engine, &prompt, 60));
             assert_eq!(got, want, "{model}");
         }
@@ -109,33 +105,62 @@ fn stripes(pattern: &HostTensor, offset: usize, first_q: usize) -> Vec<f64> {
     (0..n_heads).map(mean).collect()
 }
 
-#[test]
-fn the_attention_only_model_has_its_induction_circuit() {
-    let engine = engine::<f32>(TALES);
-    let hooks = [HookPoint::Block(0, Site::Pattern), HookPoint::Block(1, Site::Pattern)];
-    let mut induction = vec![0.0; engine.config().n_heads];
-    let mut previous = vec![0.0; engine.config().n_heads];
-    let mut second_copy_nats = 0.0;
+/// What a model does on repeated random tokens, by layer and head; means over the sequences.
+struct OnRepeated {
+    induction: Vec<Vec<f64>>,
+    previous_token: Vec<Vec<f64>>,
+    second_copy_nats: f64,
+}
+
+fn on_repeated(model: &str) -> OnRepeated {
+    let engine = engine::<f32>(model);
+    let (n_layers, n_heads) = (engine.config().n_layers, engine.config().n_heads);
+    let zeros = vec![vec![0.0; n_heads]; n_layers];
+    let mut scores = OnRepeated { induction: zeros.clone(), previous_token: zeros, second_copy_nats: 0.0 };
+    let capture = HookSet::of((0..n_layers).map(|layer| HookPoint::Block(layer, Site::Pattern)));
     for seed in 0..N_SEQUENCES {
         let tokens = repeated(seed, engine.config().d_vocab);
-        let result = run(&engine, &RunSpec { capture: HookSet::of(hooks), ..spec(&tokens) });
-        let add = |sums: &mut Vec<f64>, means: Vec<f64>| {
+        let result = run(&engine, &RunSpec { capture: capture.clone(), ..spec(&tokens) });
+        let add = |sums: &mut [f64], means: Vec<f64>| {
             sums.iter_mut().zip(means).for_each(|(sum, mean)| *sum += mean / N_SEQUENCES as f64);
         };
-        add(&mut previous, stripes(&result.captures[&hooks[0]], 1, 1));
-        add(&mut induction, stripes(&result.captures[&hooks[1]], N_RANDOM - 1, N_RANDOM + 1));
+        for layer in 0..n_layers {
+            let pattern = &result.captures[&HookPoint::Block(layer, Site::Pattern)];
+            add(&mut scores.previous_token[layer], stripes(pattern, 1, 1));
+            add(&mut scores.induction[layer], stripes(pattern, N_RANDOM - 1, N_RANDOM + 1));
+        }
         // The first token of the second copy is announced by nothing.
         let announced = &result.predictions[N_RANDOM + 1..2 * N_RANDOM];
         let nats: f64 = announced.iter().map(|p| -f64::from(p.actual.expect("followed").logprob)).sum();
-        second_copy_nats += nats / announced.len() as f64 / N_SEQUENCES as f64;
+        scores.second_copy_nats += nats / announced.len() as f64 / N_SEQUENCES as f64;
     }
-    let best = |scores: &[f64]| scores.iter().copied().fold(0.0, f64::max);
     println!(
-        "induction {induction:.3?}, previous token {previous:.3?}, second copy {second_copy_nats:.4} nats"
+        "{model}: induction {:.3}, previous token {:.3}, in layer 0 {:.3}, second copy {:.4} nats",
+        best(&scores.induction),
+        best(&scores.previous_token),
+        best(&scores.previous_token[..1]),
+        scores.second_copy_nats
     );
-    assert!(best(&induction) >= 0.8, "{induction:?}");
-    assert!(best(&previous) >= 0.7, "{previous:?}");
-    assert!(second_copy_nats <= 0.5, "{second_copy_nats}");
+    scores
+}
+
+fn best(by_layer: &[Vec<f64>]) -> f64 {
+    by_layer.iter().flatten().copied().fold(0.0, f64::max)
+}
+
+#[test]
+fn the_attention_only_model_has_its_induction_circuit() {
+    let scores = on_repeated(TALES);
+    assert!(best(&scores.induction) >= 0.8, "{:?}", scores.induction);
+    assert!(best(&scores.previous_token[..1]) >= 0.7, "{:?}", scores.previous_token);
+    assert!(scores.second_copy_nats <= 0.5, "{}", scores.second_copy_nats);
+}
+
+#[test]
+fn the_model_with_mlps_has_its_induction_circuit() {
+    let scores = on_repeated(TALES_4L);
+    assert!(best(&scores.induction) >= 0.6, "{:?}", scores.induction);
+    assert!(best(&scores.previous_token) >= 0.5, "{:?}", scores.previous_token);
 }
 
 fn ask(engine: &Engine<Cpu>, question: &Question) -> vitrine::analysis::attention::Answer {
