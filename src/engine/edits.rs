@@ -237,7 +237,7 @@ mod tests {
     fn every_combination_comes_once() {
         let mut seen = vec![];
         for_each_entry(&[vec![1, 2], vec![0], vec![3, 5]], &mut |entry, nth| {
-            seen.push((entry.to_vec(), nth))
+            seen.push((entry.to_vec(), nth));
         });
         assert_eq!(seen, [(vec![1, 0, 3], 0), (vec![1, 0, 5], 1), (vec![2, 0, 3], 0), (vec![2, 0, 5], 1)]);
         for_each_entry(&[vec![1], vec![]], &mut |_, _| panic!("nothing is chosen"));
