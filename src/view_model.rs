@@ -19,4 +19,5 @@ pub mod markdown;
 pub mod number;
 pub mod reading;
 pub mod sampling;
+pub mod sentence;
 pub mod token_strip;

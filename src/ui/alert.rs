@@ -7,7 +7,10 @@ use super::{
     dom,
     state::{Engine, Entry, Loading, State},
 };
-use crate::failure::{Failure, FailureKind};
+use crate::{
+    failure::{Failure, FailureKind},
+    view_model::sentence::sentence,
+};
 
 /// One failure in words.
 #[component]
@@ -20,7 +23,7 @@ pub fn Alert(
 ) -> impl IntoView {
     view! {
         <div class="alert" role="alert">
-            <p class="alert-what">{failure.message}</p>
+            <p class="alert-what">{sentence(&failure.message)}</p>
             <p class="alert-hint">{failure.hint}</p>
             {children.map(|children| view! { <div class="alert-actions">{children()}</div> })}
         </div>

@@ -19,11 +19,11 @@ pub struct Names {
     pub worker_js: String,
     /// The worker's wasm module.
     pub worker_wasm: String,
-    /// The style sheets: what Trunk calls each, and its name in the site.
-    pub css: Vec<(String, String)>,
+    /// Style sheets and scripts that index.html names: what Trunk calls each, and its name in the site.
+    pub linked: Vec<(String, String)>,
 }
 
-/// What Trunk calls the files that get other names, as style sheets do; everything else is copied.
+/// What Trunk calls the files that get other names, as style sheets and other scripts do; everything else is copied.
 const RENAMED: [&str; 6] =
     ["index.html", "app.js", "app_bg.wasm", "worker.js", "worker_bg.wasm", "worker_loader.js"];
 
@@ -32,25 +32,22 @@ const RENAMED: [&str; 6] =
 /// Errors: Trunk left something else than this version of xtask knows; the page would break a promise.
 pub fn bundle(raw: &Path, out: &Path) -> Result<()> {
     fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
-    let mut css = Vec::new();
+    let mut linked = Vec::new();
     for entry in fs::read_dir(raw).with_context(|| format!("cannot list {}", raw.display()))? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if name.ends_with(".css") {
-            let text = read(&entry.path())?;
-            let hashed = hashed::name(name.trim_end_matches(".css"), "css", text.as_bytes());
-            write(&out.join(&hashed), text.as_bytes())?;
-            css.push((name, hashed));
-            continue;
-        }
         if name.starts_with('.') || RENAMED.contains(&name.as_str()) {
             continue;
         }
-        // Wasm or script under a name that we do not know would go out unhashed.
-        ensure!(
-            !name.ends_with(".js") && !name.ends_with(".wasm"),
-            "Trunk left {name}, which the site does not know how to name"
-        );
+        if let Some((stem, extension @ ("css" | "js"))) = name.rsplit_once('.') {
+            let text = read(&entry.path())?;
+            let hashed = hashed::name(stem, extension, text.as_bytes());
+            write(&out.join(&hashed), text.as_bytes())?;
+            linked.push((name, hashed));
+            continue;
+        }
+        // Wasm under a name that we do not know would go out unhashed.
+        ensure!(!name.ends_with(".wasm"), "Trunk left {name}, which the site does not know how to name");
         copy_any(&entry.path(), &out.join(&name))?;
     }
 
@@ -70,7 +67,7 @@ pub fn bundle(raw: &Path, out: &Path) -> Result<()> {
         app_wasm: app_wasm_name,
         worker_js: hashed::name("worker", "js", worker.as_bytes()),
         worker_wasm: worker_wasm_name,
-        css,
+        linked,
     };
 
     let html = page::finish(&read(&raw.join("index.html"))?, &names)?;

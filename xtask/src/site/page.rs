@@ -28,7 +28,7 @@ const POLICY: [(&str, &str); 11] = [
 pub fn finish(trunk_html: &str, names: &Names) -> Result<String> {
     let html = without_inline_module(trunk_html)?;
     let html = without_preloads(&html);
-    let html = names.css.iter().try_fold(html, |html, (trunks, hashed)| {
+    let html = names.linked.iter().try_fold(html, |html, (trunks, hashed)| {
         replace_once(&html, &format!("./{trunks}\""), &format!("./{hashed}\""))
     })?;
     let html = insert_after(&html, "<meta charset=\"utf-8\"", &policy_meta())?;
@@ -43,7 +43,7 @@ fn policy_meta() -> String {
 }
 
 fn head(names: &Names) -> String {
-    let Names { boot, app_js, app_wasm, worker_js, worker_wasm, css: _ } = names;
+    let Names { boot, app_js, app_wasm, worker_js, worker_wasm, linked: _ } = names;
     // The worker's two files are fetched by the browser while the page's module still compiles.
     format!(
         "  <meta name=\"vitrine-worker\" content=\"./{worker_js}\" data-type=\"classic\">\n    \
@@ -133,7 +133,7 @@ mod tests {
             app_wasm: name("app", "wasm"),
             worker_js: name("worker", "js"),
             worker_wasm: name("worker", "wasm"),
-            css: vec![("style.css".into(), name("style", "css"))],
+            linked: vec![("style.css".into(), name("style", "css"))],
         }
     }
 
