@@ -22,6 +22,8 @@ pub enum LoadError {
     Truncated { expected_bytes: u64, got_bytes: u64 },
     #[error("tensor `{name}` is missing from the weights file")]
     MissingTensor { name: String },
+    #[error("the weights file has both `{name}` and `transformer.{name}`")]
+    TwiceNamed { name: String },
     #[error("tensor `{name}` is stored as {dtype}, which is not a kind of weight")]
     Dtype { name: String, dtype: String },
     #[error("config.json and the weights contradict each other at tensor `{}`: {mismatch}", mismatch.op)]
@@ -66,6 +68,7 @@ impl LoadError {
             Self::MissingTensor { .. } | Self::LayerCount { .. } | Self::Contradiction { .. } => {
                 "Check that config.json and the weights are from the same model, and that no shard is missing."
             }
+            Self::TwiceNamed { .. } => "Two models were saved into one file: save one of them alone.",
             Self::UnexpectedMlp { .. } => "Set `model_type` to `gpt2` in config.json.",
             Self::Dtype { .. } => "Save the weights as F32, F16 or BF16.",
             Self::NonFinite { .. } => "The weights are damaged or training diverged: take an earlier checkpoint.",

@@ -21,12 +21,17 @@ const PREFIX: &str = "transformer.";
 impl<'a> TensorFile<'a> {
     /// Reads the header.
     ///
-    /// Errors: [`LoadError::Truncated`], [`LoadError::NotSafetensors`].
+    /// Errors: [`LoadError::Truncated`], [`LoadError::NotSafetensors`], [`LoadError::TwiceNamed`].
     pub fn parse(bytes: &'a [u8]) -> Result<Self, LoadError> {
         let file = SafeTensors::deserialize(bytes).map_err(|error| parse_error(&error, bytes))?;
         let is_prefixed = file.names().iter().any(|name| name.starts_with(PREFIX));
         let bare = |name: String| name.strip_prefix(PREFIX).map_or(name.clone(), str::to_owned);
-        let tensors = file.tensors().into_iter().map(|(name, view)| (bare(name), view)).collect();
+        let mut tensors = BTreeMap::new();
+        for (name, view) in file.tensors() {
+            if tensors.insert(bare(name.clone()), view).is_some() {
+                return Err(LoadError::TwiceNamed { name: bare(name) });
+            }
+        }
         Ok(Self { tensors, is_prefixed })
     }
 
@@ -172,6 +177,15 @@ mod tests {
             let error = TensorFile::parse(bytes).map(|_| ()).expect_err("is refused");
             assert!(matches!(error, LoadError::NotSafetensors { .. }), "{error}");
         }
+    }
+
+    #[test]
+    fn a_name_with_and_without_the_prefix_is_refused() {
+        let entry = r#"{"dtype":"F32","shape":[1],"data_offsets":"#;
+        let header = format!(r#"{{"w":{entry}[0,4]}},"transformer.w":{entry}[4,8]}}}}"#);
+        let bytes = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &[0; 8]].concat();
+        let error = TensorFile::parse(&bytes).map(|_| ()).expect_err("which of the two?");
+        assert_eq!(error, LoadError::TwiceNamed { name: "w".into() });
     }
 
     #[test]
