@@ -19,7 +19,7 @@ pub(super) struct Command {
     #[arg(long, value_name = "N", default_value_t = 40)]
     max_new_tokens: usize,
     /// 0 takes the likeliest token; 1 samples from the model's own distribution.
-    #[arg(long, default_value_t = 0.0)]
+    #[arg(long, default_value_t = 0.0, allow_negative_numbers = true)]
     temperature: f32,
     /// Sample among so many likeliest tokens only.
     #[arg(long)]

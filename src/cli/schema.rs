@@ -1,4 +1,4 @@
-//! `vitrine schema`: the published form of questions and answers.
+//! `vitrine schema`: the published form of questions, answers and interventions.
 
 use clap::{Args, ValueEnum};
 
@@ -6,9 +6,10 @@ use super::print_line;
 use crate::{
     analysis::{Answer, Question},
     failure::{Failure, FailureKind},
+    intervention::Intervention,
 };
 
-/// Print the JSON schema of questions or answers.
+/// Print the JSON schema of questions, answers or files of interventions.
 #[derive(Debug, Args)]
 pub(super) struct Command {
     /// Which.
@@ -20,6 +21,7 @@ pub(super) struct Command {
 enum Of {
     Question,
     Answer,
+    Interventions,
 }
 
 impl Command {
@@ -27,6 +29,7 @@ impl Command {
         let schema = match self.of {
             Of::Question => schemars::schema_for!(Question),
             Of::Answer => schemars::schema_for!(Answer),
+            Of::Interventions => schemars::schema_for!(Vec<Intervention>),
         };
         let text = serde_json::to_string_pretty(&schema).map_err(|error| {
             Failure::new(FailureKind::Internal, format!("cannot write the schema: {error}"), "Report it.")
