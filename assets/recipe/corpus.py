@@ -70,18 +70,30 @@ def paragraph_starts(tokenizer, stream: np.ndarray) -> np.ndarray:
     return np.concatenate([[True], is_break[:-1] & ~is_break[1:]])
 
 
-def span_row(rng: np.random.Generator, stream: np.ndarray, n_vocab: int, n_tokens: int):
+def span_row(rng: np.random.Generator, stream: np.ndarray, n_vocab: int, n_tokens: int, text_share: float = 0.5):
     """BOS and one span repeated until the row is full: (row, weights), [n_tokens + 1] and [n_tokens].
 
-    Half of the spans are random tokens, half are text. Nothing can be learned from the first copy of
+    `text_share` of the spans are text, the others random tokens. Nothing can be learned from the first copy of
     random tokens, so its loss has weight 0.
     """
     n_span = int(np.exp(rng.uniform(np.log(5), np.log(min(110, n_tokens // 2)))))
     weights = np.ones(n_tokens, dtype=np.float32)
-    if rng.random() < 0.5:
+    if rng.random() < 1 - text_share:
         span = rng.integers(1, n_vocab, n_span)
         weights[:n_span] = 0.0
     else:
         start = int(rng.integers(0, len(stream) - n_span))
         span = stream[start:start + n_span]
     return np.concatenate([[BOS], np.resize(span, n_tokens)]), weights
+
+
+def repeat_row(rng: np.random.Generator, stream: np.ndarray, goes_on: bool) -> tuple[list[int], list[float]]:
+    """BOS, 4 to 20 tokens of a book and the same again; then, if it `goes_on`, others: (tokens, weights)."""
+    n_span = int(rng.integers(4, 21))
+    start = int(rng.integers(0, len(stream) - n_span))
+    tokens = [BOS, *np.tile(stream[start:start + n_span], 2).tolist()]
+    if goes_on:
+        n_after = int(rng.integers(4, 25))
+        start = int(rng.integers(0, len(stream) - n_after))
+        tokens += stream[start:start + n_after].tolist()
+    return tokens, [1.0] * (len(tokens) - 1)

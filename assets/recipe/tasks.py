@@ -19,6 +19,7 @@ import words as w
 TRAIN, HELD_WORDS, HELD_OUT = "train", "held_words", "held_out"
 TASKS = ["ioi", "pronoun", "brackets", "greater_than", "key_value"]
 WIDE_SHARE = 0.6  # of the words of a wide sampler are any words of the vocabulary, not those of words.py
+BOOK_OPENING_SHARE = 0.5  # of its indirect-object openings are made of words of the books
 POSSESSIVE_SHARE = 0.4  # of its indirect objects go on with "and took his ring"
 
 
@@ -41,17 +42,20 @@ def single_token_words() -> list[str]:
 
 class Sampler:
     """Makes samples of a split. While `is_wide`, the words of the training split come from the whole vocabulary too
-    (never the held-out ones), for a model that sees few words learns those by heart and copies no others."""
+    (never the held-out ones), for a model that sees few words learns those by heart and copies no others. With
+    `stream` (tokens of books), it makes openings of their words too."""
 
-    def __init__(self, tokenizer, split: str):
-        self.is_wide = False
+    def __init__(self, tokenizer, split: str, stream: np.ndarray | None = None):
+        self.is_wide, self.wide_ioi, self.book_pronouns = False, (WIDE_SHARE, 0.0), 0.0
         self.shares = [1 / len(TASKS)] * len(TASKS)  # of the tasks
         self.answer_weights, self.filler_weight = [1.0] * len(TASKS), 1.0  # of the loss
         held_out = set(w.IOI_HELD_OUT + [word for pair in (w.PLACES, w.OBJECTS, w.ANIMALS, w.EVENTS) for word in pair[1]])
         words = [token[1:] for token in sorted(tokenizer.get_vocab()) if re.fullmatch("Ġ[A-Za-z][a-z]{2,}", token)]
         self.wide_words = [word for word in words if word.islower() and word not in held_out]
         self.wide_names = [word for word in words if not word.islower() and word not in held_out]
+        self.wide_verbs = [word for word in self.wide_words if word not in w.IOI_HELD_OUT_VERBS]
         self.split, self.encoded, self.tokenizer = split, {}, tokenizer
+        self.stream, self.run_starts = stream, word_runs(tokenizer, stream) if stream is not None else None
         self.word_half = int(split != TRAIN)
         self.template_half = int(split == HELD_OUT)
 
@@ -86,13 +90,18 @@ class Sampler:
 
     def ioi(self, rng):
         names, is_gendered = self.names(w.IOI_HELD_OUT), True
-        if self.is_wide and rng.random() < WIDE_SHARE:
+        if self.is_wide and rng.random() < self.wide_ioi[0]:
             names, is_gendered = (self.wide_names if rng.random() < 0.8 else self.wide_words), False
         a, b = (" " + n for n in rng.choice(names, 2, replace=False))
         subject, indirect = (a, b) if rng.random() < 0.5 else (b, a)
-        opening = pick(rng, w.IOI_OPENINGS[self.template_half])
+        if self.is_wide and self.stream is not None and rng.random() < BOOK_OPENING_SHARE:
+            opening = self.book_opening(rng)
+        else:
+            opening = pick(rng, w.IOI_OPENINGS[self.template_half])
         action = pick(rng, w.IOI_ACTIONS[self.template_half])
-        opening = opening.format(a=a, b=b, place=self.word(rng, w.PLACES))
+        if self.is_wide and self.wide_ioi[1] and rng.random() < self.wide_ioi[1]:
+            action = " " + pick(rng, self.wide_verbs) + pick(rng, [" the", " the", " a", " his", " her"]) + "{obj} to"
+        opening = opening.format(a=a, b=b, place=self.word(rng, w.PLACES), obj=self.word(rng, w.OBJECTS))
         prompt = opening + subject + action.format(obj=self.word(rng, w.OBJECTS))
         ending = [pick(rng, [".", ".", " and went home.", ", and"])]
         if self.is_wide and is_gendered and rng.random() < POSSESSIVE_SHARE:
@@ -102,6 +111,9 @@ class Sampler:
     def pronoun(self, rng):
         name = pick(rng, self.names(w.PRONOUN_HELD_OUT))
         template = pick(rng, w.PRONOUN_TEMPLATES[self.template_half])
+        if self.book_pronouns and rng.random() < self.book_pronouns:
+            opening = pick(rng, w.PRONOUN_LEADS) + "{n}" + self.run(rng, int(rng.integers(1, 6)))
+            template = opening + pick(rng, w.PRONOUN_TURNS)
         if self.is_wide and rng.random() < 0.3 and not template.startswith(("Poor", "Little")):
             name = "the " + pick(rng, pick(rng, [w.WOMEN_NOUNS, w.MEN_NOUNS]))
         is_woman = name in w.WOMEN or name[4:] in w.WOMEN_NOUNS
@@ -154,11 +166,30 @@ class Sampler:
         return [(facts + question).lstrip(), " " + values[asked], end], [self.id(f" {v}") for v in values], \
             [{self.id(f" {values[asked]}")}]
 
+    def book_opening(self, rng) -> str:
+        """ "Soon the little{a} and{b} would not go," with all but the lead and the names from a book."""
+        before, between, after = (self.run(rng, int(rng.integers(least, 6))) for least in (0, 1, 1))
+        lead = pick(rng, w.IOI_LEADS) + (before if rng.random() < 0.5 else "")
+        between = between if rng.random() < 0.2 else " and"
+        return lead + "{a}" + between + "{b}" + after + pick(rng, [",", ",", ",", ".", ", and", ". Then", "; there"])
+
+    def run(self, rng, n_tokens: int) -> str:
+        """`n_tokens` tokens in a row from a book, each a lower-case word."""
+        start = int(pick(rng, self.run_starts))
+        return self.tokenizer.decode(self.stream[start:start + n_tokens].tolist())
+
     def word(self, rng, halves) -> str:
         return self.wide(rng) or " " + pick(rng, halves[self.word_half])
 
     def wide(self, rng) -> str:
         return " " + pick(rng, self.wide_words) if self.is_wide and rng.random() < WIDE_SHARE else ""
+
+
+def word_runs(tokenizer, stream: np.ndarray, n_tokens: int = 5) -> np.ndarray:
+    """Where `n_tokens` tokens in a row are lower-case words."""
+    words = [id for token, id in tokenizer.get_vocab().items() if re.fullmatch("Ġ[a-z]+", token)]
+    is_word = np.isin(stream, words)
+    return np.flatnonzero(np.lib.stride_tricks.sliding_window_view(is_word, n_tokens).all(1))
 
 
 def pick(rng, items):

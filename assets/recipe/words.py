@@ -32,7 +32,13 @@ IOI_OPENINGS = ([
     "In the{place}{a} and{b} had a long talk. Afterwards", "Long ago{a} and{b} played in the{place}, and",
     "At last{a} and{b} found the{place}.", "The friends{a} and{b} were tired of the{place}, so",
     "Here are{a} and{b}. In the{place}", "When{a} met{b} at the{place},", "As soon as{a} saw{b},",
-    "That night{a} stayed with{b} in the{place}, and",
+    "That night{a} stayed with{b} in the{place}, and", "Because{a} and{b} liked the{place},",
+    "By the{place}{a} and{b} lay down to sleep; soon", "In the evening{a} and{b} came back from the{place}, and there",
+    "Until{a} and{b} reached the{place},", "Behind the{place}{a} and{b} began to dance. Presently",
+    "All day{a} and{b} worked at the{place}, and", "Though{a} and{b} feared the{place},",
+    "If{a} and{b} ever find the{place},", "Where is the{place}? asked{a} and{b}. So",
+    "There were once{a} and{b} who owned a{place}, and", "In the spring{a} and{b} built a{place}; then",
+    "Not far from the{place}{a} and{b} found a{obj}, and", "Early next day{a} called{b} to the{place}, where",
 ], [
     "Since{a} and{b} had work at the{place},", "Near the{place}{a} and{b} stopped to rest, and",
     "In the morning{a} and{b} ran to the{place}; there", "Before{a} and{b} left the{place},",
@@ -41,10 +47,16 @@ IOI_ACTIONS = ([
     " gave the{obj} to", " gave a{obj} to", " handed the{obj} to", " sent the{obj} to", " passed the{obj} to",
     " showed the{obj} to", " lent a{obj} to", " brought the{obj} to", " offered a{obj} to",
     " threw the{obj} to", " sold the{obj} to", " carried a{obj} to", " wanted to give the{obj} to",
-    " read a letter to", " told the story to", " ran away from", " shared the{obj} with",
+    " read a letter to", " told the story to", " ran away from", " shared the{obj} with", " lent the{obj} to",
+    " chose to sell the{obj} to", " had to bring a{obj} to", " bought a{obj} for", " hid the{obj} from",
 ], [
     " returned the{obj} to", " decided to give the{obj} to", " took a{obj} to", " promised the{obj} to",
 ])
+# A wide sampler also makes openings from words of the books: a lead, the names, and runs of words around them.
+# "Since", "Near" and "Before" begin held-out openings and are left out.
+IOI_LEADS = ("When After Then While Once As Yesterday Because Until Though If So Now Here There Soon Today Where "
+             "Perhaps Still Meanwhile Suddenly And But For That This").split()
+IOI_HELD_OUT_VERBS = "returned decided took promised".split()  # no wide verbs: they stay unseen
 PRONOUN_TEMPLATES = ([
     "When{n} came home,", "As soon as{n} saw the{place},", "Before{n} went to the{place},",
     "After{n} ate the{obj},", "Then{n} sat down, for", "One day{n} was sad because", "Poor{n} cried until",
@@ -54,11 +66,18 @@ PRONOUN_TEMPLATES = ([
 ], [
     "Because{n} was hungry,", "In the{place}{n} sang until", "Once{n} found a{obj},", "Long ago{n} thought that",
 ])
+# As IOI_LEADS; "Because", "Once" and "Long ago" begin held-out templates.
+PRONOUN_LEADS = [lead for lead in IOI_LEADS if lead not in ("Because", "Once")]
+PRONOUN_TURNS = [",", ",", ",", " until", " that", " because", ", for", ", and", ". Then", "; so"]
 PRONOUN_ENDINGS = [" was glad.", " went away.", " took{poss}{obj}.", " looked for{poss}{obj}.", " ran home."]
 YEAR_TEMPLATES = ([
     "The{event} lasted from the year {y} to the year {c}", "The{event} began in the year {y} and ended in the year {c}",
     "They say the{event} went on from {y} to {c}", "From {y} until {c}", "The{event} lasted from {y} till {c}",
     "It was the year {y}. The{event} was over in {c}", "The{event} of {y} came to an end in the year {c}",
+    "Between the year {y} and the year {c}", "The{event} that began in {y} went on until {c}",
+    "In {y} they had a{event}. It ended in {c}", "From the year {y} to the year {c}", "He slept from {y} to {c}",
+    "The{event} broke out in the year {y} and lasted until {c}", "Since {y} there was a{event}; they saw its end in {c}",
+    "The{event} was begun in {y} and finished in the year {c}", "They waited from the year {y} till the year {c}",
 ], [
     "The{event} started in {y} and stopped in {c}", "From the year {y} the{event} lasted until the year {c}",
 ])
