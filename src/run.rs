@@ -118,6 +118,21 @@ pub struct GenerateSpec {
     pub interventions: Vec<Intervention>,
 }
 
+impl GenerateSpec {
+    /// Always the likeliest token, nothing changed on the way.
+    pub fn greedy(prompt: Prompt, max_new_tokens: usize) -> Self {
+        Self {
+            prompt,
+            max_new_tokens,
+            temperature: 0.0,
+            top_k: None,
+            top_p: None,
+            seed: 0,
+            interventions: vec![],
+        }
+    }
+}
+
 /// Why a continuation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -290,15 +290,7 @@ fn a_value_that_overflows_while_generating_is_found_as_well() {
 }
 
 fn greedy(tokens: &[u32], max_new_tokens: usize) -> GenerateSpec {
-    GenerateSpec {
-        prompt: Prompt::Tokens { tokens: tokens.to_vec() },
-        max_new_tokens,
-        temperature: 0.0,
-        top_k: None,
-        top_p: None,
-        seed: 0,
-        interventions: vec![],
-    }
+    GenerateSpec::greedy(Prompt::Tokens { tokens: tokens.to_vec() }, max_new_tokens)
 }
 
 #[test]

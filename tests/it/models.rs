@@ -32,15 +32,7 @@ struct Metrics {
 }
 
 fn text(engine: &Engine<Cpu>, prompt: &str, max_new_tokens: usize) -> String {
-    let spec = GenerateSpec {
-        prompt: Prompt::Text { text: prompt.to_owned(), bos: Bos::Auto },
-        max_new_tokens,
-        temperature: 0.0,
-        top_k: None,
-        top_p: None,
-        seed: 0,
-        interventions: vec![],
-    };
+    let spec = GenerateSpec::greedy(Prompt::Text { text: prompt.to_owned(), bos: Bos::Auto }, max_new_tokens);
     let generated = pollster::block_on(engine.generate(&spec, &mut NoPace, |_| {})).expect("is continued");
     let ids: Vec<u32> = generated.steps.iter().map(|step| step.id).collect();
     engine.tokenizer().expect("an embedded model has one").decode(&ids)

@@ -44,15 +44,7 @@ async fn greedy_text_is_transformers() {
     for model in MODELS {
         let engine = model.engine();
         for case in model.cases() {
-            let spec = GenerateSpec {
-                prompt: Prompt::Tokens { tokens: case.tokens },
-                max_new_tokens: case.greedy.len(),
-                temperature: 0.0,
-                top_k: None,
-                top_p: None,
-                seed: 0,
-                interventions: vec![],
-            };
+            let spec = GenerateSpec::greedy(Prompt::Tokens { tokens: case.tokens }, case.greedy.len());
             let mut n_heard = 0;
             let generated = engine.generate(&spec, &mut NoPace, |steps| n_heard = steps.len()).await;
             let generated = generated.expect("a golden model runs");

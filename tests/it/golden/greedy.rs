@@ -14,15 +14,8 @@ fn greedy_text_is_transformers() {
     for model in MODELS {
         let engine = super::engine(model);
         for case in cases(model, WeightForm::Raw) {
-            let spec = GenerateSpec {
-                prompt: Prompt::Tokens { tokens: case.tokens.clone() },
-                max_new_tokens: case.greedy.len(),
-                temperature: 0.0,
-                top_k: None,
-                top_p: None,
-                seed: 0,
-                interventions: vec![],
-            };
+            let spec =
+                GenerateSpec::greedy(Prompt::Tokens { tokens: case.tokens.clone() }, case.greedy.len());
             let generated = pollster::block_on(engine.generate(&spec, &mut NoPace, |_| {}))
                 .unwrap_or_else(|error| panic!("{model}: {error}"));
             let ids: Vec<u32> = generated.steps.iter().map(|step| step.id).collect();
