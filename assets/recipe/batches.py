@@ -13,14 +13,12 @@ import tasks
 
 @dataclass
 class Phase:
-    """The mix of tales-4l from `first_step` on. `shares` and `answer_weights` are in the order of tasks.TASKS."""
+    """The mix of tales-4l from `first_step` on. `shares` are in the order of tasks.TASKS."""
 
     first_step: int
     n_span_in_32: int  # long rows that are repeated spans
     n_task_rows: int  # short rows of one task sample each, as a user would type it
-    shares: list[float]
-    is_wide: bool
-    answer_weights: list[float]
+    shares: list[float]  # of the tasks
     filler_weight: float
     n_repeat_rows: int  # short rows of some words and the same words again, as a user would type them
     wide_ioi: tuple[float, float]  # shares of the indirect object's names and verbs that are any words
@@ -28,24 +26,25 @@ class Phase:
     book_pronouns: float = 0.0  # share of the pronoun's templates that are made of words of the books
 
 
+ANSWER_WEIGHTS = [5.0, 2.0, 2.5, 3.0, 4.0]  # of the loss, in the order of tasks.TASKS
 PHASES = [
-    Phase(0, 8, 64, [0.48, 0.08, 0.14, 0.20, 0.10], True, [5.0, 2.0, 2.5, 3.0, 4.0], 0.1, 0, (0.6, 0.0)),
+    Phase(0, 8, 64, [0.48, 0.08, 0.14, 0.20, 0.10], 0.1, 0, (0.6, 0.0)),
     # Induction heads of the span rows alone look less at the repetition in a short prompt.
-    Phase(1_000, 8, 64, [0.48, 0.08, 0.14, 0.20, 0.10], True, [5.0, 2.0, 2.5, 3.0, 4.0], 0.1, 16, (0.6, 0.0)),
+    Phase(1_000, 8, 64, [0.48, 0.08, 0.14, 0.20, 0.10], 0.1, 16, (0.6, 0.0)),
     # The induction heads are there: more text.
-    Phase(1_500, 5, 64, [0.48, 0.08, 0.14, 0.20, 0.10], True, [5.0, 2.0, 2.5, 3.0, 4.0], 0.05, 16, (0.6, 0.0)),
+    Phase(1_500, 5, 64, [0.48, 0.08, 0.14, 0.20, 0.10], 0.05, 16, (0.6, 0.0)),
     # It named the indirect object in held-out openings (0.97 of the time), less with held-out names (0.73) and hardly
     # ever gave a held-out verb's object to anybody (probability 0.4): more names, and any word as a verb.
-    Phase(2_000, 5, 64, [0.44, 0.08, 0.15, 0.23, 0.10], True, [5.0, 2.0, 2.5, 3.0, 4.0], 0.05, 16, (0.85, 0.4)),
+    Phase(2_000, 5, 64, [0.44, 0.08, 0.15, 0.23, 0.10], 0.05, 16, (0.85, 0.4)),
     # Greedy text went round in circles ("a son who had a son who had"): text repeats itself once at most.
-    Phase(4_009, 4, 48, [0.44, 0.08, 0.15, 0.23, 0.10], True, [5.0, 2.0, 2.5, 3.0, 4.0], 0.05, 16, (0.85, 0.4), False),
+    Phase(4_009, 4, 48, [0.44, 0.08, 0.15, 0.23, 0.10], 0.05, 16, (0.85, 0.4), False),
 ]
 # What unloop.py mixes, without and with pronouns after openings from books: in held-out templates their accuracy went up
 # and down (0.88 to 1.00), but text is better without.
 UNLOOP = {
-    "plain": Phase(4_503, 4, 56, [0.38, 0.18, 0.14, 0.20, 0.10], True, [5.0, 2.0, 2.5, 3.0, 4.0], 0.05, 16,
+    "plain": Phase(4_503, 4, 56, [0.38, 0.18, 0.14, 0.20, 0.10], 0.05, 16,
                    (0.85, 0.4), False),
-    "books": Phase(4_503, 4, 56, [0.36, 0.24, 0.14, 0.18, 0.08], True, [5.0, 2.0, 2.5, 3.0, 4.0], 0.05, 16,
+    "books": Phase(4_503, 4, 56, [0.36, 0.24, 0.14, 0.18, 0.08], 0.05, 16,
                    (0.85, 0.4), False, 0.5),
 }
 TEXT_WITH_TASK_SHARE = 0.2  # of the text rows have a sample in their middle
@@ -58,6 +57,7 @@ class Batches:
         self.n_vocab = tokenizer.get_vocab_size()
         self.is_start = corpus.paragraph_starts(tokenizer, stream)
         self.sampler = tasks.Sampler(tokenizer, tasks.TRAIN, stream)
+        self.sampler.is_wide, self.sampler.answer_weights = True, ANSWER_WEIGHTS
 
     def at(self, step: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
         rng = np.random.default_rng([self.seed, step])
@@ -69,9 +69,8 @@ class Batches:
         if not self.has_tasks:
             return [self.long_rows(rng, step, n_tokens, n_rows * 3 // 4, n_rows // 4, 0, 0.5)]
         phase = [phase for phase in self.phases if phase.first_step <= step][-1]
-        self.sampler.is_wide, self.sampler.shares, self.sampler.wide_ioi = phase.is_wide, phase.shares, phase.wide_ioi
-        self.sampler.book_pronouns = phase.book_pronouns
-        self.sampler.answer_weights, self.sampler.filler_weight = phase.answer_weights, phase.filler_weight
+        self.sampler.shares, self.sampler.filler_weight = phase.shares, phase.filler_weight
+        self.sampler.wide_ioi, self.sampler.book_pronouns = phase.wide_ioi, phase.book_pronouns
         n_span = n_rows * phase.n_span_in_32 // 32
         n_packed = max(1, n_rows // 16)
         text_share = 0.5 if phase.text_loops else 0.0

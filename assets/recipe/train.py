@@ -59,6 +59,29 @@ def accumulate(model, rows, weights, n_targets: int) -> float:
     return loss.item()
 
 
+def accumulate_batch(model, batch, pool) -> tuple[float, int]:
+    """Adds the gradient of a batch of batches.py; returns its loss and how many targets it has."""
+    n_targets = sum(weights.numel() for _, weights in batch)
+    long_rows, long_weights = batch[0]  # the other entries of a batch are smaller than a part of these
+    parts = list(zip(long_rows.chunk(N_PARTS), long_weights.chunk(N_PARTS))) + batch[1:]
+    return sum(pool.map(lambda part: accumulate(model, *part, n_targets), parts)), n_targets
+
+
+def update(model, optimisers, lrs: list[float]) -> None:
+    """One step of each optimiser at its rate, from the gradients that were added up."""
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    for optimiser, lr in zip(optimisers, lrs):
+        for group in optimiser.param_groups:
+            group["lr"] = lr
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+
+
+def keep(model, path: Path) -> None:
+    """The weights as F16."""
+    save_file({k: v.half().contiguous() for k, v in model.state_dict().items()}, path)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", choices=CONFIGS, required=True)
@@ -116,9 +139,6 @@ def main() -> None:
         print(json.dumps(short), "ind %.2f L%dH%d" % scores.best(entry["induction"]),
               "prev %.2f L%dH%d" % scores.best(entry["previous_token"]), entry.get("tasks", ""), flush=True)
 
-    def keep(path: Path) -> None:
-        save_file({k: v.half().contiguous() for k, v in model.state_dict().items()}, path)
-
     start, n_tokens_at_start, saved_at = time.time(), n_tokens, time.time()
     while True:
         elapsed_minutes = (time.time() - start) / 60
@@ -130,7 +150,7 @@ def main() -> None:
         if step % args.eval_every == 0 or is_done:
             report()
         if args.keep_every and step % args.keep_every == 0 and step <= args.keep_until or is_done:
-            keep(run / "checkpoints" / f"step-{step:06d}.safetensors")
+            keep(model, run / "checkpoints" / f"step-{step:06d}.safetensors")
         if is_done or time.time() - saved_at > 180:
             saved_at = time.time()
             torch.save({"model": model.state_dict(), "optimisers": [o.state_dict() for o in optimisers],
@@ -138,18 +158,9 @@ def main() -> None:
             (run / "state.tmp").rename(run / "state.pt")
         if is_done:
             break
-        for optimiser, base_lr in zip(optimisers, base_lrs):
-            for group in optimiser.param_groups:
-                group["lr"] = base_lr * lr_scale(step, progress, args.decay_share)
-        batch = batches.at(step)
-        n_targets = sum(weights.numel() for _, weights in batch)
-        long_rows, long_weights = batch[0]  # the other entries of a batch are smaller than a part of these
-        parts = list(zip(long_rows.chunk(N_PARTS), long_weights.chunk(N_PARTS))) + batch[1:]
-        loss_sum = sum(pool.map(lambda part: accumulate(model, *part, n_targets), parts))
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for optimiser in optimisers:
-            optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
+        loss_sum, n_targets = accumulate_batch(model, batches.at(step), pool)
+        scale = lr_scale(step, progress, args.decay_share)
+        update(model, optimisers, [base_lr * scale for base_lr in base_lrs])
         step, n_tokens = step + 1, n_tokens + n_targets
         mean_loss = loss_sum if mean_loss is None else 0.99 * mean_loss + 0.01 * loss_sum
 

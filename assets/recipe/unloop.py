@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from tokenizers import Tokenizer
 
 import corpus
@@ -89,27 +88,17 @@ def main() -> None:
     starts = np.flatnonzero(batches.is_start[:-32])
     began = time.time()
     for step in range(first, first + args.steps):
-        left = 1 - (step - first) / args.steps
-        for optimiser, base_lr in zip(optimisers, base_lrs):
-            for group in optimiser.param_groups:
-                group["lr"] = base_lr * START_SCALE * left
         rng = np.random.default_rng([1, step])
         n_prompt = int(rng.integers(4, 17))
         rows = torch.tensor(np.stack([np.concatenate([[corpus.BOS], stream[at:at + n_prompt]])
                                       for at in rng.choice(starts, N_ROWS, replace=False)]))
         rows = torch.cat(list(pool.map(lambda part: continued(model, part), rows.chunk(2))))
         marks = looped(rows, n_prompt + 1)
-        batch = batches.at(step)
-        n_targets = sum(weights.numel() for _, weights in batch)
-        long_rows, long_weights = batch[0]
-        parts = list(zip(long_rows.chunk(train.N_PARTS), long_weights.chunk(train.N_PARTS))) + batch[1:]
-        loss = sum(pool.map(lambda part: train.accumulate(model, *part, n_targets), parts))
+        loss, n_targets = train.accumulate_batch(model, batches.at(step), pool)
         against = sum(pool.map(lambda part: unlikelihood(model, *part, int(marks.sum())),
                                zip(rows.chunk(2), marks.chunk(2))))
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for optimiser in optimisers:
-            optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
+        scale = START_SCALE * (1 - (step - first) / args.steps)
+        train.update(model, optimisers, [base_lr * scale for base_lr in base_lrs])
         n_tokens += n_targets
         if (step - first) % 10 == 0:
             print(step, "loss %.3f unlikelihood %.3f looped %.2f seconds %.0f" % (
@@ -123,8 +112,7 @@ def main() -> None:
     with open(run / "log.jsonl", "a") as log:
         log.write(json.dumps(entry) + "\n")
     print(entry["validation_loss_nats"], entry["tasks"])
-    save_file({k: v.half().contiguous() for k, v in model.state_dict().items()},
-              run / "checkpoints" / f"step-{step:06d}-{args.pronouns}.safetensors")
+    train.keep(model, run / "checkpoints" / f"step-{step:06d}-{args.pronouns}.safetensors")
 
 
 if __name__ == "__main__":
