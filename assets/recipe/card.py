@@ -110,7 +110,8 @@ def card(metrics: dict, hardware: str, minutes: str) -> str:
             "in this task; `held_out`: in templates never seen either. Held-out names of one task occur in the books and "
             "in the other tasks; those of `pronoun` occur in rows of `ioi` with his or her (`and took his ring`).\n\n" + task_table(metrics["tasks"]),
             TASK_NOTE,
-            "Over the training (held out, 100 samples, accuracy / probability; all steps in metrics.json):\n\n"
+            "Over the training (held out, 100 samples, accuracy / probability; all steps in metrics.json; the last line is "
+            "of one of the two runs whose mean the model is):\n\n"
             + task_curve(metrics["curve"]),
         ]
     parts += [
