@@ -143,6 +143,7 @@ fn serve(serve: &Serve) -> Result<()> {
         port: serve.port,
         base: "/".into(),
         isolation: if serve.isolated { Isolation::CrossOriginIsolated } else { Isolation::Plain },
+        beside: vec![],
     };
     play::serve(&options, if serve.no_open { Open::Nothing } else { Open::Browser })
 }
