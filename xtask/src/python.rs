@@ -19,11 +19,11 @@ pub fn environment(name: &str, requirements: &Path, why: &str) -> Result<PathBuf
     if done.is_file() {
         return Ok(python);
     }
-    println!("Making a Python environment for {why} (once a user).");
     let system = ["python3", "python"]
         .iter()
         .find_map(|name| paths::in_path(name))
         .context("Python 3.10 or later is not in PATH; python.org and every package manager have it")?;
+    println!("Making a Python environment for {why} (once a user).");
     cmd::run(Command::new(system).args(["-m", "venv", "--clear"]).arg(&home))?;
     cmd::run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "-r"]).arg(requirements))?;
     fs::write(&done, "").with_context(|| format!("cannot write {}", done.display()))?;

@@ -239,6 +239,17 @@ mod tests {
     }
 
     #[test]
+    fn the_sizes_are_those_of_the_weights() {
+        let weights = include_str!("../../../benches/peer/weights.py");
+        for (name, size) in
+            [("n_layers", N_LAYERS), ("n_heads", N_HEADS), ("d_model", D_MODEL), ("d_vocab", D_VOCAB)]
+        {
+            assert!(weights.contains(&format!("    {name}: int = {size}\n")), "{name}");
+        }
+        assert_eq!(D_HEAD * N_HEADS, D_MODEL);
+    }
+
+    #[test]
     fn stretch_is_further_than_the_figure() {
         for case in CASES {
             let Some(stretch) = case.figure.stretch else { continue };
