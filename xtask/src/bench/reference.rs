@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::rc::Rc;
 
-use super::cases::{COLUMNS, Case, D_VOCAB, N_LAYERS, N_SWEEP, Work, tokens};
-use super::compare::{self, Agreement, Check};
+use super::cases::{COLUMNS, Case, D_MODEL, D_VOCAB, N_LAYERS, N_SWEEP, Work, tokens};
+use super::compare::{self, Agreement};
 use super::tensors::{self, Tensors};
 use crate::{cmd, paths};
 
@@ -62,28 +62,65 @@ impl Reference {
                 let expected = |name: &str, at: usize| top.get(at).copied().filter(|_| name == "sae.top");
                 compare::verify(&checks, &expected, &wanted)
             }
-            Work::Sweep | Work::Attribution => self.verify_sweep(&checks, &wanted),
+            Work::Sweep => {
+                let expected = self.sweep()?;
+                compare::verify(&checks, &|_, at| expected.get(&at).copied(), &wanted)
+            }
+            Work::Attribution => {
+                let expected = self.attribution()?;
+                compare::verify(&checks, &|_, at| expected.get(&at).copied(), &wanted)
+            }
         }
     }
 
-    fn verify_sweep(&self, checks: &[Check], wanted: &BTreeMap<String, usize>) -> Result<Agreement> {
+    /// Some values of the sweep, [block pos column]: logits at the last position.
+    fn sweep(&self) -> Result<BTreeMap<usize, f32>> {
         let mut expected = BTreeMap::new();
         for (layer, pos) in PATCHES {
-            let patch = json!([{
-                "at": format!("blocks.{layer}.hook_resid_pre"),
-                "select": { "pos": pos },
-                "edit": { "kind": "patch", "from": { "prompt": { "tokens": tokens(N_SWEEP, 2) } } },
-            }]);
-            let logits = self
-                .run(&tokens(N_SWEEP, 1), Some(&patch), "logits")?
-                .remove("logits")
-                .context("no logits")?;
-            let last = &logits[(N_SWEEP - 1) * D_VOCAB..];
-            for (column, id) in COLUMNS.iter().enumerate() {
-                expected.insert((layer * N_SWEEP + pos) * COLUMNS.len() + column, last[*id as usize]);
+            let clean = json!({ "prompt": { "tokens": tokens(N_SWEEP, 2) } });
+            let logits = self.patched(layer, pos, &json!({ "kind": "patch", "from": clean }))?;
+            for (column, logit) in logits.into_iter().enumerate() {
+                expected.insert((layer * N_SWEEP + pos) * COLUMNS.len() + column, logit);
             }
         }
-        compare::verify(checks, &|_, at| expected.get(&at).copied(), wanted)
+        Ok(expected)
+    }
+
+    /// Some values of attribution patching, [block pos]: how fast the logit difference changes on the way to the clean
+    /// stream, by a difference quotient of fourth order.
+    fn attribution(&self) -> Result<BTreeMap<usize, f32>> {
+        const STEP: f32 = 0.04;
+        let streams = |salt| self.run(&tokens(N_SWEEP, salt), None, "blocks.*.hook_resid_pre");
+        let (corrupted, clean) = (streams(1)?, streams(2)?);
+        let mut expected = BTreeMap::new();
+        for (layer, pos) in PATCHES {
+            let at = format!("blocks.{layer}.hook_resid_pre");
+            let row = |run: &Tensors| -> Option<Vec<f32>> {
+                Some(run.get(&at)?.get(pos * D_MODEL..(pos + 1) * D_MODEL)?.to_vec())
+            };
+            let (from, to) = row(&corrupted).zip(row(&clean)).with_context(|| format!("no {at}"))?;
+            let metric = |share: f32| -> Result<f64> {
+                let values: Vec<f32> = from.iter().zip(&to).map(|(from, to)| share * (to - from)).collect();
+                let [one, other] = self.patched(layer, pos, &json!({ "kind": "add", "values": values }))?;
+                Ok(f64::from(one) - f64::from(other))
+            };
+            let near = metric(STEP)? - metric(-STEP)?;
+            let far = metric(2.0 * STEP)? - metric(-2.0 * STEP)?;
+            expected.insert(layer * N_SWEEP + pos, ((8.0 * near - far) / (12.0 * f64::from(STEP))) as f32);
+        }
+        Ok(expected)
+    }
+
+    /// The logits of the chosen columns at the last position of the corrupted run with one edit.
+    fn patched(&self, layer: usize, pos: usize, edit: &Value) -> Result<[f32; 2]> {
+        let at = format!("blocks.{layer}.hook_resid_pre");
+        let edits = json!([{ "at": at, "select": { "pos": pos }, "edit": edit }]);
+        let run = self.run(&tokens(N_SWEEP, 1), Some(&edits), "logits")?;
+        let last = run
+            .get("logits")
+            .and_then(|logits| logits.get((N_SWEEP - 1) * D_VOCAB..))
+            .context("no logits")?;
+        Ok(COLUMNS.map(|id| last[id as usize]))
     }
 
     /// What a plain run on `tokens` gives.
@@ -156,7 +193,8 @@ fn wanted(case: &Case, half: Half) -> BTreeMap<String, usize> {
         (Work::Decode { .. }, Half::Peer) => [("logits".to_owned(), 64 * case.n_samples)].into(),
         (Work::Sae, _) => [("sae.top".to_owned(), 2000)].into(),
         (Work::Sweep, Half::Peer) => sweeps(PATCHES.len() * COLUMNS.len()),
-        (Work::Sweep | Work::Attribution, _) => [("sweep".to_owned(), PATCHES.len() * COLUMNS.len())].into(),
+        (Work::Sweep, Half::Ours) => [("sweep".to_owned(), PATCHES.len() * COLUMNS.len())].into(),
+        (Work::Attribution, _) => [("attribution".to_owned(), PATCHES.len())].into(),
     }
 }
 
