@@ -36,7 +36,7 @@ export async function sweep(job, { adapter, open, ints, floats, weights }) {
   // Logits at the last position, [patch column], patches block by block.
   const run = async ({ startsAt, firstRow }) => {
     // Runs 0 and 1 are the base, which is patched, and the clean run, which is patched from.
-    let runs = [{ first: 0, start: 0 }, { first: 0, start: n }];
+    const runs = [{ first: 0, start: 0 }, { first: 0, start: n }];
     let rows = new Float32Array(2 * n * d_model);
     rows.set(embed(corrupted));
     rows.set(embed(clean), n * d_model);
