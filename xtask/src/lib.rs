@@ -9,6 +9,7 @@ pub mod cmd;
 pub mod golden;
 pub mod paths;
 pub mod play;
+pub mod python;
 pub mod server;
 pub mod site;
 pub mod stages;
