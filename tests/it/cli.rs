@@ -225,6 +225,7 @@ fn schemas_are_printed() {
     }
 }
 
+#[cfg(not(feature = "webgpu"))]
 #[test]
 fn a_backend_that_is_not_there_is_refused() {
     let question = r#"{"kind":"attention","prompt":{"tokens":[1]}}"#;
