@@ -17,7 +17,7 @@ mod ops;
 mod plans;
 
 /// A device, or a reason to skip.
-fn device(options: Options) -> Option<WebGpu> {
+pub(crate) fn device(options: Options) -> Option<WebGpu> {
     match pollster::block_on(WebGpu::open_with(options)) {
         Ok(device) => Some(device),
         Err(error) => {

@@ -3,10 +3,10 @@
 use vitrine::backend::{
     Backend, BackendError,
     checked::Checked,
-    webgpu::{Options, WebGpu},
+    webgpu::{GpuTensor, Options, WebGpu},
 };
 
-use super::ops::{Work, agrees, up};
+use super::ops::{OP_TOL, Work, agrees, up};
 
 /// So small that an unembedding of the sizes below does not fit, bytes.
 const TINY_BINDING: u64 = 64 << 10;
@@ -22,7 +22,7 @@ impl Work for Large {
         let other = up(b, &[11, D], 2);
         let bias = up(b, &[N_VOCAB], 3);
         let tokens: Vec<u32> = [0, 255, 256, 257, 511, 512, 7, 90, 300, 400, 1].into();
-        let fits = |tensor: Result<B::Tensor, _>| tensor.expect("operands fit");
+        let fits = |tensor: Result<B::Tensor, BackendError>| tensor.expect("operands fit");
         let gathered = fits(b.gather(&table, &tokens));
         let embedded = fits(b.add(&gathered, &other));
         let logits = fits(b.linear_t(&embedded, &table, Some(&bias)));
@@ -36,17 +36,16 @@ fn tiny() -> Option<WebGpu> {
 
 #[test]
 fn an_unembedding_is_cut_where_it_is_larger_than_a_binding() {
-    let Some(device) = tiny() else { return };
+    let Some(tiny) = tiny() else { return };
     let whole = super::device(Options::default()).expect("the same adapter");
-    agrees(&whole, "whole", &Large);
+    agrees(&whole, "whole", &Large, OP_TOL);
     let n_whole = whole.last_submission().n_dispatches;
     let cut = Options { max_binding_bytes: Some(512 << 10), ..Options::default() };
     let cut = super::device(cut).expect("the same adapter");
-    agrees(&cut, "cut", &Large);
+    agrees(&cut, "cut", &Large, OP_TOL);
     // 752 KiB of weights in two parts; 129 KiB of logits in one.
     assert_eq!(cut.last_submission().n_dispatches, n_whole + 1);
-    agrees(&tiny().expect("the same adapter"), "cut small", &OnlyLogits);
-    drop(device);
+    agrees(&tiny, "cut small", &OnlyLogits, OP_TOL);
 }
 
 /// An unembedding whose result is over the limit as well.
@@ -64,7 +63,9 @@ fn what_is_too_large_is_refused_in_words() {
     let Some(device) = tiny() else { return };
     let b = Checked(device);
     let table = up(&b, &[N_VOCAB, D], 1);
-    let refused = |tensor: Result<_, _>| pollster::block_on(b.read(&tensor.expect("recorded"))).err();
+    let refused = |tensor: Result<GpuTensor, BackendError>| {
+        pollster::block_on(b.read(&tensor.expect("recorded"))).err()
+    };
     let message = |error: Option<BackendError>| error.expect("too large").to_string();
     // More than two parts of a table.
     let error = message(refused(b.gather(&table, &[3])));
