@@ -320,3 +320,6 @@ impl Backend for WebGpu {
         self.pending(Op::Edit, &[x, keep, add], x.shape().to_vec())
     }
 }
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests;
