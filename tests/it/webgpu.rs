@@ -71,6 +71,19 @@ on_the_device! {
         |device: WebGpu| golden::greedy::check_all(golden_on(&device));
 }
 
+/// What a GPU would run, wherever the tests run.
+#[test]
+fn whole_models_are_the_same_in_parallel() {
+    let parallel = Options { scheme: Some(Scheme::Parallel), ..Options::default() };
+    let Some(device) = device(parallel) else { return };
+    golden::hooks::check_all(golden_on(&device), WeightForm::Raw);
+    golden::hooks::check_all(golden_on(&device), WeightForm::Processed);
+    golden::edits::check_all(golden_on(&device));
+    golden::greedy::check_all(golden_on(&device));
+    laws::capture_changes_nothing(|model: &str| support::engine_on(device.clone(), model));
+    laws::f32_agrees_with_the_f64_oracle(|model: &str| support::engine_on(device.clone(), model));
+}
+
 /// Each law, on one device.
 macro_rules! laws_on_the_device {
     ($($law:ident),* $(,)?) => {
