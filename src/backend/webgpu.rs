@@ -40,7 +40,7 @@ use plan::Plan;
 use program::{Heads, Op, Product, Program, WeightAxes};
 use readback::{Idle, Recorded};
 
-/// Plans that are kept for the next graph of the same form, and the memory for their inner values, bytes.
+/// Plans that are kept for the next graph of the same form, and what they may hold together, bytes.
 const MAX_PLANS: usize = 8;
 const MAX_PLAN_BYTES: u64 = 512 << 20;
 

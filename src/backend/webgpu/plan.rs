@@ -123,11 +123,13 @@ impl Plan {
         self.steps.len()
     }
 
-    /// Memory for values that nobody looks at, bytes.
+    /// Memory that the plan holds between runs, bytes.
     pub(super) fn n_bytes(&self) -> u64 {
-        let blocks: BTreeMap<u64, u64> =
-            self.inner.values().map(|storage| (storage.id(), storage.buffer().size())).collect();
-        blocks.values().sum()
+        let size = |storage: &Storage| (storage.id(), storage.buffer().size());
+        let inner = self.inner.values().map(size);
+        let outer = self.outer.iter().filter_map(|outer| outer.last.borrow().as_ref().map(size));
+        // Several values may share a block.
+        inner.chain(outer).collect::<BTreeMap<u64, u64>>().values().sum()
     }
 
     /// Records a run on `given` values and `rows`; says where the values that are kept will be, and how many
