@@ -86,7 +86,13 @@ impl RunError {
                 (FailureKind::Question, "Look at that hook point, and at the interventions before it.")
             }
             Self::Analysis(_) => (FailureKind::Question, "Check the question against the model's sizes."),
-            Self::Backend(_) => (FailureKind::Internal, "Reload; if it happens again, report it."),
+            Self::Backend(BackendError::Device { .. }) => (
+                FailureKind::Internal,
+                "Compute on the CPU instead; there it takes longer and gives the same.",
+            ),
+            Self::Backend(BackendError::Shape(_)) => {
+                (FailureKind::Internal, "Reload; if it happens again, report it.")
+            }
             Self::Cancelled => (FailureKind::Cancelled, "Run it again."),
         }
     }

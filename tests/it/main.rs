@@ -11,3 +11,5 @@ mod models;
 #[cfg(feature = "schema")]
 mod schema;
 mod support;
+#[cfg(feature = "webgpu")]
+mod webgpu;

@@ -146,6 +146,7 @@ pub const TABLE: &[Row] = &[
             "model",
             "sae",
             "backend",
+            "backend::webgpu",
             "run",
             "hook",
             "intervention",
