@@ -11,8 +11,10 @@ use crate::{
     tensor::{HostTensor, ShapeMismatch},
 };
 
+pub mod backward;
 pub mod checked;
 pub mod cpu;
+pub mod tape;
 
 /// Why a backend could not do something.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

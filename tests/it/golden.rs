@@ -12,6 +12,7 @@ use vitrine::{
 mod bpe;
 mod edits;
 mod files;
+mod gradients;
 mod greedy;
 mod hooks;
 mod manifest;
