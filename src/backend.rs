@@ -11,8 +11,10 @@ use crate::{
     tensor::{HostTensor, ShapeMismatch},
 };
 
+pub mod backward;
 pub mod checked;
 pub mod cpu;
+pub mod tape;
 #[cfg(feature = "webgpu")]
 pub mod webgpu;
 

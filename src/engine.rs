@@ -23,6 +23,7 @@ mod answer;
 mod edits;
 mod error;
 mod generate;
+mod gradients;
 mod nan;
 mod pace;
 mod prompt;

@@ -8,6 +8,8 @@ use crate::{
     tensor::{HostTensor, ShapeMismatch},
 };
 
+mod backward;
+
 /// A backend whose operands are checked.
 #[derive(Debug)]
 pub struct Checked<B>(pub B);

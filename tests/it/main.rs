@@ -5,6 +5,7 @@
 mod cli;
 mod compare;
 mod golden;
+mod gradients;
 mod hostile;
 mod laws;
 mod models;
