@@ -4,7 +4,10 @@
 //! the last one filled up with zeros. A product walks each panel once, from end to end, with a tile of
 //! four rows by eight columns in eight registers: what WebAssembly's compilers can hold without spilling.
 
-#![allow(unsafe_code, reason = "tiles read and write through pointers; the public functions check all bounds")]
+#![allow(
+    unsafe_code,
+    reason = "tiles read and write through pointers; the public functions check all bounds"
+)]
 
 use crate::{Dims, simd::F32x4};
 
@@ -91,7 +94,14 @@ pub fn gemm_packed_cols(
 }
 
 /// One panel of the product: columns `col..col + 8`.
-fn gemm_panel(Dims { m, n, k }: Dims, a: &[f32], panel: &[f32], bias: Option<&[f32]>, c: &mut [f32], col: usize) {
+fn gemm_panel(
+    Dims { m, n, k }: Dims,
+    a: &[f32],
+    panel: &[f32],
+    bias: Option<&[f32]>,
+    c: &mut [f32],
+    col: usize,
+) {
     let n_cols = PANEL.min(n - col);
     let mut start = [0.0; PANEL];
     if let Some(bias) = bias {

@@ -88,7 +88,9 @@ impl RunError {
             Self::NonFinite { .. } => {
                 (FailureKind::Question, "Look at that hook point, and at the interventions before it.")
             }
-            Self::Metric(_) => (FailureKind::Question, "Positions count from 0, negative ones from the end; tokens are ids."),
+            Self::Metric(_) => {
+                (FailureKind::Question, "Positions count from 0, negative ones from the end; tokens are ids.")
+            }
             Self::Analysis(_) => (FailureKind::Question, "Check the question against the model's sizes."),
             Self::Backend(BackendError::Device { .. }) => (
                 FailureKind::Internal,

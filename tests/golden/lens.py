@@ -125,7 +125,8 @@ def _gradients(model: HookedTransformer, tokens: list[int], metric, chosen) -> d
 
     def keep(value, hook):
         value.retain_grad()
-        values[hook.name] = value
+        # ln1 runs once for each of q, k and v, on the same stream: the gradient of the one value is their sum.
+        values.setdefault(hook.name, []).append(value)
 
     with torch.enable_grad():
         logits = model.run_with_hooks(
@@ -133,8 +134,8 @@ def _gradients(model: HookedTransformer, tokens: list[int], metric, chosen) -> d
         )
         logits.retain_grad()
         metric(logits[0]).backward()
-    values["logits"] = logits
-    got = {name: value.grad[0].detach().clone() for name, value in values.items()}
+    values["logits"] = [logits]
+    got = {name: sum(value.grad[0] for value in calls).detach().clone() for name, calls in values.items()}
     model.zero_grad()
     return got
 

@@ -21,7 +21,13 @@ impl<B: Backward> Backward for Checked<B> {
         self.0.scatter(dy, rows, n_rows)
     }
 
-    fn norm_scale_dx(&self, x: &B::Tensor, scale: &B::Tensor, ds: &B::Tensor, kind: NormKind) -> Op<B::Tensor> {
+    fn norm_scale_dx(
+        &self,
+        x: &B::Tensor,
+        scale: &B::Tensor,
+        ds: &B::Tensor,
+        kind: NormKind,
+    ) -> Op<B::Tensor> {
         self.0.norm_scale_dx(x, scale, ds, kind)
     }
 

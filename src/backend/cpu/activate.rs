@@ -64,7 +64,8 @@ fn gelu_new_slope<R: Real>(x: R) -> R {
 fn gelu_slope<R: Real>(x: R) -> R {
     let half = constant::<R>(0.5);
     let cdf = half * (R::one() + (x * constant::<R>(std::f64::consts::FRAC_1_SQRT_2)).erf());
-    let inv_sqrt_2_pi = constant::<R>(std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2 / 2.0);
+    let inv_sqrt_2_pi =
+        constant::<R>(std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2 / 2.0);
     cdf + x * inv_sqrt_2_pi * (-half * x * x).exp()
 }
 

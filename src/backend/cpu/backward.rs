@@ -1,6 +1,8 @@
 //! The derivatives, beside their operations.
 
-use super::{Cpu, CpuTensor, Op, Real, activate, affine, attn_mix, attn_scores, edit, heads, norm, rows, softmax};
+use super::{
+    Cpu, CpuTensor, Op, Real, activate, affine, attn_mix, attn_scores, edit, heads, norm, rows, softmax,
+};
 use crate::{
     backend::backward::Backward,
     op::{Activation, NormKind},
@@ -19,7 +21,13 @@ impl<R: Real> Backward for Cpu<R> {
         Ok(rows::scatter(dy, rows, n_rows))
     }
 
-    fn norm_scale_dx(&self, x: &CpuTensor<R>, scale: &CpuTensor<R>, ds: &CpuTensor<R>, kind: NormKind) -> Op<R> {
+    fn norm_scale_dx(
+        &self,
+        x: &CpuTensor<R>,
+        scale: &CpuTensor<R>,
+        ds: &CpuTensor<R>,
+        kind: NormKind,
+    ) -> Op<R> {
         Ok(norm::norm_scale_dx(x, scale, ds, kind))
     }
 

@@ -48,7 +48,8 @@ fn agree(
     for point in points.iter().rev() {
         // A gradient has no masked entries: under this name none may be infinite.
         let name = format!("d/d {point}, backwards");
-        compare(&name, &got[point], &want[&point.to_string()], GOLDEN_TOL).map_err(|error| error.to_string())?;
+        compare(&name, &got[point], &want[&point.to_string()], GOLDEN_TOL)
+            .map_err(|error| error.to_string())?;
     }
     Ok(())
 }
