@@ -6,6 +6,7 @@
 
 pub mod bench;
 pub mod cmd;
+pub mod debian;
 pub mod golden;
 pub mod paths;
 pub mod play;
@@ -15,4 +16,5 @@ pub mod site;
 pub mod stages;
 pub mod tidy;
 pub mod tools;
+pub mod vulkan;
 pub mod webdriver;

@@ -102,6 +102,7 @@ pub const TABLE: &[Row] = &[
             "backend",
             "hook",
             "intervention",
+            "metric",
             "run",
             "prompt",
             "tensor",
