@@ -6,7 +6,7 @@ pub(crate) use imp::F32x4;
 
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod imp {
-    use core::arch::wasm32::{f32x4_add, f32x4_extract_lane, f32x4_splat, v128, v128_load, v128_store};
+    use core::arch::wasm32::{f32x4_add, f32x4_splat, v128, v128_load, v128_store};
 
     /// Four values.
     #[derive(Clone, Copy)]
@@ -32,11 +32,6 @@ mod imp {
             unsafe { v128_store(to.cast(), self.0) }
         }
 
-        #[inline(always)]
-        pub(crate) fn plus(self, other: Self) -> Self {
-            Self(f32x4_add(self.0, other.0))
-        }
-
         /// `self + a b`, rounded once where relaxed SIMD is there and the machine can, else twice.
         #[inline(always)]
         pub(crate) fn plus_product(self, a: Self, b: Self) -> Self {
@@ -44,12 +39,6 @@ mod imp {
             return Self(core::arch::wasm32::f32x4_relaxed_madd(a.0, b.0, self.0));
             #[cfg(not(target_feature = "relaxed-simd"))]
             Self(f32x4_add(self.0, core::arch::wasm32::f32x4_mul(a.0, b.0)))
-        }
-
-        #[inline(always)]
-        pub(crate) fn sum(self) -> f32 {
-            (f32x4_extract_lane::<0>(self.0) + f32x4_extract_lane::<1>(self.0))
-                + (f32x4_extract_lane::<2>(self.0) + f32x4_extract_lane::<3>(self.0))
         }
     }
 }
@@ -80,20 +69,10 @@ mod imp {
             unsafe { to.cast::<[f32; 4]>().write_unaligned(self.0) }
         }
 
-        #[inline(always)]
-        pub(crate) fn plus(self, other: Self) -> Self {
-            Self(core::array::from_fn(|lane| self.0[lane] + other.0[lane]))
-        }
-
         /// `self + a b`, rounded twice.
         #[inline(always)]
         pub(crate) fn plus_product(self, a: Self, b: Self) -> Self {
             Self(core::array::from_fn(|lane| self.0[lane] + a.0[lane] * b.0[lane]))
-        }
-
-        #[inline(always)]
-        pub(crate) fn sum(self) -> f32 {
-            (self.0[0] + self.0[1]) + (self.0[2] + self.0[3])
         }
     }
 }
