@@ -11,8 +11,12 @@ use crate::{
     tensor::{HostTensor, ShapeMismatch},
 };
 
+pub mod backward;
 pub mod checked;
 pub mod cpu;
+pub mod tape;
+#[cfg(feature = "webgpu")]
+pub mod webgpu;
 
 /// Why a backend could not do something.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,6 +53,17 @@ pub trait Backend {
 
     /// Copies values back; waits until they are computed.
     fn read(&self, x: &Self::Tensor) -> impl Future<Output = Result<HostTensor, BackendError>>;
+
+    /// Copies several values back, with one wait where the backend can.
+    fn read_all(&self, xs: &[&Self::Tensor]) -> impl Future<Output = Result<Vec<HostTensor>, BackendError>> {
+        async move {
+            let mut values = Vec::with_capacity(xs.len());
+            for x in xs {
+                values.push(self.read(x).await?);
+            }
+            Ok(values)
+        }
+    }
 
     /// Lengths of the axes.
     fn shape(&self, x: &Self::Tensor) -> Vec<usize>;

@@ -23,6 +23,7 @@ mod answer;
 mod edits;
 mod error;
 mod generate;
+mod gradients;
 mod nan;
 mod pace;
 mod prompt;
@@ -94,12 +95,16 @@ impl<B: Backend> Engine<B> {
         let mut cache = KvCache::new(self.config.n_layers);
         let logits =
             gpt2::forward(&self.backend, &self.config, weights, &spec.tokens, &mut cache, &mut taps).await?;
+        // What only a continuation would need is not kept.
+        drop(cache);
+        let (hooks, captured): (Vec<_>, Vec<_>) = taps.into_captured().into_iter().unzip();
+        let is_read = matches!(spec.readout, Readout::Predictions { .. });
+        let wanted: Vec<&B::Tensor> = captured.iter().chain(is_read.then_some(&logits)).collect();
+        let mut values = self.backend.read_all(&wanted).await?;
+        let logits = values.split_off(hooks.len()).pop();
         let mut result = RunResult::default();
-        for (hook, value) in taps.into_captured() {
-            result.captures.insert(hook, self.backend.read(&value).await?);
-        }
-        if let Readout::Predictions { top_k } = spec.readout {
-            let logits = self.backend.read(&logits).await?;
+        result.captures.extend(hooks.into_iter().zip(values));
+        if let (Readout::Predictions { top_k }, Some(logits)) = (spec.readout, logits) {
             if logits.first_non_finite().is_some() {
                 return Err(self.first_non_finite(spec, pace).await?);
             }

@@ -18,6 +18,7 @@ pub mod tensor;
 
 pub mod hook;
 pub mod intervention;
+pub mod metric;
 pub mod prompt;
 pub mod run;
 

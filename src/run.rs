@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     hook::{HookPoint, HookSet},
     intervention::Intervention,
+    metric::Metric,
     prompt::Prompt,
     tensor::HostTensor,
 };
@@ -59,6 +60,32 @@ pub struct RunResult {
     pub captures: BTreeMap<HookPoint, HostTensor>,
     /// One entry a position, if the readout asked for predictions.
     pub predictions: Vec<Prediction>,
+}
+
+/// Gradients to take.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GradientSpec {
+    /// What the model reads; not empty.
+    pub tokens: Vec<u32>,
+    /// Raw or processed weights.
+    pub weights: WeightForm,
+    /// What is changed on the way.
+    pub interventions: Vec<Intervention>,
+    /// What the gradients are of.
+    pub metric: Metric,
+    /// With respect to what.
+    pub at: HookSet,
+}
+
+/// A metric and its gradients.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gradients {
+    /// The metric's value.
+    pub metric: f64,
+    /// The values at the hook points.
+    pub values: BTreeMap<HookPoint, HostTensor>,
+    /// d metric / d value, of the value's shape.
+    pub gradients: BTreeMap<HookPoint, HostTensor>,
 }
 
 /// What the model expected after one position.

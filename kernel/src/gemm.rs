@@ -124,14 +124,14 @@ fn tile_nt<const ROWS: usize, const COLS: usize>(dims: Dims, a: &[f32], b: &[f32
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     extern crate std;
     use std::{vec, vec::Vec};
 
     use super::*;
 
     /// Deterministic values in [-1, 1).
-    fn values(n: usize, seed: u32) -> Vec<f32> {
+    pub(crate) fn values(n: usize, seed: u32) -> Vec<f32> {
         let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(1);
         (0..n)
             .map(|_| {
@@ -142,7 +142,7 @@ mod tests {
     }
 
     /// The reference: three loops, in f64.
-    fn plain(Dims { m, n, k }: Dims, a: &[f32], b: impl Fn(usize, usize) -> f32) -> Vec<f64> {
+    pub(crate) fn plain(Dims { m, n, k }: Dims, a: &[f32], b: impl Fn(usize, usize) -> f32) -> Vec<f64> {
         let mut c = vec![0.0; m * n];
         for row in 0..m {
             for col in 0..n {
@@ -153,7 +153,7 @@ mod tests {
         c
     }
 
-    fn is_close(got: &[f32], want: &[f64], k: usize) -> bool {
+    pub(crate) fn is_close(got: &[f32], want: &[f64], k: usize) -> bool {
         let tol = 1e-6 * (k as f64 + 1.0);
         got.len() == want.len()
             && got.iter().zip(want).all(|(got, want)| {
@@ -162,7 +162,7 @@ mod tests {
             })
     }
 
-    const SIZES: [usize; 9] = [0, 1, 3, 4, 5, 7, 8, 9, 33];
+    pub(crate) const SIZES: [usize; 9] = [0, 1, 3, 4, 5, 7, 8, 9, 33];
 
     #[test]
     fn products_agree_with_the_reference_at_every_edge() {

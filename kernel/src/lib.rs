@@ -5,5 +5,8 @@
 #![no_std]
 
 mod gemm;
+mod packed;
+mod simd;
 
 pub use gemm::{Dims, gemm, gemm_nt};
+pub use packed::{PANEL, gemm_packed, gemm_packed_cols, pack, pack_t, packed_len, unpacked_at};

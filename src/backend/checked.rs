@@ -8,6 +8,8 @@ use crate::{
     tensor::{HostTensor, ShapeMismatch},
 };
 
+mod backward;
+
 /// A backend whose operands are checked.
 #[derive(Debug)]
 pub struct Checked<B>(pub B);
@@ -58,6 +60,10 @@ impl<B: Backend> Backend for Checked<B> {
 
     fn read(&self, x: &B::Tensor) -> impl Future<Output = Result<HostTensor, BackendError>> {
         self.0.read(x)
+    }
+
+    fn read_all(&self, xs: &[&B::Tensor]) -> impl Future<Output = Result<Vec<HostTensor>, BackendError>> {
+        self.0.read_all(xs)
     }
 
     fn shape(&self, x: &B::Tensor) -> Vec<usize> {

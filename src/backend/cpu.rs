@@ -15,6 +15,7 @@ mod activate;
 mod affine;
 mod attn_mix;
 mod attn_scores;
+mod backward;
 mod edit;
 mod heads;
 mod norm;
@@ -41,6 +42,11 @@ impl<R: Real> CpuTensor<R> {
         Self { shape, data: Rc::new(data) }
     }
 
+    /// All values, last axis fastest.
+    pub fn values(&self) -> &[R] {
+        &self.data
+    }
+
     /// Size of the last axis.
     fn last(&self) -> usize {
         self.shape.last().copied().unwrap_or(1)
@@ -57,6 +63,11 @@ impl<R: Real> CpuTensor<R> {
         shape.push(last);
         Self::new(shape, data)
     }
+}
+
+/// Σ aᵢ bᵢ
+fn dot<R: Real>(a: &[R], b: &[R]) -> R {
+    a.iter().zip(b).map(|(a, b)| *a * *b).sum()
 }
 
 type Op<R> = Result<CpuTensor<R>, BackendError>;

@@ -7,7 +7,8 @@ use clap::Args;
 use super::{ModelArgs, folder, print_json};
 use crate::{
     analysis::Question,
-    engine::NoPace,
+    backend::Backend,
+    engine::{Engine, NoPace},
     failure::{Failure, FailureKind},
 };
 
@@ -23,10 +24,7 @@ pub(super) struct Command {
 
 impl Command {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let question = self.question()?;
-        let engine = folder::open(&self.model)?;
-        let answer = folder::block_on(engine.ask(&question, &mut NoPace))?;
-        print_json(&answer)
+        folder::open(&self.model, self.question()?)
     }
 
     fn question(&self) -> Result<Question, Failure> {
@@ -48,5 +46,11 @@ impl Command {
                  has the whole form.",
             )
         })
+    }
+}
+
+impl folder::Work for Question {
+    fn on<B: Backend>(self, engine: &Engine<B>) -> Result<(), Failure> {
+        print_json(&folder::block_on(engine.ask(&self, &mut NoPace))?)
     }
 }

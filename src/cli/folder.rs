@@ -3,8 +3,10 @@
 use std::{fs, path::Path};
 
 use super::{BackendChoice, ModelArgs};
+#[cfg(feature = "webgpu")]
+use crate::backend::webgpu::WebGpu;
 use crate::{
-    backend::cpu::Cpu,
+    backend::{Backend, cpu::Cpu},
     engine::{Engine, RunError},
     failure::{Failure, FailureKind},
     model::{
@@ -13,26 +15,43 @@ use crate::{
     },
 };
 
-/// The engine of the command line.
-pub(super) type NativeEngine = Engine<Cpu<f32>>;
+/// What a verb does once the model is loaded, on any backend.
+pub(super) trait Work {
+    /// Errors: whatever the work comes across.
+    fn on<B: Backend>(self, engine: &Engine<B>) -> Result<(), Failure>;
+}
 
-/// Loads a model folder; what its files have and the engine does not use goes to standard error.
+/// Loads a model folder and puts it to work; what its files have and the engine does not use goes to standard
+/// error.
 ///
-/// Errors: a file is missing, unreadable or not what it should be.
-pub(super) fn open(args: &ModelArgs) -> Result<NativeEngine, Failure> {
-    if args.backend == BackendChoice::Webgpu {
-        return Err(Failure::new(
+/// Errors: a file is missing, unreadable or not what it should be; the backend is not there.
+pub(super) fn open(args: &ModelArgs, work: impl Work) -> Result<(), Failure> {
+    match args.backend {
+        BackendChoice::Cpu => open_on(Cpu::<f32>::default(), &args.model, work),
+        #[cfg(feature = "webgpu")]
+        BackendChoice::Webgpu => match pollster::block_on(WebGpu::open()) {
+            Ok(backend) => open_on(backend, &args.model, work),
+            Err(error) => Err(Failure::new(
+                FailureKind::Question,
+                error.to_string(),
+                "Use --backend cpu, or install a driver for Vulkan, Metal or Direct3D 12.",
+            )),
+        },
+        #[cfg(not(feature = "webgpu"))]
+        BackendChoice::Webgpu => Err(Failure::new(
             FailureKind::Question,
             "this build computes on the CPU only",
-            "Use --backend cpu.",
-        ));
+            "Use --backend cpu, or build with the feature `webgpu`.",
+        )),
     }
-    let dir = &args.model;
+}
+
+fn open_on<B: Backend>(backend: B, dir: &Path, work: impl Work) -> Result<(), Failure> {
     let (checkpoint, tokenizer) = folder(dir)?.read().map_err(|error| in_folder(dir, error))?;
     for note in &checkpoint.notes {
         eprintln!("note: {note}");
     }
-    Engine::new(Cpu::default(), checkpoint, tokenizer).map_err(Failure::from)
+    work.on(&Engine::new(backend, checkpoint, tokenizer)?)
 }
 
 /// The files of a folder that make a model.

@@ -5,8 +5,10 @@ use serde::Serialize;
 
 use super::{InputArgs, folder, print_json, print_line};
 use crate::{
-    engine::NoPace,
+    backend::Backend,
+    engine::{Engine, NoPace},
     failure::Failure,
+    intervention::Intervention,
     run::{FinishReason, GenerateSpec},
 };
 
@@ -48,14 +50,25 @@ struct Report {
 impl Command {
     pub(super) fn run(self) -> Result<(), Failure> {
         let interventions = self.input.interventions()?;
-        let engine = folder::open(&self.input.model)?;
+        folder::open(&self.input.model, Work { command: &self, interventions })
+    }
+}
+
+struct Work<'a> {
+    command: &'a Command,
+    interventions: Vec<Intervention>,
+}
+
+impl folder::Work for Work<'_> {
+    fn on<B: Backend>(self, engine: &Engine<B>) -> Result<(), Failure> {
+        let Self { command, interventions } = self;
         let spec = GenerateSpec {
-            prompt: self.input.prompt(),
-            max_new_tokens: self.max_new_tokens,
-            temperature: self.temperature,
-            top_k: self.top_k,
-            top_p: self.top_p,
-            seed: self.seed,
+            prompt: command.input.prompt(),
+            max_new_tokens: command.max_new_tokens,
+            temperature: command.temperature,
+            top_k: command.top_k,
+            top_p: command.top_p,
+            seed: command.seed,
             interventions,
         };
         let generated = folder::block_on(engine.generate(&spec, &mut NoPace, |_| {}))?;
@@ -66,7 +79,7 @@ impl Command {
             finish: generated.reason,
             tokens,
         };
-        if self.json {
+        if command.json {
             return print_json(&report);
         }
         match &report.text {

@@ -7,9 +7,11 @@ use serde::Serialize;
 
 use super::{InputArgs, WeightsChoice, folder, print_json, print_line};
 use crate::{
-    engine::NoPace,
+    backend::Backend,
+    engine::{Engine, NoPace},
     failure::{Failure, FailureKind},
     hook::{HookPoint, HookSet},
+    intervention::Intervention,
     run::{Readout, RunSpec},
     tensor::HostTensor,
 };
@@ -50,17 +52,28 @@ struct Named {
 impl Command {
     pub(super) fn run(self) -> Result<(), Failure> {
         let interventions = self.input.interventions()?;
-        let engine = folder::open(&self.input.model)?;
-        let tokens = engine.tokens_of(&self.input.prompt())?;
+        folder::open(&self.input.model, Work { command: &self, interventions })
+    }
+}
+
+struct Work<'a> {
+    command: &'a Command,
+    interventions: Vec<Intervention>,
+}
+
+impl folder::Work for Work<'_> {
+    fn on<B: Backend>(self, engine: &Engine<B>) -> Result<(), Failure> {
+        let Self { command, interventions } = self;
+        let tokens = engine.tokens_of(&command.input.prompt())?;
         let spec = RunSpec {
             tokens,
-            weights: self.weights.into(),
+            weights: command.weights.into(),
             interventions,
-            capture: HookSet(self.capture),
+            capture: HookSet(command.capture.clone()),
             readout: Readout::Predictions { top_k: 0 },
         };
         let result = folder::block_on(engine.run(&spec, &mut NoPace))?;
-        if let Some(out) = &self.out {
+        if let Some(out) = &command.out {
             write(out, &result.captures)?;
         }
         let named = |(hook, value): (&HookPoint, &HostTensor)| Named {
@@ -72,7 +85,7 @@ impl Command {
             tensors: result.captures.iter().map(named).collect(),
             tokens: spec.tokens,
         };
-        if self.json { print_json(&report) } else { print_report(&report) }
+        if command.json { print_json(&report) } else { print_report(&report) }
     }
 }
 

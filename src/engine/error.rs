@@ -6,6 +6,7 @@ use crate::{
     failure::{Failure, FailureKind},
     hook::{HookPoint, UnmatchedHook},
     intervention::SelectError,
+    metric::MetricError,
     model::checkpoint::LoadError,
 };
 
@@ -43,6 +44,8 @@ pub enum RunError {
     Sampling { what: &'static str, value: String, allowed: &'static str },
     #[error("the model's output is not finite; the first hook point with such a value is {hook}")]
     NonFinite { hook: String },
+    #[error(transparent)]
+    Metric(#[from] MetricError),
     #[error(transparent)]
     Analysis(#[from] AnalysisError),
     #[error(transparent)]
@@ -85,8 +88,17 @@ impl RunError {
             Self::NonFinite { .. } => {
                 (FailureKind::Question, "Look at that hook point, and at the interventions before it.")
             }
+            Self::Metric(_) => {
+                (FailureKind::Question, "Positions count from 0, negative ones from the end; tokens are ids.")
+            }
             Self::Analysis(_) => (FailureKind::Question, "Check the question against the model's sizes."),
-            Self::Backend(_) => (FailureKind::Internal, "Reload; if it happens again, report it."),
+            Self::Backend(BackendError::Device { .. }) => (
+                FailureKind::Internal,
+                "Compute on the CPU instead; there it takes longer and gives the same.",
+            ),
+            Self::Backend(BackendError::Shape(_)) => {
+                (FailureKind::Internal, "Reload; if it happens again, report it.")
+            }
             Self::Cancelled => (FailureKind::Cancelled, "Run it again."),
         }
     }

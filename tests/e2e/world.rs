@@ -6,7 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use xtask::server::{self, Isolation, Options, Running};
+use xtask::server::{self, Options, Running};
 use xtask::webdriver::Session;
 use xtask::webdriver::chrome::{self, Driver, Window};
 use xtask::{cmd, paths};
@@ -25,8 +25,7 @@ impl World {
     /// Serves `dist/` and starts a browser's driver.
     pub(crate) fn start(window: Window) -> Result<Self> {
         let driver = Driver::start(&chrome::ensure()?, window)?;
-        let options =
-            Options { dist: paths::dist(), port: 0, base: SUB_PATH.into(), isolation: Isolation::Plain };
+        let options = Options { base: SUB_PATH.into(), ..Options::any_port(&paths::dist()) };
         let cli = paths::target().join("release").join(paths::exe("vitrine"));
         ensure!(cli.is_file(), "there is no {}; `cargo xtask build` makes it", cli.display());
         Ok(Self { driver, site: server::start(&options)?, cli })

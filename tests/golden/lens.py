@@ -102,6 +102,44 @@ def everything(model: HookedTransformer, tokens: list[int]) -> dict[str, torch.T
     return got
 
 
+def gradients(model: HookedTransformer, tokens: list[int], metric) -> dict[str, torch.Tensor]:
+    """d metric / d value at every hook point and at the logits, without the batch axis; `metric` is of [pos d_vocab].
+
+    As in `everything`, the optional hook points come from runs of their own.
+    """
+    got = _gradients(model, tokens, metric, lambda name: not _is_optional(name) and name not in NOT_STORED)
+    for optional in OPTIONAL:
+        if optional == "hook_mlp_in" and model.cfg.attn_only:
+            continue
+        more = _gradients(model, tokens, metric, lambda name: name.endswith("." + optional))
+        assert_close(f"logit gradients with {optional}", more.pop("logits"), got["logits"], 1e-5)
+        assert len(more) == model.cfg.n_layers, optional
+        got.update(more)
+    return got
+
+
+def _gradients(model: HookedTransformer, tokens: list[int], metric, chosen) -> dict[str, torch.Tensor]:
+    names = [name for name in model.hook_dict if chosen(name)]
+    _switch(model, names)
+    values = {}
+
+    def keep(value, hook):
+        value.retain_grad()
+        # ln1 runs once for each of q, k and v, on the same stream: the gradient of the one value is their sum.
+        values.setdefault(hook.name, []).append(value)
+
+    with torch.enable_grad():
+        logits = model.run_with_hooks(
+            torch.tensor([tokens]), fwd_hooks=[(name, keep) for name in names], prepend_bos=False
+        )
+        logits.retain_grad()
+        metric(logits[0]).backward()
+    values["logits"] = [logits]
+    got = {name: sum(value.grad[0] for value in calls).detach().clone() for name, calls in values.items()}
+    model.zero_grad()
+    return got
+
+
 def loss(model: HookedTransformer, tokens: list[int]) -> float | None:
     """Mean of -log p(next token) in nats; none for a single token, which predicts nothing that is there."""
     if len(tokens) == 1:

@@ -65,6 +65,8 @@ def make_model(spec: models.Spec, folder: Path) -> None:
             write_tensors(got, folder / file)
             loss_nats = lens.loss(model, tokens)
             cases.append(dict(file=file, weights=weights, tokens=tokens, loss_nats=loss_nats, greedy=greedy(hf, tokens)))
+        if weights == "raw" or spec.name == "gpt2-tiny":
+            make_gradients(model, exact, weights, spec, folder)
         if spec.name == "gpt2-tiny":
             make_interventions(model, weights, spec, folder)
     write_json(dict(cases=cases), folder / "expected.json")
@@ -84,6 +86,21 @@ def make_interventions(model, weights: str, spec: models.Spec, folder: Path) -> 
         results.update({f"{case['name']}/{name}": value for name, value in got.items()})
     write_json(dict(cases=cases), folder / f"interventions-{weights}.json")
     write_tensors(results, folder / f"interventions-{weights}.safetensors")
+
+
+def make_gradients(model, exact, weights: str, spec: models.Spec, folder: Path) -> None:
+    """gradients-{weights}.json names the metric, the .safetensors beside it has its gradients by autograd."""
+    tokens = list(spec.prompt)
+    if weights == "raw":
+        described = dict(kind="logit_diff", pos=-1, correct=5, wrong=9)
+        metric = lambda logits: logits[-1, 5] - logits[-1, 9]
+    else:
+        described = dict(kind="loss")
+        metric = lambda logits: torch.nn.functional.cross_entropy(logits[:-1], torch.tensor(tokens[1:]))
+    got = lens.gradients(model, tokens, metric)
+    check_rounding(spec, got, lens.gradients(exact, tokens, metric))
+    write_json(dict(weights=weights, tokens=tokens, metric=described), folder / f"gradients-{weights}.json")
+    write_tensors(got, folder / f"gradients-{weights}.safetensors")
 
 
 def check_rounding(spec: models.Spec, got: dict[str, torch.Tensor], exact: dict[str, torch.Tensor]) -> None:

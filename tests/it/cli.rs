@@ -225,6 +225,7 @@ fn schemas_are_printed() {
     }
 }
 
+#[cfg(not(feature = "webgpu"))]
 #[test]
 fn a_backend_that_is_not_there_is_refused() {
     let question = r#"{"kind":"attention","prompt":{"tokens":[1]}}"#;
@@ -235,4 +236,22 @@ fn a_backend_that_is_not_there_is_refused() {
     }
     call_with_input(&["ask", "--model", GPT2, "--backend", "webgpu", "-"], question)
         .refuses("ask", "this build computes on the CPU only");
+}
+
+#[cfg(feature = "webgpu")]
+#[test]
+fn a_device_gives_the_answers_of_the_cpu() {
+    use vitrine::backend::webgpu::Options;
+    if crate::webgpu::device(Options::default()).is_none() {
+        return;
+    }
+    let on = |backend: &str, verb: &str| {
+        call(&[verb, "--model", GPT2, "--tokens", "11,4,60,23", "--backend", backend, "--json"]).json()
+    };
+    assert_eq!(on("webgpu", "generate")["tokens"], on("cpu", "generate")["tokens"]);
+    let loss = |backend: &str| on(backend, "run")["loss"].as_f64().expect("a number");
+    let err = (loss("webgpu") - loss("cpu")).abs();
+    assert!(err <= 1e-4, "{err}");
+    let question = r#"{"kind":"attention","prompt":{"tokens":[1,2]}}"#;
+    call_with_input(&["ask", "--model", GPT2, "--backend", "webgpu", "-"], question).works();
 }

@@ -1,7 +1,7 @@
 //! The engine against TransformerLens and transformers: tests/golden, made by make.py.
 
 use vitrine::{
-    backend::cpu::Cpu,
+    backend::{Backend, cpu::Cpu},
     engine::{Engine, NoPace, RunError},
     hook::{HookPoint, HookSet},
     intervention::Intervention,
@@ -10,29 +10,35 @@ use vitrine::{
 };
 
 mod bpe;
-mod edits;
+pub(crate) mod edits;
 mod files;
-mod greedy;
-mod hooks;
+mod gradients;
+pub(crate) mod greedy;
+pub(crate) mod hooks;
 mod manifest;
 mod sensitivity;
 
 /// A golden model on the CPU.
 fn engine(model: &str) -> Engine<Cpu> {
-    engine_from(model, &files::bytes(&format!("{model}/model.safetensors")))
+    engine_on(Cpu::default(), model)
+}
+
+/// A golden model on any backend.
+pub(crate) fn engine_on<B: Backend>(backend: B, model: &str) -> Engine<B> {
+    engine_from(backend, model, &files::bytes(&format!("{model}/model.safetensors")))
 }
 
 /// A golden model with other weights.
-fn engine_from(model: &str, weights: &[u8]) -> Engine<Cpu> {
+fn engine_from<B: Backend>(backend: B, model: &str, weights: &[u8]) -> Engine<B> {
     let config = files::bytes(&format!("{model}/config.json"));
     let checkpoint = Checkpoint::read(ModelFiles { config: &config, weights })
         .unwrap_or_else(|error| panic!("{model}: {error}"));
-    Engine::new(Cpu::default(), checkpoint, None).unwrap_or_else(|error| panic!("{model}: {error}"))
+    Engine::new(backend, checkpoint, None).unwrap_or_else(|error| panic!("{model}: {error}"))
 }
 
 /// One forward pass that keeps `capture`.
-fn run(
-    engine: &Engine<Cpu>,
+fn run<B: Backend>(
+    engine: &Engine<B>,
     weights: WeightForm,
     tokens: &[u32],
     interventions: &[Intervention],

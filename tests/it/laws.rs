@@ -1,7 +1,7 @@
 //! What must hold for any model and backend, whatever its numbers: checked before goldens.
 
 use vitrine::{
-    backend::cpu::{Cpu, Real},
+    backend::Backend,
     engine::{Engine, NoPace, RunError},
     hook::{Axis, HookPoint, HookSet, Presence, Site},
     intervention::{Edit, Intervention, Select, Source, Values},
@@ -27,7 +27,57 @@ const FOLD_TOL: f32 = 1e-4;
 const MODELS: [&str; 2] = [GPT2, ATTN_ONLY];
 const TOKENS: [u32; 11] = [11, 4, 60, 23, 4, 57, 0, 68, 31, 62, 5];
 
-fn capture_all<R: Real + Default>(engine: &Engine<Cpu<R>>, tokens: &[u32]) -> RunSpec {
+/// Hands the names of all laws to another macro.
+macro_rules! with_all_laws {
+    ($make:ident) => {
+        $make! {
+            pattern_rows_sum_to_one_and_see_no_future,
+            a_later_token_changes_no_earlier_position,
+            folded_and_unfolded_weights_are_the_same_function,
+            patching_a_run_with_itself_changes_nothing,
+            an_edit_that_keeps_every_value_changes_nothing,
+            the_cache_holds_the_value_that_the_model_went_on_to_use,
+            what_is_downstream_follows_an_edit,
+            capture_changes_nothing,
+            f32_agrees_with_the_f64_oracle,
+            nothing_left_is_still_a_finite_answer,
+            values_that_overflow_are_refused_with_the_first_hook_point_named,
+            a_value_that_overflows_while_generating_is_found_as_well,
+            a_cached_continuation_is_the_one_of_running_everything_again,
+            a_readout_of_nothing_reads_nothing,
+        }
+    };
+}
+#[cfg(feature = "webgpu")]
+pub(crate) use with_all_laws;
+
+mod on_the_cpu {
+    macro_rules! tests {
+        ($($law:ident),* $(,)?) => {
+            $(
+                #[test]
+                fn $law() {
+                    super::$law(crate::support::engine::<f32>);
+                }
+            )*
+        };
+    }
+    with_all_laws!(tests);
+}
+
+mod on_the_oracle {
+    #[test]
+    fn pattern_rows_sum_to_one_and_see_no_future() {
+        super::pattern_rows_sum_to_one_and_see_no_future(crate::support::engine::<f64>);
+    }
+
+    #[test]
+    fn folded_and_unfolded_weights_are_the_same_function() {
+        super::folded_and_unfolded_weights_are_the_same_function(crate::support::engine::<f64>);
+    }
+}
+
+fn capture_all<B: Backend>(engine: &Engine<B>, tokens: &[u32]) -> RunSpec {
     RunSpec { capture: HookSet::of(engine.config().hook_points()), ..spec(tokens) }
 }
 
@@ -39,11 +89,9 @@ fn same(at: &str, got: &HostTensor, want: &HostTensor, tol: f32) {
     compare(at, got, want, tol).unwrap_or_else(|divergence| panic!("{divergence}"));
 }
 
-#[test]
-fn pattern_rows_sum_to_one_and_see_no_future() {
-    fn check<R: Real + Default>(model: &str) {
-        let engine = engine::<R>(model);
-        let result = run(&engine, &capture_all(&engine, &TOKENS));
+pub(crate) fn pattern_rows_sum_to_one_and_see_no_future<B: Backend>(on: impl Fn(&str) -> Engine<B>) {
+    fn check<B: Backend>(engine: &Engine<B>, model: &str) {
+        let result = run(engine, &capture_all(engine, &TOKENS));
         for layer in 0..engine.config().n_layers {
             let pattern = &result.captures[&HookPoint::Block(layer, Site::Pattern)]; // [head q_pos k_pos]
             let scores = &result.captures[&HookPoint::Block(layer, Site::AttnScores)];
@@ -60,8 +108,7 @@ fn pattern_rows_sum_to_one_and_see_no_future() {
         }
     }
     for model in MODELS {
-        check::<f32>(model);
-        check::<f64>(model);
+        check(&on(model), model);
     }
 }
 
@@ -78,10 +125,9 @@ fn before(hook: HookPoint, value: &HostTensor, n_pos: usize) -> Vec<f32> {
     }
 }
 
-#[test]
-fn a_later_token_changes_no_earlier_position() {
+pub(crate) fn a_later_token_changes_no_earlier_position<B: Backend>(on: impl Fn(&str) -> Engine<B>) {
     for model in MODELS {
-        let engine = engine::<f32>(model);
+        let engine = on(model);
         let whole = run(&engine, &capture_all(&engine, &TOKENS));
         for n_pos in [1, 6, 10] {
             let mut other = TOKENS;
@@ -112,13 +158,11 @@ fn logprobs(logits: &HostTensor) -> HostTensor {
     all
 }
 
-#[test]
-fn folded_and_unfolded_weights_are_the_same_function() {
-    fn check<R: Real + Default>(model: &str) {
-        let engine = engine::<R>(model);
-        let raw = run(&engine, &capture_all(&engine, &TOKENS));
+pub(crate) fn folded_and_unfolded_weights_are_the_same_function<B: Backend>(on: impl Fn(&str) -> Engine<B>) {
+    fn check<B: Backend>(engine: &Engine<B>, model: &str) {
+        let raw = run(engine, &capture_all(engine, &TOKENS));
         let processed =
-            run(&engine, &RunSpec { weights: WeightForm::Processed, ..capture_all(&engine, &TOKENS) });
+            run(engine, &RunSpec { weights: WeightForm::Processed, ..capture_all(engine, &TOKENS) });
         let logits = |result: &vitrine::run::RunResult| result.captures[&HookPoint::Logits].clone();
         same("log-probabilities", &logprobs(&logits(&processed)), &logprobs(&logits(&raw)), FOLD_TOL);
         // The weights did change: logits lost their mean over the vocabulary.
@@ -131,15 +175,13 @@ fn folded_and_unfolded_weights_are_the_same_function() {
         }
     }
     for model in MODELS {
-        check::<f32>(model);
-        check::<f64>(model);
+        check(&on(model), model);
     }
 }
 
-#[test]
-fn patching_a_run_with_itself_changes_nothing() {
+pub(crate) fn patching_a_run_with_itself_changes_nothing<B: Backend>(on: impl Fn(&str) -> Engine<B>) {
     for model in MODELS {
-        let engine = engine::<f32>(model);
+        let engine = on(model);
         let want = logits(&engine, &TOKENS, &[]);
         for hook in engine.config().hook_points() {
             let from = Source { prompt: Prompt::Tokens { tokens: TOKENS.to_vec() }, interventions: vec![] };
@@ -154,10 +196,9 @@ fn patching_a_run_with_itself_changes_nothing() {
     }
 }
 
-#[test]
-fn an_edit_that_keeps_every_value_changes_nothing() {
+pub(crate) fn an_edit_that_keeps_every_value_changes_nothing<B: Backend>(on: impl Fn(&str) -> Engine<B>) {
     for model in MODELS {
-        let engine = engine::<f32>(model);
+        let engine = on(model);
         let want = logits(&engine, &TOKENS, &[]);
         for hook in always(&engine) {
             assert_eq!(logits(&engine, &TOKENS, &[edit(hook, Edit::Scale { by: 1.0 })]), want, "{hook}");
@@ -165,10 +206,11 @@ fn an_edit_that_keeps_every_value_changes_nothing() {
     }
 }
 
-#[test]
-fn the_cache_holds_the_value_that_the_model_went_on_to_use() {
+pub(crate) fn the_cache_holds_the_value_that_the_model_went_on_to_use<B: Backend>(
+    on: impl Fn(&str) -> Engine<B>,
+) {
     for model in MODELS {
-        let engine = engine::<f32>(model);
+        let engine = on(model);
         let whole = run(&engine, &capture_all(&engine, &TOKENS));
         for hook in engine.config().hook_points() {
             let add = edit(hook, Edit::Add { values: Values::Scalar(0.5) });
@@ -181,10 +223,9 @@ fn the_cache_holds_the_value_that_the_model_went_on_to_use() {
     }
 }
 
-#[test]
-fn what_is_downstream_follows_an_edit() {
+pub(crate) fn what_is_downstream_follows_an_edit<B: Backend>(on: impl Fn(&str) -> Engine<B>) {
     for model in MODELS {
-        let engine = engine::<f32>(model);
+        let engine = on(model);
         let z = HookPoint::Block(1, Site::Z);
         let attn_out = HookPoint::Block(1, Site::AttnOut);
         let run_with = |interventions: Vec<Intervention>| {
@@ -210,10 +251,9 @@ fn what_is_downstream_follows_an_edit() {
     }
 }
 
-#[test]
-fn capture_changes_nothing() {
+pub(crate) fn capture_changes_nothing<B: Backend>(on: impl Fn(&str) -> Engine<B>) {
     for model in MODELS {
-        let engine = engine::<f32>(model);
+        let engine = on(model);
         let want = logits(&engine, &TOKENS, &[]);
         let all = RunSpec { capture: HookSet::of(always(&engine)), ..spec(&TOKENS) };
         assert_eq!(run(&engine, &all).captures[&HookPoint::Logits], want, "{model}");
@@ -229,10 +269,9 @@ fn capture_changes_nothing() {
     }
 }
 
-#[test]
-fn f32_agrees_with_the_f64_oracle() {
+pub(crate) fn f32_agrees_with_the_f64_oracle<B: Backend>(on: impl Fn(&str) -> Engine<B>) {
     for model in MODELS {
-        let (working, oracle) = (engine::<f32>(model), engine::<f64>(model));
+        let (working, oracle) = (on(model), engine::<f64>(model));
         for weights in [WeightForm::Raw, WeightForm::Processed] {
             let spec = RunSpec { weights, ..capture_all(&working, &TOKENS) };
             let (got, want) = (run(&working, &spec), run(&oracle, &spec));
@@ -243,10 +282,9 @@ fn f32_agrees_with_the_f64_oracle() {
     }
 }
 
-#[test]
-fn nothing_left_is_still_a_finite_answer() {
+pub(crate) fn nothing_left_is_still_a_finite_answer<B: Backend>(on: impl Fn(&str) -> Engine<B>) {
     for model in MODELS {
-        let engine = engine::<f32>(model);
+        let engine = on(model);
         for hook in engine.config().hook_points() {
             let zero = edit(hook, Edit::Zero);
             let result = try_run(&engine, &RunSpec { interventions: vec![zero], ..spec(&TOKENS) });
@@ -265,11 +303,12 @@ fn nothing_left_is_still_a_finite_answer() {
 const OVERFLOW: &str = r#"[{"at":"blocks.1.hook_resid_pre","edit":{"kind":"scale","by":1e30}},
                            {"at":"blocks.1.hook_resid_pre","edit":{"kind":"scale","by":1e30}}]"#;
 
-#[test]
-fn values_that_overflow_are_refused_with_the_first_hook_point_named() {
+pub(crate) fn values_that_overflow_are_refused_with_the_first_hook_point_named<B: Backend>(
+    on: impl Fn(&str) -> Engine<B>,
+) {
     let first = RunError::NonFinite { hook: "blocks.1.hook_resid_pre".to_owned() };
     for model in MODELS {
-        let engine = engine::<f32>(model);
+        let engine = on(model);
         let spec = RunSpec { interventions: edits(OVERFLOW), ..spec(&TOKENS) };
         assert_eq!(try_run(&engine, &spec).err(), Some(first.clone()), "{model}");
         let generate = GenerateSpec { interventions: edits(OVERFLOW), ..greedy(&TOKENS, 4) };
@@ -278,9 +317,10 @@ fn values_that_overflow_are_refused_with_the_first_hook_point_named() {
     }
 }
 
-#[test]
-fn a_value_that_overflows_while_generating_is_found_as_well() {
-    let engine = engine::<f32>(GPT2);
+pub(crate) fn a_value_that_overflows_while_generating_is_found_as_well<B: Backend>(
+    on: impl Fn(&str) -> Engine<B>,
+) {
+    let engine = on(GPT2);
     let late = OVERFLOW.replace(r#""edit""#, r#""select":{"pos":"12:"},"edit""#);
     let spec = GenerateSpec { interventions: edits(&late), ..greedy(&TOKENS, 8) };
     let mut n_steps = 0;
@@ -293,8 +333,9 @@ fn greedy(tokens: &[u32], max_new_tokens: usize) -> GenerateSpec {
     GenerateSpec::greedy(Prompt::Tokens { tokens: tokens.to_vec() }, max_new_tokens)
 }
 
-#[test]
-fn a_cached_continuation_is_the_one_of_running_everything_again() {
+pub(crate) fn a_cached_continuation_is_the_one_of_running_everything_again<B: Backend>(
+    on: impl Fn(&str) -> Engine<B>,
+) {
     // Positions count from the front, so that they mean the same in a longer prompt.
     let cases = [
         "[]",
@@ -310,7 +351,7 @@ fn a_cached_continuation_is_the_one_of_running_everything_again() {
              "edit":{"kind":"patch","from":{"prompt":{"tokens":[40,19,10,66]}}}}]"#,
     ];
     for model in MODELS {
-        let engine = engine::<f32>(model);
+        let engine = on(model);
         for case in cases {
             let spec = GenerateSpec { interventions: edits(case), ..greedy(&TOKENS, 8) };
             let cached = pollster::block_on(engine.generate(&spec, &mut NoPace, |_| {}))
@@ -330,9 +371,8 @@ fn a_cached_continuation_is_the_one_of_running_everything_again() {
     }
 }
 
-#[test]
-fn a_readout_of_nothing_reads_nothing() {
-    let engine = engine::<f32>(ATTN_ONLY);
+pub(crate) fn a_readout_of_nothing_reads_nothing<B: Backend>(on: impl Fn(&str) -> Engine<B>) {
+    let engine = on(ATTN_ONLY);
     let result = run(&engine, &RunSpec { readout: Readout::Nothing, ..spec(&TOKENS) });
     assert_eq!((result.predictions.len(), result.captures.len()), (0, 0));
 }

@@ -5,9 +5,12 @@
 mod cli;
 mod compare;
 mod golden;
+mod gradients;
 mod hostile;
 mod laws;
 mod models;
 #[cfg(feature = "schema")]
 mod schema;
 mod support;
+#[cfg(feature = "webgpu")]
+mod webgpu;

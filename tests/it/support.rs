@@ -9,7 +9,10 @@ use std::{
 
 use safetensors::{Dtype, SafeTensors};
 use vitrine::{
-    backend::cpu::{Cpu, Real},
+    backend::{
+        Backend,
+        cpu::{Cpu, Real},
+    },
     engine::{Engine, NoPace, RunError},
     hook::{HookPoint, HookSet, Presence},
     intervention::Intervention,
@@ -51,9 +54,14 @@ pub(crate) fn folder(files: &BTreeMap<String, Vec<u8>>) -> Folder {
 
 /// A model of the repository, on the CPU.
 pub(crate) fn engine<R: Real + Default>(model: &str) -> Engine<Cpu<R>> {
+    engine_on(Cpu::default(), model)
+}
+
+/// A model of the repository, on any backend.
+pub(crate) fn engine_on<B: Backend>(backend: B, model: &str) -> Engine<B> {
     let (checkpoint, tokenizer) =
         folder(&files(model)).read().unwrap_or_else(|error| panic!("{model}: {error}"));
-    Engine::new(Cpu::default(), checkpoint, tokenizer).unwrap_or_else(|error| panic!("{model}: {error}"))
+    Engine::new(backend, checkpoint, tokenizer).unwrap_or_else(|error| panic!("{model}: {error}"))
 }
 
 /// A run on raw weights that changes and keeps nothing, and reads every prediction.
@@ -68,21 +76,18 @@ pub(crate) fn spec(tokens: &[u32]) -> RunSpec {
 }
 
 /// One forward pass.
-pub(crate) fn try_run<R: Real + Default>(
-    engine: &Engine<Cpu<R>>,
-    spec: &RunSpec,
-) -> Result<RunResult, RunError> {
+pub(crate) fn try_run<B: Backend>(engine: &Engine<B>, spec: &RunSpec) -> Result<RunResult, RunError> {
     pollster::block_on(engine.run(spec, &mut NoPace))
 }
 
 /// One forward pass that works.
-pub(crate) fn run<R: Real + Default>(engine: &Engine<Cpu<R>>, spec: &RunSpec) -> RunResult {
+pub(crate) fn run<B: Backend>(engine: &Engine<B>, spec: &RunSpec) -> RunResult {
     try_run(engine, spec).unwrap_or_else(|error| panic!("{spec:?}: {error}"))
 }
 
 /// The logits of a run with these interventions. [pos d_vocab]
-pub(crate) fn logits<R: Real + Default>(
-    engine: &Engine<Cpu<R>>,
+pub(crate) fn logits<B: Backend>(
+    engine: &Engine<B>,
     tokens: &[u32],
     interventions: &[Intervention],
 ) -> HostTensor {
@@ -92,7 +97,7 @@ pub(crate) fn logits<R: Real + Default>(
 }
 
 /// The hook points that any run makes, in order of execution.
-pub(crate) fn always<R: Real + Default>(engine: &Engine<Cpu<R>>) -> Vec<HookPoint> {
+pub(crate) fn always<B: Backend>(engine: &Engine<B>) -> Vec<HookPoint> {
     let points = engine.config().hook_points();
     points.into_iter().filter(|point| point.presence() == Presence::Always).collect()
 }

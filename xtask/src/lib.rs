@@ -6,12 +6,15 @@
 
 pub mod bench;
 pub mod cmd;
+pub mod debian;
 pub mod golden;
 pub mod paths;
 pub mod play;
+pub mod python;
 pub mod server;
 pub mod site;
 pub mod stages;
 pub mod tidy;
 pub mod tools;
+pub mod vulkan;
 pub mod webdriver;

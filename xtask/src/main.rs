@@ -84,11 +84,14 @@ struct Serve {
 enum Bench {
     /// `cargo bench`.
     Native,
-    /// From opening the page to the first live answer, in a headless Chromium.
+    /// The site in a headless Chromium: its first live answer, and its engine beside onnxruntime-web.
     Browser {
-        /// How often.
-        #[arg(long, default_value_t = bench::browser::N_RUNS)]
+        /// How often the page is opened for the first answer.
+        #[arg(long, default_value_t = bench::first_answer::N_RUNS)]
         runs: usize,
+        /// Only this; results are printed, not written.
+        #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(bench::browser::names()))]
+        case: Option<String>,
         /// Measure the site in dist/ as it is.
         #[arg(long)]
         no_build: bool,
@@ -122,11 +125,11 @@ fn run(verb: Verb) -> Result<()> {
             stages::browser::run_e2e(&words, if show { Window::Shown } else { Window::Headless })
         }
         Verb::Bench { what: None | Some(Bench::Native) } => bench::native(),
-        Verb::Bench { what: Some(Bench::Browser { runs, no_build }) } => {
+        Verb::Bench { what: Some(Bench::Browser { runs, case, no_build }) } => {
             if !no_build {
                 site::build(&xtask::paths::dist())?;
             }
-            bench::browser::run(runs)
+            bench::browser::run(runs, case.as_deref())
         }
         Verb::Size => {
             let sizes = site::size::measure(&xtask::paths::dist())?;
@@ -143,6 +146,7 @@ fn serve(serve: &Serve) -> Result<()> {
         port: serve.port,
         base: "/".into(),
         isolation: if serve.isolated { Isolation::CrossOriginIsolated } else { Isolation::Plain },
+        beside: vec![],
     };
     play::serve(&options, if serve.no_open { Open::Nothing } else { Open::Browser })
 }

@@ -21,6 +21,8 @@ pub struct Options {
     pub base: String,
     /// Whether the page gets the headers that allow shared memory.
     pub isolation: Isolation,
+    /// Folders beside the site: a path that ends with a slash, and what lies under it. They win over the site.
+    pub beside: Vec<(String, PathBuf)>,
 }
 
 /// Whether the page is isolated from other origins.
@@ -35,7 +37,13 @@ pub enum Isolation {
 impl Options {
     /// The site of this checkout at the root of a port that the system chooses.
     pub fn any_port(dist: &Path) -> Self {
-        Self { dist: dist.to_path_buf(), port: 0, base: "/".into(), isolation: Isolation::Plain }
+        Self {
+            dist: dist.to_path_buf(),
+            port: 0,
+            base: "/".into(),
+            isolation: Isolation::Plain,
+            beside: vec![],
+        }
     }
 }
 

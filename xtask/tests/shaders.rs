@@ -5,18 +5,41 @@ use std::path::{Path, PathBuf};
 
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 
-fn shaders(dir: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            found.extend(shaders(&path));
-        } else if path.extension().is_some_and(|extension| extension == "wgsl") {
-            found.push(path);
-        }
-    }
+/// Marks a line that names a file under `shaders/` to be put in front.
+const IMPORT: &str = "// import: ";
+/// What an import may be replaced by: the variants of the backend.
+const VARIANTS: [&[(&str, &str)]; 3] = [
+    &[],
+    &[("one_lane", "lanes"), ("register_tile", "shared_tile")],
+    &[("one_lane", "lanes"), ("register_tile", "few_rows_tile")],
+];
+
+/// The files with an entry point.
+fn shaders() -> Vec<PathBuf> {
+    let entries = fs::read_dir(root()).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut found: Vec<PathBuf> =
+        entries.filter(|path| path.extension().is_some_and(|extension| extension == "wgsl")).collect();
     found.sort();
     found
+}
+
+fn root() -> PathBuf {
+    xtask::paths::root().join("shaders")
+}
+
+/// A shader with its imports in front, in one variant.
+fn whole(path: &Path, variant: &[(&str, &str)]) -> String {
+    let own = fs::read_to_string(path).expect("a listed file can be read");
+    let mut text = String::new();
+    for import in own.lines().filter_map(|line| line.strip_prefix(IMPORT)) {
+        let file = variant
+            .iter()
+            .find(|(from, _)| import == format!("shared/{from}.wgsl"))
+            .map_or_else(|| import.to_owned(), |(_, to)| format!("shared/{to}.wgsl"));
+        text += &fs::read_to_string(root().join(&file))
+            .unwrap_or_else(|error| panic!("{} imports {file}: {error}", path.display()));
+    }
+    text + &own
 }
 
 fn problem(text: &str) -> Option<String> {
@@ -30,16 +53,36 @@ fn problem(text: &str) -> Option<String> {
 
 #[test]
 fn every_shader_is_valid() {
-    let shaders = shaders(&xtask::paths::root().join("shaders"));
-    let problems: Vec<String> = shaders
-        .iter()
-        .filter_map(|path| {
-            let text = fs::read_to_string(path).expect("a listed file can be read");
-            problem(&text).map(|problem| format!("{}: {problem}", path.display()))
-        })
-        .collect();
+    let mut problems = Vec::new();
+    for path in shaders() {
+        for variant in VARIANTS {
+            if let Some(problem) = problem(&whole(&path, variant)) {
+                problems.push(format!("{} {variant:?}: {problem}", path.display()));
+            }
+        }
+    }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
-    println!("{} shaders are valid", shaders.len());
+    println!("{} shaders are valid", shaders().len());
+}
+
+/// What the base path stays inside of, see `backend::webgpu`: default WebGPU.
+#[test]
+fn no_shader_binds_more_than_eight_storage_buffers() {
+    for path in shaders() {
+        let text = whole(&path, VARIANTS[0]);
+        let n_buffers = text.matches("var<storage").count();
+        assert!(n_buffers <= 8, "{}: {n_buffers}", path.display());
+        assert!(!text.contains("enable f16") && !text.contains("enable subgroups"), "{}", path.display());
+    }
+}
+
+#[test]
+fn every_entry_point_has_the_name_of_its_file() {
+    for path in shaders() {
+        let module = naga::front::wgsl::parse_str(&whole(&path, VARIANTS[0])).expect("it is valid");
+        let names: Vec<&str> = module.entry_points.iter().map(|entry| entry.name.as_str()).collect();
+        assert_eq!(names, [path.file_stem().unwrap_or_default().to_string_lossy()], "{}", path.display());
+    }
 }
 
 #[test]

@@ -27,3 +27,8 @@ pub(super) fn bias_rows<R: Real>(n_rows: usize, n_out: usize, b: Option<&CpuTens
         None => vec![R::zero(); n_rows * n_out],
     }
 }
+
+/// `by * x`
+pub(super) fn scale<R: Real>(x: &CpuTensor<R>, by: R) -> CpuTensor<R> {
+    CpuTensor::new(x.shape.clone(), x.data.iter().map(|x| *x * by).collect())
+}

@@ -19,3 +19,22 @@ pub(super) fn attn_mix<R: Real>(pattern: &CpuTensor<R>, v: &CpuTensor<R>) -> Cpu
     }
     CpuTensor::new(vec![n_q, n_heads, d_head], z)
 }
+
+/// Of [`attn_mix`], towards the values.
+// einsum: head q k, q head e -> k head e
+pub(super) fn attn_mix_t<R: Real>(pattern: &CpuTensor<R>, dz: &CpuTensor<R>) -> CpuTensor<R> {
+    let (n_heads, n_q, n_k) = (pattern.shape[0], pattern.shape[1], pattern.shape[2]);
+    let d_head = dz.shape[2];
+    let mut dv = vec![R::zero(); n_k * n_heads * d_head];
+    for head in 0..n_heads {
+        for q_pos in 0..n_q {
+            let row = &pattern.data[(head * n_q + q_pos) * n_k..][..n_k];
+            let dz = &dz.data[(q_pos * n_heads + head) * d_head..][..d_head]; // dz[q_pos, head, :]
+            for (k_pos, p) in row.iter().enumerate() {
+                let out = &mut dv[(k_pos * n_heads + head) * d_head..][..d_head];
+                out.iter_mut().zip(dz).for_each(|(dv, dz)| *dv += *p * *dz);
+            }
+        }
+    }
+    CpuTensor::new(vec![n_k, n_heads, d_head], dv)
+}

@@ -1,6 +1,6 @@
 //! Attention scores: q·k / scale, causally masked.
 
-use super::{CpuTensor, Real};
+use super::{CpuTensor, Real, dot};
 
 // einsum: q head e, k head e -> head q k
 pub(super) fn attn_scores<R: Real>(q: &CpuTensor<R>, k: &CpuTensor<R>, scale: R) -> CpuTensor<R> {
@@ -21,4 +21,20 @@ pub(super) fn attn_scores<R: Real>(q: &CpuTensor<R>, k: &CpuTensor<R>, scale: R)
         }
     }
     CpuTensor::new(vec![n_heads, n_q, n_k], scores)
+}
+
+/// Of `attn_mix`, towards the pattern: not masked, for a pattern can be edited anywhere.
+// einsum: q head e, k head e -> head q k
+pub(super) fn attn_dots<R: Real>(dz: &CpuTensor<R>, v: &CpuTensor<R>) -> CpuTensor<R> {
+    let (n_q, n_heads, d_head) = (dz.shape[0], dz.shape[1], dz.shape[2]);
+    let n_k = v.shape[0];
+    let row = |x: &[R], pos: usize, head: usize| (pos * n_heads + head) * d_head..x.len();
+    let mut dots = Vec::with_capacity(n_heads * n_q * n_k);
+    for head in 0..n_heads {
+        for q_pos in 0..n_q {
+            let dz = &dz.data[row(&dz.data, q_pos, head)][..d_head];
+            dots.extend((0..n_k).map(|k_pos| dot(dz, &v.data[row(&v.data, k_pos, head)][..d_head])));
+        }
+    }
+    CpuTensor::new(vec![n_heads, n_q, n_k], dots)
 }

@@ -9,3 +9,10 @@ pub(super) fn edit<R: Real>(x: &CpuTensor<R>, keep: &CpuTensor<R>, add: &CpuTens
     let y = y.collect();
     CpuTensor::new(x.shape.clone(), y)
 }
+
+/// `a * b`, entry by entry; where `a` is 0 the result is 0.
+pub(super) fn multiply<R: Real>(a: &CpuTensor<R>, b: &CpuTensor<R>) -> CpuTensor<R> {
+    let entries = a.data.iter().zip(b.data.iter());
+    let y = entries.map(|(a, b)| if *a == R::zero() { R::zero() } else { *a * *b }).collect();
+    CpuTensor::new(b.shape.clone(), y)
+}

@@ -1,6 +1,6 @@
 //! Products head by head: for reading and writing the residual stream per head.
 
-use super::{CpuTensor, Real};
+use super::{CpuTensor, Real, dot};
 
 /// `[pos d] -> [pos head d]`, the same row for each head.
 pub(super) fn repeat_heads<R: Real>(x: &CpuTensor<R>, n_heads: usize) -> CpuTensor<R> {
@@ -52,4 +52,26 @@ pub(super) fn sum_heads<R: Real>(x: &CpuTensor<R>) -> CpuTensor<R> {
         out_pos.iter_mut().zip(x).for_each(|(y, x)| *y += *x);
     }
     CpuTensor::new(vec![n_pos, d], y)
+}
+
+// einsum: pos head e, in (head e) -> pos head in
+pub(super) fn heads_in_dx<R: Real>(dy: &CpuTensor<R>, w: &CpuTensor<R>) -> CpuTensor<R> {
+    let (n_heads, d_head, n_in, width) = (dy.shape[1], dy.shape[2], w.shape[0], w.shape[1]);
+    let mut dx = Vec::with_capacity(dy.shape[0] * n_heads * n_in);
+    for (row, dy) in dy.data.chunks_exact(d_head).enumerate() {
+        let first_col = (row % n_heads) * d_head; // w[:, head]
+        dx.extend((0..n_in).map(|i| dot(dy, &w.data[i * width + first_col..][..d_head])));
+    }
+    CpuTensor::new(vec![dy.shape[0], n_heads, n_in], dx)
+}
+
+// einsum: pos head out, (head e) out -> pos head e
+pub(super) fn heads_out_dx<R: Real>(dy: &CpuTensor<R>, w: &CpuTensor<R>, d_head: usize) -> CpuTensor<R> {
+    let (n_heads, n_out) = (dy.shape[1], dy.shape[2]);
+    let mut dz = Vec::with_capacity(dy.shape[0] * n_heads * d_head);
+    for (row, dy) in dy.data.chunks_exact(n_out).enumerate() {
+        let first_row = (row % n_heads) * d_head; // w[head, :]
+        dz.extend((0..d_head).map(|e| dot(dy, &w.data[(first_row + e) * n_out..][..n_out])));
+    }
+    CpuTensor::new(vec![dy.shape[0], n_heads, d_head], dz)
 }

@@ -22,3 +22,14 @@ pub(super) fn append<R: Real>(a: &CpuTensor<R>, b: &CpuTensor<R>) -> CpuTensor<R
     y.extend_from_slice(&b.data);
     CpuTensor::new(shape, y)
 }
+
+/// Of [`gather`]: `dx[rows[i], :] += dy[i, :]`
+pub(super) fn scatter<R: Real>(dy: &CpuTensor<R>, rows: &[u32], n_rows: usize) -> CpuTensor<R> {
+    let d = dy.last();
+    let mut dx = vec![R::zero(); n_rows * d];
+    for (row, dy) in rows.iter().zip(dy.data.chunks_exact(d.max(1))) {
+        let to = &mut dx[*row as usize * d..][..d];
+        to.iter_mut().zip(dy).for_each(|(dx, dy)| *dx += *dy);
+    }
+    CpuTensor::new(vec![n_rows, d], dx)
+}

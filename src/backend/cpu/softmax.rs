@@ -1,6 +1,6 @@
 //! Softmax over the last axis.
 
-use super::{CpuTensor, Real};
+use super::{CpuTensor, Real, dot};
 
 /// A row that is masked throughout becomes 0, as in TransformerLens.
 pub(super) fn softmax<R: Real>(x: &CpuTensor<R>) -> CpuTensor<R> {
@@ -17,4 +17,15 @@ pub(super) fn softmax<R: Real>(x: &CpuTensor<R>) -> CpuTensor<R> {
         row.iter_mut().for_each(|x| *x = *x / sum);
     }
     CpuTensor::new(x.shape.clone(), y)
+}
+
+/// Of [`softmax`], from its result: `y (dy - sum(dy y))`. A masked entry has y = 0 and gets 0.
+pub(super) fn softmax_dx<R: Real>(y: &CpuTensor<R>, dy: &CpuTensor<R>) -> CpuTensor<R> {
+    let last = y.last().max(1);
+    let mut dx = Vec::with_capacity(y.data.len());
+    for (y, dy) in y.data.chunks_exact(last).zip(dy.data.chunks_exact(last)) {
+        let sum = dot(y, dy);
+        dx.extend(y.iter().zip(dy).map(|(y, dy)| *y * (*dy - sum)));
+    }
+    CpuTensor::new(y.shape.clone(), dx)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use vitrine::{
-    backend::cpu::Cpu,
+    backend::Backend,
     engine::Engine,
     hook::{HookPoint, Presence},
     run::WeightForm,
@@ -17,19 +17,31 @@ const MODEL: &str = "gpt2-tiny";
 
 #[test]
 fn every_intervention_does_what_it_does_in_transformer_lens() {
-    let failed =
-        [failures(WeightForm::Raw, "raw", &[]), failures(WeightForm::Processed, "processed", &[])].concat();
-    assert_none(&failed);
+    check_all(super::engine);
 }
 
 #[test]
 fn asking_for_optional_hook_points_changes_no_intervention() {
-    let points = super::engine(MODEL).config().hook_points();
+    check_all_with_optional_hook_points(super::engine);
+}
+
+/// Every intervention, on a backend.
+pub(crate) fn check_all<B: Backend>(on: impl Fn(&str) -> Engine<B>) {
+    let engine = on(MODEL);
+    let raw = failures(&engine, WeightForm::Raw, "raw", &[]);
+    let processed = failures(&engine, WeightForm::Processed, "processed", &[]);
+    assert_none(&[raw, processed].concat());
+}
+
+/// The same while hook points that are made on request are looked at.
+pub(crate) fn check_all_with_optional_hook_points<B: Backend>(on: impl Fn(&str) -> Engine<B>) {
+    let engine = on(MODEL);
+    let points = engine.config().hook_points();
     let optional: Vec<HookPoint> =
         points.into_iter().filter(|point| point.presence() == Presence::OnRequest).collect();
     assert!(!optional.is_empty());
-    let raw = failures(WeightForm::Raw, "raw", &optional);
-    let processed = failures(WeightForm::Processed, "processed", &optional);
+    let raw = failures(&engine, WeightForm::Raw, "raw", &optional);
+    let processed = failures(&engine, WeightForm::Processed, "processed", &optional);
     assert_none(&[raw, processed].concat());
 }
 
@@ -38,8 +50,12 @@ fn assert_none(failed: &[String]) {
 }
 
 /// The cases that fail, each with its first divergence; `also` is captured beside what a case looks at.
-fn failures(weights: WeightForm, file: &str, also: &[HookPoint]) -> Vec<String> {
-    let engine = super::engine(MODEL);
+fn failures<B: Backend>(
+    engine: &Engine<B>,
+    weights: WeightForm,
+    file: &str,
+    also: &[HookPoint],
+) -> Vec<String> {
     let want = files::tensors(&format!("{MODEL}/interventions-{file}.safetensors"));
     let cases: Vec<EditCase> = files::cases(&format!("{MODEL}/interventions-{file}.json"));
     let n_watched: usize = cases.iter().map(|case| case.capture.len() + 1).sum();
@@ -47,15 +63,15 @@ fn failures(weights: WeightForm, file: &str, also: &[HookPoint]) -> Vec<String> 
     let mut failed = vec![];
     for case in &cases {
         assert_eq!(case.weights, weights, "{}", case.name);
-        if let Err(why) = check(&engine, case, &want, also) {
+        if let Err(why) = check(engine, case, &want, also) {
             failed.push(format!("{}: {why}", case.name));
         }
     }
     failed
 }
 
-fn check(
-    engine: &Engine<Cpu>,
+fn check<B: Backend>(
+    engine: &Engine<B>,
     case: &EditCase,
     want: &BTreeMap<String, HostTensor>,
     also: &[HookPoint],

@@ -1,7 +1,8 @@
 //! Greedy text with cached keys and values, against transformers' generate.
 
 use vitrine::{
-    engine::NoPace,
+    backend::Backend,
+    engine::{Engine, NoPace},
     prompt::Prompt,
     protocol::{FinishReason, GenerateSpec},
     run::WeightForm,
@@ -11,8 +12,13 @@ use super::{files::MODELS, hooks::cases};
 
 #[test]
 fn greedy_text_is_transformers() {
+    check_all(super::engine);
+}
+
+/// The continuations of every golden model, on a backend.
+pub(crate) fn check_all<B: Backend>(on: impl Fn(&str) -> Engine<B>) {
     for model in MODELS {
-        let engine = super::engine(model);
+        let engine = on(model);
         for case in cases(model, WeightForm::Raw) {
             let spec =
                 GenerateSpec::greedy(Prompt::Tokens { tokens: case.tokens.clone() }, case.greedy.len());

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use vitrine::{hook::HookPoint, run::WeightForm, tensor::HostTensor};
+use vitrine::{backend::Backend, engine::Engine, hook::HookPoint, run::WeightForm, tensor::HostTensor};
 
 use super::files::{self, Case, MODELS};
 use crate::compare::{GOLDEN_TOL, compare};
@@ -12,17 +12,18 @@ const LOSS_TOL_NATS: f32 = 1e-4;
 
 #[test]
 fn every_hook_point_is_transformer_lens_raw() {
-    check_all(WeightForm::Raw);
+    check_all(super::engine, WeightForm::Raw);
 }
 
 #[test]
 fn every_hook_point_is_transformer_lens_processed() {
-    check_all(WeightForm::Processed);
+    check_all(super::engine, WeightForm::Processed);
 }
 
-fn check_all(weights: WeightForm) {
+/// Every hook point of every golden model, on a backend.
+pub(crate) fn check_all<B: Backend>(on: impl Fn(&str) -> Engine<B>, weights: WeightForm) {
     for model in MODELS {
-        let engine = super::engine(model);
+        let engine = on(model);
         for case in cases(model, weights) {
             let points = engine.config().hook_points();
             let result = super::run(&engine, weights, &case.tokens, &[], points.iter().copied())

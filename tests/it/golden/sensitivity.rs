@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use safetensors::{Dtype, SafeTensors};
-use vitrine::run::WeightForm;
+use vitrine::{backend::cpu::Cpu, run::WeightForm};
 
 use super::{
     files::{self, MODELS},
@@ -31,7 +31,7 @@ fn no_bias_or_norm_can_go_missing() {
         let want = files::tensors(&format!("{model}/{}", case.file));
         let points = config.hook_points();
         let divergence = |weights: &[u8]| {
-            let engine = super::engine_from(model, weights);
+            let engine = super::engine_from(Cpu::<f32>::default(), model, weights);
             let result = super::run(&engine, WeightForm::Raw, &case.tokens, &[], points.iter().copied())
                 .expect("a golden model runs");
             first_divergence(&points, &result.captures, &want)

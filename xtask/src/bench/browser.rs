@@ -1,110 +1,197 @@
-//! From opening the page to the first live answer, in a headless Chromium with an empty cache each time.
+//! The site in a headless Chromium: its first answer, and its engine beside onnxruntime-web on the same weights.
+//!
+//! Both halves run in the same browser on the same machine, one after the other, case by case; a result is verified
+//! before it is timed.
 
-use anyhow::{Context as _, Result, bail, ensure};
-use serde_json::{Value, json};
-use std::fs;
-use std::time::Duration;
+use anyhow::{Context as _, Result, bail};
+use serde_json::json;
+use std::path::PathBuf;
 
-use super::machine;
-use crate::server::{self, Options};
+use super::cases::{CASES, Case, Rival};
+use super::page::Page;
+use super::reference::{Half, Reference};
+use super::table::{self, Measured, Row, Verdict};
+use super::{first_answer, machine, peer};
+use crate::server::{self, Isolation, Options, Running};
 use crate::webdriver::chrome::{self, Driver, Window};
-use crate::webdriver::{Session, wait_for};
 use crate::{cmd, paths};
 
-/// How often, unless told otherwise.
-pub const N_RUNS: usize = 20;
+/// The name under which the first answer is chosen.
+pub const FIRST_ANSWER: &str = "first-answer";
 
-/// The promise: first live answers within this time, at the 95th percentile.
-const BUDGET_MILLIS: f64 = 3000.0;
+/// Everything that can be measured alone.
+pub fn names() -> Vec<&'static str> {
+    std::iter::once(FIRST_ANSWER).chain(CASES.iter().map(|case| case.name)).collect()
+}
 
-const PROBE: &str = include_str!("../../../benches/browser/first_answer.js");
-
-/// What is timed, in the order in which it happens.
-const MOMENTS: [(&str, &str); 3] =
-    [("stored", "stored result shown"), ("ready", "live model ready"), ("answer", "first live answer")];
-
-/// Measures, prints, and writes benches/results/first-answer.json.
+/// Measures everything, or one case and the one that it is compared with.
 ///
-/// Errors: no browser; the page fails; the 95th percentile is over the promise.
-pub fn run(n_runs: usize) -> Result<()> {
-    ensure!(n_runs > 0, "nothing to measure in 0 runs");
-    let chrome = chrome::ensure()?;
-    let driver = Driver::start(&chrome, Window::Headless)?;
-    let site = server::start(&Options::any_port(&paths::dist()))?;
-    let mut runs = Vec::with_capacity(n_runs);
-    for run_idx in 0..n_runs {
-        let run = measure(&driver, site.url()).with_context(|| format!("run {}", run_idx + 1))?;
-        println!("  run {:>2}: {run}", run_idx + 1);
-        runs.push(run);
+/// Errors: no browser; a result is wrong; the first answer is over its promise. A short case is no error.
+pub fn run(n_runs: usize, only: Option<&str>) -> Result<()> {
+    let first = match only {
+        None | Some(FIRST_ANSWER) => first_answer::run(n_runs),
+        Some(_) => Ok(()),
+    };
+    if only != Some(FIRST_ANSWER) {
+        beside_the_peer(only)?;
     }
-    let mut summary = serde_json::Map::new();
-    println!("  {:<22} {:>8} {:>8} {:>8} {:>8}", "millis from navigation", "min", "median", "p95", "max");
-    for (key, name) in MOMENTS {
-        let Some(stats) = stats(&runs, key) else {
-            println!("  {name:<22} {:>8}", "none");
-            continue;
-        };
-        let Stats { min, median, p95, max } = stats;
-        println!("  {name:<22} {min:>8.0} {median:>8.0} {p95:>8.0} {max:>8.0}");
-        summary.insert(key.into(), json!({ "min": min, "median": median, "p95": p95, "max": max }));
-    }
-    let p95 =
-        summary.get("answer").and_then(|stats| stats["p95"].as_f64()).context("no run had an answer")?;
-    let browser = chrome.browser.as_deref().and_then(cmd::version_of).unwrap_or_else(|| "unknown".into());
-    write(&json!({
-        "what": "milliseconds from navigation start, empty cache, headless",
-        "budget_p95_millis": BUDGET_MILLIS,
-        "machine": machine::describe(),
-        "browser": browser,
-        "commit": machine::commit(),
-        "summary": summary,
-        "runs": runs,
-    }))?;
-    if p95 > BUDGET_MILLIS {
-        bail!("the first live answer takes {p95:.0} ms at the 95th percentile, over {BUDGET_MILLIS:.0} ms");
-    }
-    println!("  within the promise: {p95:.0} of {BUDGET_MILLIS:.0} ms at the 95th percentile");
-    Ok(())
+    first
 }
 
-/// One visit in a fresh profile.
-fn measure(driver: &Driver, url: &str) -> Result<Value> {
-    let session = Session::open(driver, 1280, 900)?;
-    session.devtools("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": PROBE }))?;
-    session.goto(url)?;
-    wait_for("the first live answer", Duration::from_secs(60), || {
-        let times = session.script("return window.vitrineTimes", &[])?;
-        if let Some(failure) = times["failure"].as_str() {
-            bail!("the page failed: {failure}");
+fn beside_the_peer(only: Option<&str>) -> Result<()> {
+    let weights = match peer::weights() {
+        Ok(weights) => weights,
+        Err(error) => {
+            println!("\n  SKIPPED, the whole table: {error:#}.\n");
+            return Ok(());
         }
-        Ok(times["answer"].is_number().then_some(times))
-    })
+    };
+    let runtime = peer::runtime();
+    if let Err(error) = &runtime {
+        println!("\n  SKIPPED, the half of onnxruntime-web: {error:#}.\n");
+    }
+    let bench = Bench::start(weights, runtime.ok())?;
+    let rows = bench.measure(only)?;
+    let failures = bench.failures(&rows);
+    if only.is_none() && failures.is_empty() {
+        bench.write(&rows)?;
+    }
+    let n = |verdict| rows.iter().filter(|row| row.verdict() == verdict).count();
+    let (n_ok, n_short, n_missing) = (n(Verdict::Ok), n(Verdict::Short), n(Verdict::Missing));
+    println!("  {n_ok} ok, {n_short} short, {n_missing} missing");
+    match failures.as_slice() {
+        [] => Ok(()),
+        failures => bail!("not measured, so nothing is written: {}", failures.join(", ")),
+    }
 }
 
-struct Stats {
-    min: f64,
-    median: f64,
-    p95: f64,
-    max: f64,
+struct Bench {
+    reference: Reference,
+    driver: Driver,
+    browser: String,
+    adapter: String,
+    site: Running,
+    has_peer: bool,
+    load_before: Option<f64>,
 }
 
-/// Statistics of one moment, or `None` if no run had it.
-fn stats(runs: &[Value], key: &str) -> Option<Stats> {
-    let mut millis: Vec<f64> = runs.iter().filter_map(|run| run[key].as_f64()).collect();
-    millis.sort_by(f64::total_cmp);
-    // The nearest rank: with 20 runs the 95th percentile is the 19th, not an interpolation.
-    let rank =
-        |share: f64| millis.get(((share * millis.len() as f64).ceil() as usize).saturating_sub(1)).copied();
-    Some(Stats { min: *millis.first()?, median: rank(0.5)?, p95: rank(0.95)?, max: *millis.last()? })
+impl Bench {
+    fn start(weights: PathBuf, runtime: Option<PathBuf>) -> Result<Self> {
+        let reference = Reference::build(&weights)?;
+        let chrome = chrome::ensure()?;
+        let browser = chrome.browser.as_deref().and_then(cmd::version_of).unwrap_or_else(|| "unknown".into());
+        let driver = Driver::start(&chrome, Window::Headless)?;
+        let has_peer = runtime.is_some();
+        let pages = paths::root().join("benches/browser");
+        let mut beside = vec![("/bench/".to_owned(), pages), ("/weights/".to_owned(), weights)];
+        beside.extend(runtime.map(|runtime| ("/peer/".to_owned(), runtime)));
+        let isolation = Isolation::CrossOriginIsolated;
+        let site = server::start(&Options { isolation, beside, ..Options::any_port(&paths::dist()) })?;
+        let adapter = Page::open(&driver, &format!("{}bench/peer.html", site.url()))?.adapter()?;
+        let load_before = machine::load();
+        Ok(Self { reference, driver, browser, adapter, site, has_peer, load_before })
+    }
+
+    /// The chosen cases, printed as they are done.
+    fn measure(&self, only: Option<&str>) -> Result<Vec<Row>> {
+        if let Some(load) = self.load_before.filter(|load| *load > 0.5) {
+            println!("  Other programs are running (load {load:.1}): these times mean little.");
+        }
+        println!("{}", table::header());
+        let mut rows: Vec<Row> = Vec::new();
+        for case in chosen(only)? {
+            let own_millis = match case.rival {
+                Rival::Own(other) => rows
+                    .iter()
+                    .find(|row| row.case.name == other)
+                    .and_then(|row| row.ours.as_ref().map(Measured::millis)),
+                Rival::Peer | Rival::OwnForward => None,
+            };
+            let row = Row {
+                case,
+                ours: self.tried(case, Half::Ours, case.missing.is_none()),
+                peer: self.tried(case, Half::Peer, case.has_peer && self.has_peer),
+                own_millis,
+            };
+            println!("{}", row.line());
+            for half in [&row.ours, &row.peer].into_iter().flatten() {
+                for (name, samples) in &half.arrangements {
+                    println!("    {name}: {:.1} ms", table::median(samples).unwrap_or(f64::NAN));
+                }
+            }
+            rows.push(row);
+        }
+        Ok(rows)
+    }
+
+    /// One half, or `None` if it is not wanted or does not work; why is printed.
+    fn tried(&self, case: &'static Case, half: Half, is_wanted: bool) -> Option<Measured> {
+        if !is_wanted {
+            return None;
+        }
+        match self.half(case, half) {
+            Ok(measured) => Some(measured),
+            Err(error) => {
+                println!("  {}, {half:?}: FAILED: {error:#}", case.name);
+                None
+            }
+        }
+    }
+
+    fn half(&self, case: &'static Case, half: Half) -> Result<Measured> {
+        let name = match half {
+            Half::Ours => "ours",
+            Half::Peer => "peer",
+        };
+        // A browser for each: what one case leaves in memory is not the next one's burden.
+        let page = Page::open(&self.driver, &format!("{}bench/{name}.html", self.site.url()))?;
+        let prepared = page.prepare(&case.job())?;
+        let agreement = self.reference.verify(case, &prepared, half)?;
+        let timed = page.measure()?;
+        Measured::of(&prepared, &timed, agreement).context("the page timed nothing")
+    }
+
+    /// What should have been measured and was not.
+    fn failures(&self, rows: &[Row]) -> Vec<String> {
+        let mut failures = Vec::new();
+        for Row { case, ours, peer, .. } in rows {
+            if case.missing.is_none() && ours.is_none() {
+                failures.push(format!("{} (ours)", case.name));
+            }
+            if case.has_peer && self.has_peer && peer.is_none() {
+                failures.push(format!("{} (peer)", case.name));
+            }
+        }
+        failures
+    }
+
+    fn write(&self, rows: &[Row]) -> Result<()> {
+        let rows: Vec<_> = rows.iter().map(Row::json).collect();
+        super::write(
+            "browser",
+            &json!({
+                "what": "milliseconds, f32, random weights in the shape of GPT-2 small; figures are ratios of medians",
+                "machine": machine::describe(),
+                "load_before": self.load_before,
+                "browser": self.browser,
+                "webgpu_adapter": self.adapter,
+                "commit": machine::commit(),
+                "date": machine::date(),
+                "cases": rows,
+            }),
+        )
+    }
 }
 
-fn write(results: &Value) -> Result<()> {
-    let path = paths::root().join("benches/results/first-answer.json");
-    let dir = path.parent().expect("a file lies in a folder");
-    fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
-    fs::write(&path, format!("{results:#}\n")).with_context(|| format!("cannot write {}", path.display()))?;
-    println!("  written to {}", paths::shown(&path));
-    Ok(())
+/// The cases to measure, in the order of the table; with one alone comes the one that it is compared with.
+fn chosen(only: Option<&str>) -> Result<Vec<&'static Case>> {
+    let Some(only) = only else { return Ok(CASES.iter().collect()) };
+    let case = Case::named(only).with_context(|| format!("there is no case {only}"))?;
+    let rival = match case.rival {
+        Rival::Own(other) => Some(other),
+        Rival::Peer | Rival::OwnForward => None,
+    };
+    Ok(CASES.iter().filter(|of| of.name == only || Some(of.name) == rival).collect())
 }
 
 #[cfg(test)]
@@ -112,10 +199,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn percentiles_are_nearest_ranks() {
-        let runs: Vec<Value> = (1..=20).map(|millis| json!({ "answer": millis })).collect();
-        let stats = stats(&runs, "answer").expect("20 runs");
-        assert_eq!([stats.min, stats.median, stats.p95, stats.max], [1.0, 10.0, 19.0, 20.0]);
-        assert!(super::stats(&runs, "stored").is_none());
+    fn a_case_comes_with_its_rival() {
+        let names = |only| -> Vec<&str> {
+            chosen(Some(only)).expect("in the table").iter().map(|case| case.name).collect()
+        };
+        assert_eq!(names("forward-64"), ["forward-64"]);
+        assert_eq!(names("forward-64-threads-2"), ["forward-64", "forward-64-threads-2"]);
+        assert!(chosen(Some("forward-63")).is_err());
     }
 }

@@ -36,12 +36,16 @@ pub fn reply(request: &Request, options: &Options) -> Reply {
 /// The file that a URL names, or `None` outside the site.
 fn file_of(url: &str, options: &Options) -> Option<PathBuf> {
     let path = url.split(['?', '#']).next().unwrap_or(url);
-    let relative = decoded(path.strip_prefix(options.base.as_str())?)?;
+    let beside = options.beside.iter().map(|(base, folder)| (base, folder));
+    let mut folders = beside.chain([(&options.base, &options.dist)]);
+    let (relative, folder) =
+        folders.find_map(|(base, folder)| Some((path.strip_prefix(base.as_str())?, folder)))?;
+    let relative = decoded(relative)?;
     let relative = Path::new(&relative);
     if !relative.components().all(|component| matches!(component, Component::Normal(_))) {
         return None; // `..` and absolute paths stay outside.
     }
-    let file = options.dist.join(relative);
+    let file = folder.join(relative);
     Some(if file.is_dir() { file.join("index.html") } else { file })
 }
 
@@ -170,6 +174,15 @@ mod tests {
         {
             assert_eq!(file_of(outside, &options), None, "{outside}");
         }
+    }
+
+    #[test]
+    fn folders_beside_the_site_have_their_own_paths() {
+        let beside = vec![("/peer/".to_owned(), PathBuf::from("/elsewhere"))];
+        let options = Options { beside, ..Options::any_port(Path::new("/site")) };
+        assert_eq!(file_of("/peer/a.js", &options), Some(PathBuf::from("/elsewhere/a.js")));
+        assert_eq!(file_of("/peers/a.js", &options), Some(PathBuf::from("/site/peers/a.js")));
+        assert_eq!(file_of("/peer/../a.js", &options), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use anyhow::Result;
 use std::path::Path;
 
 use super::Outcome;
-use crate::{cmd, paths, tools};
+use crate::{cmd, paths, tools, vulkan};
 
 /// Runs cargo with these arguments.
 fn cargo(args: &[&str]) -> Result<()> {
@@ -36,7 +36,7 @@ pub fn core() -> Result<Outcome> {
 /// Errors: one does not compile, or a lint fires.
 pub fn wasm() -> Result<Outcome> {
     tools::ensure_wasm_target()?;
-    for (features, bin) in [("ui", "app"), ("engine", "worker")] {
+    for (features, bin) in [("ui", "app"), ("engine", "worker"), ("engine,webgpu", "worker")] {
         cargo(&[
             "clippy",
             "--package",
@@ -95,6 +95,7 @@ fn has_shader(dir: &Path) -> bool {
 ///
 /// Errors: a lint or a test fails.
 pub fn native() -> Result<Outcome> {
+    vulkan::ensure()?;
     cargo(&["clippy", "--workspace", "--all-targets", "--features", "xtask/e2e", "--", "-D", "warnings"])?;
     cargo(&["test", "--quiet", "--workspace", "--exclude", "xtask"])?;
     // Apart, so that what `cargo xtask` itself was built from is used again.

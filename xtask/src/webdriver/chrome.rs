@@ -3,10 +3,10 @@
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use crate::{cmd, paths};
+use crate::{debian, paths};
 
 /// The flags of the browser, the same that wasm-pack's tests use.
 const CAPABILITIES: &str = include_str!("../../../webdriver.json");
@@ -32,17 +32,11 @@ pub fn ensure() -> Result<Chrome> {
     if let Some(chrome) = find() {
         return Ok(chrome);
     }
-    if !may_install() {
+    if !debian::may_install() {
         bail!(HOW_TO_INSTALL);
     }
     println!("Installing Chromium and its driver (once a machine, a minute or two).");
-    let mut update = Command::new("apt-get");
-    update.args(["update", "--quiet"]);
-    let mut install = Command::new("apt-get");
-    install
-        .args(["install", "--yes", "--quiet", "--no-install-recommends", "chromium", "chromium-driver"])
-        .env("DEBIAN_FRONTEND", "noninteractive");
-    cmd::run(&mut update).and_then(|()| cmd::run(&mut install)).context(HOW_TO_INSTALL)?;
+    debian::install(&["chromium", "chromium-driver"]).context(HOW_TO_INSTALL)?;
     find().context(HOW_TO_INSTALL)
 }
 
@@ -53,12 +47,6 @@ fn find() -> Option<Chrome> {
     let browser = from_env("CHROME").or_else(|| names.iter().find_map(|name| paths::in_path(name)));
     // Elsewhere than on Linux, browsers are not in PATH and chromedriver knows the usual places.
     (browser.is_some() || !cfg!(target_os = "linux")).then_some(Chrome { browser, driver })
-}
-
-fn may_install() -> bool {
-    let is_root =
-        Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0");
-    is_root && Path::new("/etc/debian_version").exists() && paths::in_path("apt-get").is_some()
 }
 
 /// Whether a window is shown.

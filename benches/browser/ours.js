@@ -1,0 +1,90 @@
+// Vitrine's own half: the site's worker, spoken to as the page does, timed from the request to the whole reply.
+//
+// A forward pass is the question that the page asks: every block's stream and pattern passes its hook point, patterns
+// are kept and scored, and the candidates at every position come back. Arrays that nobody looks at stay in the worker.
+import { publish, sample, times } from "./timing.js";
+
+const VERSION = 1;
+const MODEL = "bench";
+
+// The worker that the built page names.
+async function start() {
+  const page = new DOMParser().parseFromString(await (await fetch("/")).text(), "text/html");
+  const meta = page.querySelector("meta[name=vitrine-worker]");
+  const type = meta.dataset.type === "module" ? "module" : "classic";
+  const worker = new Worker(new URL(meta.content, `${location.origin}/`), { type });
+  const listeners = new Map();
+  let nRuns = 0;
+  const ready = new Promise((resolve, reject) => {
+    worker.onerror = (event) => reject(new Error(event.message || "the worker did not start"));
+    worker.onmessage = ({ data }) => {
+      const letter = JSON.parse(data.json);
+      if (letter.type === "ready") {
+        if (letter.version === VERSION) resolve();
+        else reject(new Error(`the worker speaks version ${letter.version}, this page ${VERSION}`));
+      } else {
+        listeners.get(letter.run)?.(letter, data.arrays);
+      }
+    };
+  });
+  await ready;
+  // Resolves to the last reply; `onLetter` hears of those before it.
+  const request = (message, last, onLetter = () => {}) => new Promise((resolve, reject) => {
+    const run = (nRuns += 1);
+    listeners.set(run, (letter, arrays) => {
+      if (letter.type === "failed") reject(new Error(`${letter.failure.message} (${letter.failure.hint})`));
+      else if (letter.type === last) resolve({ letter, arrays });
+      else onLetter(letter);
+    });
+    worker.postMessage({ json: JSON.stringify({ run, ...message }), files: [] });
+  });
+  const source = { from: "url", base: `${location.origin}/weights/` };
+  const { letter } = await request({ type: "load", model: MODEL, source }, "loaded");
+  return { request, adapter: `${letter.card.backend}: ${letter.card.adapter}` };
+}
+
+async function forward({ tokens, n_samples, d_vocab }) {
+  const { request, adapter } = await start();
+  const ask = (patterns) => {
+    const question = { kind: "attention", prompt: { tokens }, top_k: 5, patterns };
+    return request({ type: "ask", model: MODEL, question }, "answered");
+  };
+  const { letter, arrays } = await ask("all");
+  const { positions, heads } = letter.answer;
+  const logprobs = { name: "logprobs", at: [], values: [] };
+  positions.forEach(({ top }, pos) => top.forEach(({ token, logprob }) => {
+    logprobs.at.push(pos * d_vocab + token.id);
+    logprobs.values.push(logprob);
+  }));
+  const n = tokens.length;
+  const patterns = heads.map(({ layer, head }, i) =>
+    sample(`blocks.${layer}.attn.hook_pattern`, new Float32Array(arrays[i]), 16, head * n * n));
+  return { adapter, checks: [logprobs, ...patterns], measure: () => times(n_samples, () => ask("none")) };
+}
+
+// The time between one token's arrival and the next. The first comes after the whole prompt and is not counted.
+async function decode({ tokens, n_context, n_samples, d_vocab }) {
+  const { request, adapter } = await start();
+  const generate = async (max_new_tokens) => {
+    const letters = [], arrivals = [];
+    const spec = { prompt: { tokens: tokens.slice(0, n_context) }, max_new_tokens, temperature: 0 };
+    await request({ type: "generate", model: MODEL, spec }, "finished", (letter) => {
+      arrivals.push(performance.now());
+      letters.push(letter);
+    });
+    return { letters, samples: arrivals.slice(1).map((at, i) => at - arrivals[i]) };
+  };
+  // Verified and timed in one go, since every step is like the others and a long prompt takes its time.
+  const { letters, samples } = await generate(n_samples + 1);
+  const ids = letters.map(({ token }) => token.id);
+  const logprobs = {
+    name: "logprobs",
+    at: ids.map((id, i) => (n_context - 1 + i) * d_vocab + id),
+    values: letters.map(({ logprob }) => logprob),
+  };
+  if (ids.some((id) => !(id < d_vocab))) throw new Error("a token outside the vocabulary");
+  const read = [...tokens.slice(0, n_context), ...ids];
+  return { adapter, checks: [logprobs], tokens: read, measure: async () => samples };
+}
+
+publish({ forward, decode });

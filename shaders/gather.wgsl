@@ -1,0 +1,35 @@
+// Rows of a table: y[i, :] = table[rows[i], :].
+// The table comes in two parts, since one binding may be too small for all of it.
+// CPU twin: backend/cpu/rows.rs. One invocation an entry.
+// import: shared/entries.wgsl
+
+struct Params {
+    n: u32,
+    d: u32,
+    n_low: u32, // rows of the first part
+}
+
+@group(0) @binding(0) var<storage, read> low: array<f32>; // [n_low d]
+@group(0) @binding(1) var<storage, read> high: array<f32>; // [.. d]
+@group(0) @binding(2) var<storage, read> rows: array<u32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>; // [rows d]
+@group(0) @binding(4) var<uniform> params: Params;
+
+@compute @workgroup_size(GROUP)
+fn gather(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) n_groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let i = entry_of(group, n_groups, local);
+    if params.n <= i {
+        return;
+    }
+    let row = rows[i / params.d];
+    let col = i % params.d;
+    if row < params.n_low {
+        y[i] = low[row * params.d + col];
+    } else {
+        y[i] = high[(row - params.n_low) * params.d + col];
+    }
+}

@@ -1,0 +1,36 @@
+// Each head reads its own input.
+// einsum: pos head in, in (head e) -> pos head e
+// CPU twin: backend/cpu/heads.rs. One invocation an entry.
+// import: shared/entries.wgsl
+
+struct Params {
+    n: u32,
+    n_heads: u32,
+    n_in: u32,
+    d_head: u32,
+}
+
+@group(0) @binding(0) var<storage, read> x: array<f32>; // [pos head in]
+@group(0) @binding(1) var<storage, read> w: array<f32>; // [in (head e)]
+@group(0) @binding(2) var<storage, read_write> y: array<f32>; // [pos head e]
+@group(0) @binding(3) var<uniform> params: Params;
+
+@compute @workgroup_size(GROUP)
+fn heads_in(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) n_groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let i = entry_of(group, n_groups, local);
+    if params.n <= i {
+        return;
+    }
+    let width = params.n_heads * params.d_head;
+    let row = i / params.d_head; // pos head
+    let col = i % width; // head e
+    var sum = 0.0;
+    for (var c = 0u; c < params.n_in; c++) {
+        sum += x[row * params.n_in + c] * w[c * width + col];
+    }
+    y[i] = sum;
+}

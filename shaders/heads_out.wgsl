@@ -1,0 +1,36 @@
+// What each head writes by itself.
+// einsum: pos head e, (head e) out -> pos head out
+// CPU twin: backend/cpu/heads.rs. One invocation an entry.
+// import: shared/entries.wgsl
+
+struct Params {
+    n: u32,
+    n_heads: u32,
+    d_head: u32,
+    n_out: u32,
+}
+
+@group(0) @binding(0) var<storage, read> z: array<f32>; // [pos head e]
+@group(0) @binding(1) var<storage, read> w: array<f32>; // [(head e) out]
+@group(0) @binding(2) var<storage, read_write> y: array<f32>; // [pos head out]
+@group(0) @binding(3) var<uniform> params: Params;
+
+@compute @workgroup_size(GROUP)
+fn heads_out(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) n_groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let i = entry_of(group, n_groups, local);
+    if params.n <= i {
+        return;
+    }
+    let row = i / params.n_out; // pos head
+    let col = i % params.n_out;
+    let first_row = row % params.n_heads * params.d_head; // w[head, :]
+    var sum = 0.0;
+    for (var e = 0u; e < params.d_head; e++) {
+        sum += z[row * params.d_head + e] * w[(first_row + e) * params.n_out + col];
+    }
+    y[i] = sum;
+}

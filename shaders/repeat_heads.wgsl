@@ -1,0 +1,27 @@
+// [pos d] -> [pos head d], the same row for each head.
+// CPU twin: backend/cpu/heads.rs. One invocation an entry.
+// import: shared/entries.wgsl
+
+struct Params {
+    n: u32,
+    d: u32,
+    n_heads: u32,
+}
+
+@group(0) @binding(0) var<storage, read> x: array<f32>; // [pos d]
+@group(0) @binding(1) var<storage, read_write> y: array<f32>; // [pos head d]
+@group(0) @binding(2) var<uniform> params: Params;
+
+@compute @workgroup_size(GROUP)
+fn repeat_heads(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) n_groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let i = entry_of(group, n_groups, local);
+    if params.n <= i {
+        return;
+    }
+    let pos = i / (params.n_heads * params.d);
+    y[i] = x[pos * params.d + i % params.d];
+}

@@ -1,0 +1,45 @@
+// A row shared by LANES invocations: sums and maxima over them, by halving. LANES is a power of two.
+// `shared/one_lane.wgsl` is the same without barriers.
+override LANES: u32 = 64u;
+override ROWS: u32 = 1u;
+
+var<workgroup> per_lane: array<f32, 256>; // [ROWS LANES]
+
+fn row_of(group: vec3<u32>, n_groups: vec3<u32>, slot: u32) -> u32 {
+    return (group.y * n_groups.x + group.x) * ROWS + slot;
+}
+
+fn sum_lanes(value: f32, lane: u32, slot: u32) -> f32 {
+    let at = slot * LANES + lane;
+    per_lane[at] = value;
+    workgroupBarrier();
+    for (var n = LANES / 2u; 0u < n; n /= 2u) {
+        if lane < n {
+            per_lane[at] += per_lane[at + n];
+        }
+        workgroupBarrier();
+    }
+    let sum = per_lane[slot * LANES];
+    workgroupBarrier();
+    return sum;
+}
+
+fn max_lanes(value: f32, lane: u32, slot: u32) -> f32 {
+    let at = slot * LANES + lane;
+    per_lane[at] = value;
+    workgroupBarrier();
+    for (var n = LANES / 2u; 0u < n; n /= 2u) {
+        if lane < n {
+            per_lane[at] = max(per_lane[at], per_lane[at + n]);
+        }
+        workgroupBarrier();
+    }
+    let top = per_lane[slot * LANES];
+    workgroupBarrier();
+    return top;
+}
+
+// What the lanes have stored is seen by all of them.
+fn share_stores() {
+    storageBarrier();
+}

@@ -1,0 +1,19 @@
+// A row in one invocation: `shared/lanes.wgsl` for adapters on which a barrier costs more than it saves.
+// No workgroup memory either: to clear it takes a barrier.
+override LANES: u32 = 1u;
+override ROWS: u32 = 64u;
+
+fn row_of(group: vec3<u32>, n_groups: vec3<u32>, slot: u32) -> u32 {
+    return (group.y * n_groups.x + group.x) * ROWS + slot;
+}
+
+fn sum_lanes(value: f32, lane: u32, slot: u32) -> f32 {
+    return value;
+}
+
+fn max_lanes(value: f32, lane: u32, slot: u32) -> f32 {
+    return value;
+}
+
+fn share_stores() {
+}

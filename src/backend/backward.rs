@@ -1,0 +1,73 @@
+//! What a backend computes for gradients, beside the forward operations.
+//!
+//! Only gradients of activations: a weight never changes here. Each operation is the derivative of the
+//! forward operation of its name; `dy` is the gradient of its result. What a forward operation already
+//! computes is not here: the derivative of `linear` is `linear_t`, and the other way round.
+
+use super::{Backend, BackendError};
+use crate::op::{Activation, NormKind};
+
+/// Derivatives of the operations of [`Backend`].
+pub trait Backward: Backend {
+    /// `a * b`, entry by entry; where `a` is 0 the result is 0.
+    fn multiply(&self, a: &Self::Tensor, b: &Self::Tensor) -> Result<Self::Tensor, BackendError>;
+
+    /// `by * x`
+    fn scale(&self, x: &Self::Tensor, by: f32) -> Result<Self::Tensor, BackendError>;
+
+    /// Of `gather`: `dx[rows[i], :] += dy[i, :]`, `dx` having `n_rows` rows.
+    fn scatter(&self, dy: &Self::Tensor, rows: &[u32], n_rows: usize) -> Result<Self::Tensor, BackendError>;
+
+    /// Of `norm_scale`: `ds (x - mean) / (d scale)`. `[.. d], [.. 1], [.. 1] -> [.. d]`
+    fn norm_scale_dx(
+        &self,
+        x: &Self::Tensor,
+        scale: &Self::Tensor,
+        ds: &Self::Tensor,
+        kind: NormKind,
+    ) -> Result<Self::Tensor, BackendError>;
+
+    /// Of `normalize`, towards `x`: `(dy - mean(dy)) / scale`. `[.. d], [.. 1] -> [.. d]`
+    fn normalize_dx(
+        &self,
+        dy: &Self::Tensor,
+        scale: &Self::Tensor,
+        kind: NormKind,
+    ) -> Result<Self::Tensor, BackendError>;
+
+    /// Of `normalize`, towards `scale`: `-sum(dy y) / scale`. `[.. d], [.. d], [.. 1] -> [.. 1]`
+    fn normalize_dscale(
+        &self,
+        dy: &Self::Tensor,
+        y: &Self::Tensor,
+        scale: &Self::Tensor,
+    ) -> Result<Self::Tensor, BackendError>;
+
+    /// Of `heads_in`. einsum: `pos head e, in (head e) -> pos head in`
+    fn heads_in_dx(&self, dy: &Self::Tensor, w: &Self::Tensor) -> Result<Self::Tensor, BackendError>;
+
+    /// Of `heads_out`. einsum: `pos head out, (head e) out -> pos head e`
+    fn heads_out_dx(
+        &self,
+        dy: &Self::Tensor,
+        w: &Self::Tensor,
+        d_head: usize,
+    ) -> Result<Self::Tensor, BackendError>;
+
+    /// Of `attn_mix`, towards the pattern. einsum: `q head e, k head e -> head q k`, not masked.
+    fn attn_dots(&self, dz: &Self::Tensor, v: &Self::Tensor) -> Result<Self::Tensor, BackendError>;
+
+    /// Of `attn_mix`, towards the values. einsum: `head q k, q head e -> k head e`
+    fn attn_mix_t(&self, pattern: &Self::Tensor, dz: &Self::Tensor) -> Result<Self::Tensor, BackendError>;
+
+    /// Of `softmax`, from its result: `y (dy - sum(dy y))`.
+    fn softmax_dx(&self, y: &Self::Tensor, dy: &Self::Tensor) -> Result<Self::Tensor, BackendError>;
+
+    /// Of `activate`: `dy f'(x)`.
+    fn activate_dx(
+        &self,
+        x: &Self::Tensor,
+        dy: &Self::Tensor,
+        activation: Activation,
+    ) -> Result<Self::Tensor, BackendError>;
+}

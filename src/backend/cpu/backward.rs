@@ -1,0 +1,65 @@
+//! The derivatives, beside their operations.
+
+use super::{
+    Cpu, CpuTensor, Op, Real, activate, affine, attn_mix, attn_scores, edit, heads, norm, rows, softmax,
+};
+use crate::{
+    backend::backward::Backward,
+    op::{Activation, NormKind},
+};
+
+impl<R: Real> Backward for Cpu<R> {
+    fn multiply(&self, a: &CpuTensor<R>, b: &CpuTensor<R>) -> Op<R> {
+        Ok(edit::multiply(a, b))
+    }
+
+    fn scale(&self, x: &CpuTensor<R>, by: f32) -> Op<R> {
+        Ok(affine::scale(x, R::from_f32(by)))
+    }
+
+    fn scatter(&self, dy: &CpuTensor<R>, rows: &[u32], n_rows: usize) -> Op<R> {
+        Ok(rows::scatter(dy, rows, n_rows))
+    }
+
+    fn norm_scale_dx(
+        &self,
+        x: &CpuTensor<R>,
+        scale: &CpuTensor<R>,
+        ds: &CpuTensor<R>,
+        kind: NormKind,
+    ) -> Op<R> {
+        Ok(norm::norm_scale_dx(x, scale, ds, kind))
+    }
+
+    fn normalize_dx(&self, dy: &CpuTensor<R>, scale: &CpuTensor<R>, kind: NormKind) -> Op<R> {
+        Ok(norm::normalize_dx(dy, scale, kind))
+    }
+
+    fn normalize_dscale(&self, dy: &CpuTensor<R>, y: &CpuTensor<R>, scale: &CpuTensor<R>) -> Op<R> {
+        Ok(norm::normalize_dscale(dy, y, scale))
+    }
+
+    fn heads_in_dx(&self, dy: &CpuTensor<R>, w: &CpuTensor<R>) -> Op<R> {
+        Ok(heads::heads_in_dx(dy, w))
+    }
+
+    fn heads_out_dx(&self, dy: &CpuTensor<R>, w: &CpuTensor<R>, d_head: usize) -> Op<R> {
+        Ok(heads::heads_out_dx(dy, w, d_head))
+    }
+
+    fn attn_dots(&self, dz: &CpuTensor<R>, v: &CpuTensor<R>) -> Op<R> {
+        Ok(attn_scores::attn_dots(dz, v))
+    }
+
+    fn attn_mix_t(&self, pattern: &CpuTensor<R>, dz: &CpuTensor<R>) -> Op<R> {
+        Ok(attn_mix::attn_mix_t(pattern, dz))
+    }
+
+    fn softmax_dx(&self, y: &CpuTensor<R>, dy: &CpuTensor<R>) -> Op<R> {
+        Ok(softmax::softmax_dx(y, dy))
+    }
+
+    fn activate_dx(&self, x: &CpuTensor<R>, dy: &CpuTensor<R>, activation: Activation) -> Op<R> {
+        Ok(activate::activate_dx(x, dy, activation))
+    }
+}

@@ -1,0 +1,92 @@
+//! One step of a tape, taken backwards.
+
+use crate::{
+    backend::{Backend, BackendError, backward::Backward},
+    op::{Activation, NormKind},
+};
+
+/// What an operation needs for its derivative: where its inputs stand (`None`: constant), and values.
+#[derive(Debug)]
+pub(super) enum Back<T> {
+    Same { x: Option<usize> },
+    Reshape { x: Option<usize>, shape: Vec<usize> },
+    Gather { x: Option<usize>, rows: Vec<u32>, n_rows: usize },
+    Append { a: Option<usize>, b: Option<usize>, n_a: usize },
+    Add { a: Option<usize>, b: Option<usize> },
+    RepeatHeads { x: Option<usize> },
+    NormScale { x: Option<usize>, at: T, scale: T, kind: NormKind },
+    Normalize { x: Option<usize>, scale: Option<usize>, y: T, scale_value: T, kind: NormKind },
+    Affine { x: Option<usize>, w: Option<T> },
+    Linear { x: Option<usize>, w: T },
+    LinearT { x: Option<usize>, w: T },
+    HeadsIn { x: Option<usize>, w: T },
+    HeadsOut { z: Option<usize>, w: T, d_head: usize },
+    SumHeads { x: Option<usize>, n_heads: usize },
+    AttnScores { q: Option<usize>, k: Option<usize>, q_value: T, k_value: T, scale: f32 },
+    Softmax { x: Option<usize>, y: T },
+    AttnMix { pattern: Option<usize>, v: Option<usize>, pattern_value: T, v_value: T },
+    Activate { x: Option<usize>, at: T, activation: Activation },
+    Edit { x: Option<usize>, keep: T },
+}
+
+type Done = Result<(), BackendError>;
+
+impl<T: Clone> Back<T> {
+    /// Calls `give` with each input that is not constant and its share of the gradient `dy`.
+    pub(super) fn each<B: Backward + Backend<Tensor = T>>(
+        &self,
+        b: &B,
+        dy: &T,
+        give: &mut impl FnMut(usize, T) -> Done,
+    ) -> Done {
+        let mut to = |input: &Option<usize>, dx: &dyn Fn() -> Result<T, BackendError>| match input {
+            Some(input) => give(*input, dx()?),
+            None => Ok(()),
+        };
+        match self {
+            Self::Same { x } => to(x, &|| Ok(dy.clone())),
+            Self::Reshape { x, shape } => to(x, &|| b.reshape(dy, shape)),
+            Self::Gather { x, rows, n_rows } => to(x, &|| b.scatter(dy, rows, *n_rows)),
+            Self::Append { a, b: after, n_a } => {
+                to(a, &|| outer(b, dy, 0, *n_a))?;
+                to(after, &|| outer(b, dy, *n_a, b.shape(dy)[0]))
+            }
+            Self::Add { a, b: other } => {
+                to(a, &|| Ok(dy.clone()))?;
+                to(other, &|| Ok(dy.clone()))
+            }
+            Self::RepeatHeads { x } => to(x, &|| b.sum_heads(dy)),
+            Self::NormScale { x, at, scale, kind } => to(x, &|| b.norm_scale_dx(at, scale, dy, *kind)),
+            Self::Normalize { x, scale, y, scale_value, kind } => {
+                to(x, &|| b.normalize_dx(dy, scale_value, *kind))?;
+                to(scale, &|| b.normalize_dscale(dy, y, scale_value))
+            }
+            Self::Affine { x, w } => to(x, &|| b.affine(dy, w.as_ref(), None)),
+            Self::Linear { x, w } => to(x, &|| b.linear_t(dy, w, None)),
+            Self::LinearT { x, w } => to(x, &|| b.linear(dy, w, None)),
+            Self::HeadsIn { x, w } => to(x, &|| b.heads_in_dx(dy, w)),
+            Self::HeadsOut { z, w, d_head } => to(z, &|| b.heads_out_dx(dy, w, *d_head)),
+            Self::SumHeads { x, n_heads } => to(x, &|| b.repeat_heads(dy, *n_heads)),
+            Self::AttnScores { q, k, q_value, k_value, scale } => {
+                to(q, &|| b.scale(&b.attn_mix(dy, k_value)?, scale.recip()))?;
+                to(k, &|| b.scale(&b.attn_mix_t(dy, q_value)?, scale.recip()))
+            }
+            Self::Softmax { x, y } => to(x, &|| b.softmax_dx(y, dy)),
+            Self::AttnMix { pattern, v, pattern_value, v_value } => {
+                to(pattern, &|| b.attn_dots(dy, v_value))?;
+                to(v, &|| b.attn_mix_t(pattern_value, dy))
+            }
+            Self::Activate { x, at, activation } => to(x, &|| b.activate_dx(at, dy, *activation)),
+            Self::Edit { x, keep } => to(x, &|| b.multiply(keep, dy)),
+        }
+    }
+}
+
+/// Entries `start..end` of the outermost axis.
+fn outer<B: Backend>(b: &B, x: &B::Tensor, start: usize, end: usize) -> Result<B::Tensor, BackendError> {
+    let mut shape = b.shape(x);
+    let rows = b.reshape(x, &[shape[0], shape[1..].iter().product()])?;
+    let chosen: Vec<u32> = (start as u32..end as u32).collect();
+    shape[0] = chosen.len();
+    b.reshape(&b.gather(&rows, &chosen)?, &shape)
+}

@@ -1,0 +1,325 @@
+//! The WebGPU backend: operations are recorded, and computed together when somebody reads.
+//!
+//! An operation only adds a node to a graph. Reading makes everything that is needed and not yet computed
+//! in one pass with one submission, fused where nothing on the way is looked at; the plan for that is kept
+//! for the next graph of the same form. Nothing here waits but reading.
+
+use std::{
+    cell::{Cell, RefCell},
+    fmt,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    rc::Rc,
+};
+
+use super::{Backend, BackendError};
+use crate::{
+    op::{Activation, NormKind},
+    tensor::HostTensor,
+};
+
+mod device;
+mod fuse;
+mod graph;
+mod launch;
+mod memory;
+mod pipelines;
+mod plan;
+mod program;
+mod readback;
+mod shaders;
+
+pub use device::Options;
+pub use graph::GpuTensor;
+pub use launch::Scheme;
+
+use device::Device;
+use graph::Lowered;
+use memory::Pool;
+use pipelines::Pipelines;
+use plan::Plan;
+use program::{Heads, Op, Product, Program, WeightAxes};
+use readback::{Idle, Recorded};
+
+/// Plans that are kept for the next graph of the same form, and what they may hold together, bytes.
+const MAX_PLANS: usize = 8;
+const MAX_PLAN_BYTES: u64 = 512 << 20;
+
+/// A device that computes. Clones share it.
+#[derive(Clone)]
+pub struct WebGpu(Rc<Inner>);
+
+struct Inner {
+    device: Device,
+    pool: Pool,
+    pipelines: Pipelines,
+    /// With the hash of each program; the last used is the last.
+    plans: RefCell<Vec<(u64, Program, Rc<Plan>)>>,
+    idle: Idle,
+    n_asked: Cell<u64>,
+    last: Cell<Submission>,
+}
+
+/// What one reading made the device do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Submission {
+    /// Kernels that ran.
+    pub n_dispatches: usize,
+    /// Bind groups that were made for it.
+    pub n_bind_groups: usize,
+    /// Whether the plan was there from an earlier one.
+    pub is_replay: bool,
+}
+
+impl fmt::Debug for WebGpu {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "WebGpu({})", self.0.device.adapter)
+    }
+}
+
+type Tensor = Result<GpuTensor, BackendError>;
+
+impl WebGpu {
+    /// Opens the fastest device.
+    ///
+    /// Errors: there is none.
+    pub async fn open() -> Result<Self, BackendError> {
+        Self::open_with(Options::default()).await
+    }
+
+    /// Opens the fastest device, with choices made by hand.
+    ///
+    /// Errors: there is none.
+    pub async fn open_with(options: Options) -> Result<Self, BackendError> {
+        let inner = Inner {
+            device: Device::open(options).await?,
+            pool: Pool::default(),
+            pipelines: Pipelines::default(),
+            plans: RefCell::default(),
+            idle: Idle::default(),
+            n_asked: Cell::new(0),
+            last: Cell::default(),
+        };
+        Ok(Self(Rc::new(inner)))
+    }
+
+    /// What the last reading made the device do.
+    pub fn last_submission(&self) -> Submission {
+        self.0.last.get()
+    }
+
+    fn nth(&self) -> u64 {
+        let nth = self.0.n_asked.get();
+        self.0.n_asked.set(nth + 1);
+        nth
+    }
+
+    fn pending(&self, op: Op, inputs: &[&GpuTensor], shape: Vec<usize>) -> Tensor {
+        Ok(GpuTensor::pending(self.nth(), op, inputs, shape))
+    }
+
+    fn product(&self, weights: WeightAxes, x: &GpuTensor, w: &GpuTensor, b: Option<&GpuTensor>) -> Tensor {
+        let n = match weights {
+            WeightAxes::InOut => w.shape()[1],
+            WeightAxes::OutIn => w.shape()[0],
+        };
+        let (m, k) = (x.len() / x.last().max(1), x.last());
+        let op = Op::Linear(Product { m, k, n, weights, has_b: b.is_some() });
+        let inputs: Vec<&GpuTensor> = [x, w].into_iter().chain(b).collect();
+        self.pending(op, &inputs, with_last(x, n))
+    }
+
+    /// Computes what `xs` need and records their copies; submitted, not waited for.
+    fn submit(&self, xs: &[&GpuTensor]) -> Result<Recorded, BackendError> {
+        let Inner { device, pool, .. } = &*self.0;
+        let lowered = Lowered::new(xs);
+        let mut encoder = device.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        let mut submission = Submission::default();
+        if lowered.program.values.iter().any(|value| value.op != Op::Given) {
+            let plan = self.plan(&lowered.program, &mut submission)?;
+            let given = lowered.given.clone();
+            let (kept, n_bind_groups) =
+                plan.record(device, pool, &mut encoder, given, &lowered.rows, &lowered.program)?;
+            submission = Submission { n_dispatches: plan.n_dispatches(), n_bind_groups, ..submission };
+            lowered.settle(&kept);
+        }
+        self.0.last.set(submission);
+        let values: Vec<_> =
+            xs.iter().map(|x| x.storage().expect("what is held is kept, and so computed")).collect();
+        let recorded = self.0.idle.record(device, &mut encoder, &values);
+        device.queue.submit([encoder.finish()]);
+        Ok(recorded)
+    }
+
+    /// The plan for a program: one that is there, or a new one in place of the least recently used.
+    fn plan(&self, program: &Program, submission: &mut Submission) -> Result<Rc<Plan>, BackendError> {
+        let mut hasher = DefaultHasher::new();
+        program.hash(&mut hasher);
+        let hash = hasher.finish();
+        let mut plans = self.0.plans.borrow_mut();
+        let found = plans.iter().position(|(of, planned, _)| *of == hash && planned == program);
+        submission.is_replay = found.is_some();
+        let entry = match found {
+            Some(at) => plans.remove(at),
+            None => {
+                // Before the new one is made, so that their memory can be used again.
+                let n_bytes = |plans: &[(u64, Program, Rc<Plan>)]| -> u64 {
+                    plans.iter().map(|(_, _, plan)| plan.n_bytes()).sum()
+                };
+                while MAX_PLANS <= plans.len() || MAX_PLAN_BYTES < n_bytes(&plans) {
+                    plans.remove(0);
+                }
+                let plan = Plan::new(&self.0.device, &self.0.pool, &self.0.pipelines, program)?;
+                (hash, program.clone(), Rc::new(plan))
+            }
+        };
+        let plan = Rc::clone(&entry.2);
+        plans.push(entry);
+        Ok(plan)
+    }
+}
+
+/// The shape of `x` with another last axis.
+fn with_last(x: &GpuTensor, n: usize) -> Vec<usize> {
+    let mut shape = x.shape().to_vec();
+    shape.pop();
+    shape.push(n);
+    shape
+}
+
+fn heads_of(q: &GpuTensor, k: &GpuTensor) -> Heads {
+    Heads { n_q: q.shape()[0], n_k: k.shape()[0], n_heads: q.shape()[1], d_head: q.shape()[2] }
+}
+
+impl Backend for WebGpu {
+    type Tensor = GpuTensor;
+
+    fn name(&self) -> &'static str {
+        "webgpu"
+    }
+
+    fn adapter(&self) -> String {
+        self.0.device.adapter.clone()
+    }
+
+    fn upload(&self, label: &str, host: HostTensor) -> Tensor {
+        let storage = self.0.pool.take(&self.0.device, label, host.data().len())?;
+        memory::write(&self.0.device, &storage, host.data());
+        Ok(GpuTensor::ready(self.nth(), storage, host.shape().to_vec()))
+    }
+
+    async fn read(&self, x: &GpuTensor) -> Result<HostTensor, BackendError> {
+        let mut values = self.read_all(&[x]).await?;
+        Ok(values.pop().expect("one value for each tensor"))
+    }
+
+    async fn read_all(&self, xs: &[&GpuTensor]) -> Result<Vec<HostTensor>, BackendError> {
+        let device = &self.0.device;
+        device.check()?;
+        let watch = device.watch();
+        let recorded = self.submit(xs);
+        let watched = watch.end();
+        let values = recorded?.wait(device, &self.0.idle).await;
+        watched.await?;
+        device.check()?;
+        let shaped = xs.iter().zip(values?).map(|(x, values)| HostTensor::new(x.shape().to_vec(), values));
+        Ok(shaped.collect::<Result<_, _>>()?)
+    }
+
+    fn shape(&self, x: &GpuTensor) -> Vec<usize> {
+        x.shape().to_vec()
+    }
+
+    fn reshape(&self, x: &GpuTensor, shape: &[usize]) -> Tensor {
+        Ok(x.reshaped(shape))
+    }
+
+    fn gather(&self, table: &GpuTensor, rows: &[u32]) -> Tensor {
+        let (n_table, d, n_rows) = (table.shape()[0], table.shape()[1], rows.len());
+        let op = Op::Gather { n_table, n_rows, d };
+        Ok(GpuTensor::gathered(self.nth(), op, table, rows, vec![n_rows, d]))
+    }
+
+    fn append(&self, a: &GpuTensor, b: &GpuTensor) -> Tensor {
+        let mut shape = a.shape().to_vec();
+        shape[0] += b.shape()[0];
+        self.pending(Op::Append, &[a, b], shape)
+    }
+
+    fn add(&self, a: &GpuTensor, b: &GpuTensor) -> Tensor {
+        self.pending(Op::Add, &[a, b], a.shape().to_vec())
+    }
+
+    fn repeat_heads(&self, x: &GpuTensor, n_heads: usize) -> Tensor {
+        let op = Op::RepeatHeads { n_heads, d: x.last() };
+        self.pending(op, &[x], vec![x.shape()[0], n_heads, x.last()])
+    }
+
+    fn norm_scale(&self, x: &GpuTensor, kind: NormKind, eps: f32) -> Tensor {
+        self.pending(Op::NormScale { kind, d: x.last(), eps: eps.into() }, &[x], with_last(x, 1))
+    }
+
+    fn normalize(&self, x: &GpuTensor, scale: &GpuTensor, kind: NormKind) -> Tensor {
+        self.pending(Op::Normalize { kind, d: x.last() }, &[x, scale], x.shape().to_vec())
+    }
+
+    fn affine(&self, x: &GpuTensor, w: Option<&GpuTensor>, b: Option<&GpuTensor>) -> Tensor {
+        if w.is_none() && b.is_none() {
+            return Ok(x.clone());
+        }
+        let op = Op::Affine { d: x.last(), has_w: w.is_some(), has_b: b.is_some() };
+        let inputs: Vec<&GpuTensor> = [x].into_iter().chain(w).chain(b).collect();
+        self.pending(op, &inputs, x.shape().to_vec())
+    }
+
+    fn linear(&self, x: &GpuTensor, w: &GpuTensor, b: Option<&GpuTensor>) -> Tensor {
+        self.product(WeightAxes::InOut, x, w, b)
+    }
+
+    fn linear_t(&self, x: &GpuTensor, w: &GpuTensor, b: Option<&GpuTensor>) -> Tensor {
+        self.product(WeightAxes::OutIn, x, w, b)
+    }
+
+    fn heads_in(&self, x: &GpuTensor, w: &GpuTensor) -> Tensor {
+        let (n_pos, n_heads, n_in) = (x.shape()[0], x.shape()[1], x.shape()[2]);
+        let d_head = w.shape()[1] / n_heads;
+        self.pending(Op::HeadsIn { n_heads, n_in, d_head }, &[x, w], vec![n_pos, n_heads, d_head])
+    }
+
+    fn heads_out(&self, z: &GpuTensor, w: &GpuTensor) -> Tensor {
+        let (n_pos, n_heads, d_head) = (z.shape()[0], z.shape()[1], z.shape()[2]);
+        let n_out = w.shape()[1];
+        self.pending(Op::HeadsOut { n_heads, d_head, n_out }, &[z, w], vec![n_pos, n_heads, n_out])
+    }
+
+    fn sum_heads(&self, x: &GpuTensor) -> Tensor {
+        let (n_pos, n_heads, d) = (x.shape()[0], x.shape()[1], x.shape()[2]);
+        self.pending(Op::SumHeads { n_heads, d }, &[x], vec![n_pos, d])
+    }
+
+    fn attn_scores(&self, q: &GpuTensor, k: &GpuTensor, scale: f32) -> Tensor {
+        let heads = heads_of(q, k);
+        let shape = vec![heads.n_heads, heads.n_q, heads.n_k];
+        self.pending(Op::AttnScores { heads, scale: scale.into() }, &[q, k], shape)
+    }
+
+    fn softmax(&self, x: &GpuTensor) -> Tensor {
+        self.pending(Op::Softmax { n: x.last() }, &[x], x.shape().to_vec())
+    }
+
+    fn attn_mix(&self, pattern: &GpuTensor, v: &GpuTensor) -> Tensor {
+        let (n_heads, n_q, n_k) = (pattern.shape()[0], pattern.shape()[1], pattern.shape()[2]);
+        let heads = Heads { n_q, n_k, n_heads, d_head: v.shape()[2] };
+        self.pending(Op::AttnMix(heads), &[pattern, v], vec![n_q, n_heads, heads.d_head])
+    }
+
+    fn activate(&self, x: &GpuTensor, activation: Activation) -> Tensor {
+        self.pending(Op::Activate(activation), &[x], x.shape().to_vec())
+    }
+
+    fn edit(&self, x: &GpuTensor, keep: &GpuTensor, add: &GpuTensor) -> Tensor {
+        self.pending(Op::Edit, &[x, keep, add], x.shape().to_vec())
+    }
+}
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests;

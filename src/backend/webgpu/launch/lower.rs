@@ -1,0 +1,313 @@
+//! What each kernel is launched with.
+
+use std::ops::Range;
+
+use super::{
+    super::{
+        fuse::{Kernel, Then, Written, optional},
+        program::{Bits, Heads, Id, Op, Product, Program, WeightAxes},
+    },
+    Bound, GROUP_ALIGN, Launch, Limits, Source, Tile,
+};
+use crate::op::{Activation, NormKind};
+
+/// Invocations in a workgroup that makes one entry each.
+const ENTRIES: usize = 64;
+/// Workgroups along one axis, at most.
+const MAX_GROUPS: usize = 65_535;
+
+/// The launches of a kernel.
+pub(in super::super) fn launches(program: &Program, kernel: &Kernel, limits: Limits) -> Vec<Launch> {
+    let lower = Lower { program, limits };
+    match kernel {
+        Kernel::One(id) => vec![lower.one(*id)],
+        Kernel::Embed { tokens, positions, sum } => vec![lower.embed(*tokens, *positions, *sum)],
+        Kernel::Norm { x, w, b, y, scale, normalized } => {
+            vec![lower.norm([Some(*x), *w, *b], *y, *scale, *normalized)]
+        }
+        Kernel::Linear { product, then, pre } => lower.linear(*product, *then, *pre),
+        Kernel::LinearQkv(qkv) => vec![lower.linear_qkv(*qkv)],
+        Kernel::Attention { scores, pattern, z, keeps_scores } => {
+            vec![lower.attention(*scores, *pattern, *z, *keeps_scores)]
+        }
+    }
+}
+
+struct Lower<'a> {
+    program: &'a Program,
+    limits: Limits,
+}
+
+fn value(id: Id) -> Bound {
+    Bound::Value(id, None)
+}
+
+fn maybe(id: Option<Id>) -> Bound {
+    id.map_or(Bound::Nothing, value)
+}
+
+fn kept(value: Written) -> Bound {
+    maybe(value.is_kept.then_some(value.id))
+}
+
+fn heads_params(heads: Heads) -> [usize; 4] {
+    [heads.n_q, heads.n_k, heads.n_heads, heads.d_head]
+}
+
+/// Number of workgroups, spread over two axes.
+fn spread(n_groups: usize) -> [u32; 3] {
+    let across = n_groups.clamp(1, MAX_GROUPS);
+    [across as u32, n_groups.div_ceil(across) as u32, 1]
+}
+
+impl Lower<'_> {
+    fn op(&self, id: Id) -> &Op {
+        &self.program.values[id].op
+    }
+
+    fn len(&self, id: Id) -> usize {
+        self.program.values[id].len
+    }
+
+    fn source(&self, name: &'static str) -> Source {
+        Source { name, scheme: self.limits.scheme, tile: Tile::Register }
+    }
+
+    /// One invocation an entry of `y`; `sizes` follow the number of entries in `Params`.
+    fn entries(&self, name: &'static str, reads: Vec<Bound>, y: Id, sizes: &[usize]) -> Launch {
+        let n = self.len(y);
+        let params = [&[n], sizes].concat().into_iter().map(|size| size as u32).collect();
+        Launch {
+            source: self.source(name),
+            constants: vec![("GROUP", ENTRIES as u32)],
+            reads,
+            writes: vec![value(y)],
+            params,
+            grid: spread(n.div_ceil(ENTRIES)),
+        }
+    }
+
+    /// Lanes for each of `n_rows` rows.
+    fn rows(&self, name: &'static str, reads: Vec<Bound>, writes: Vec<Bound>, params: Vec<u32>) -> Launch {
+        let (n_lanes, n_rows) = self.limits.scheme.lanes_and_rows();
+        Launch {
+            source: self.source(name),
+            constants: vec![("LANES", n_lanes as u32), ("ROWS", n_rows as u32)],
+            reads,
+            writes,
+            grid: spread((params[0] as usize).div_ceil(n_rows)),
+            params,
+        }
+    }
+
+    fn one(&self, y: Id) -> Launch {
+        let inputs = &self.program.values[y].inputs;
+        let all = || inputs.iter().copied().map(value).collect::<Vec<_>>();
+        match *self.op(y) {
+            Op::Given => unreachable!("a given value has no kernel"),
+            Op::Gather { n_table, d, .. } => {
+                let (parts, n_low) = self.table(inputs[0], n_table, d);
+                self.entries("gather", [&parts[..], &[Bound::Rows(y)]].concat(), y, &[d, n_low])
+            }
+            Op::Append => self.entries("append", all(), y, &[self.len(inputs[0])]),
+            Op::Add => self.entries("add", all(), y, &[]),
+            Op::RepeatHeads { n_heads, d } => self.entries("repeat_heads", all(), y, &[d, n_heads]),
+            Op::SumHeads { n_heads, d } => self.entries("sum_heads", all(), y, &[d, n_heads]),
+            Op::NormScale { kind: NormKind::LayerNorm, d, eps } => {
+                let params = vec![self.len(y) as u32, d as u32, eps.0];
+                self.rows("norm_scale", all(), vec![value(y)], params)
+            }
+            Op::Normalize { kind: NormKind::LayerNorm, d } => {
+                self.rows("normalize", all(), vec![value(y)], self.rows_of(y, d))
+            }
+            Op::Affine { d, has_w, has_b } => {
+                let (w, b) = optional(&inputs[1..], has_w, has_b);
+                let mut launch = self.entries("affine", vec![value(inputs[0]), maybe(w), maybe(b)], y, &[d]);
+                launch.constants.extend([("HAS_W", u32::from(has_w)), ("HAS_B", u32::from(has_b))]);
+                launch
+            }
+            Op::Linear(_) => unreachable!("a product has a kernel of its own"),
+            Op::HeadsIn { n_heads, n_in, d_head } => {
+                self.entries("heads_in", all(), y, &[n_heads, n_in, d_head])
+            }
+            Op::HeadsOut { n_heads, d_head, n_out } => {
+                self.entries("heads_out", all(), y, &[n_heads, d_head, n_out])
+            }
+            Op::AttnScores { heads, scale } => {
+                let mut launch = self.entries("attn_scores", all(), y, &heads_params(heads));
+                launch.params.push(scale.0);
+                launch
+            }
+            Op::Softmax { n } => self.rows("softmax", all(), vec![value(y)], self.rows_of(y, n)),
+            Op::AttnMix(heads) => self.entries("attn_mix", all(), y, &heads_params(heads)),
+            Op::Activate(activation) => {
+                let mut launch = self.entries("activate", all(), y, &[]);
+                launch.constants.push(("ACTIVATION", number_of(Some(activation))));
+                launch
+            }
+            Op::Edit => self.entries("edit", all(), y, &[]),
+        }
+    }
+
+    /// `n_rows`, `d` of a value seen as rows.
+    fn rows_of(&self, y: Id, d: usize) -> Vec<u32> {
+        vec![(self.len(y) / d.max(1)) as u32, d as u32]
+    }
+
+    /// A table in two parts, and how many rows the first has.
+    fn table(&self, table: Id, n_rows: usize, d: usize) -> ([Bound; 2], usize) {
+        let n_low = self.rows_that_fit(d, &[d]);
+        if n_rows <= n_low {
+            return ([value(table), value(table)], n_rows);
+        }
+        let part = |rows: Range<usize>| Bound::Value(table, Some(rows.start * d..rows.end * d));
+        ([part(0..n_low), part(n_low..n_rows)], n_low)
+    }
+
+    /// How many rows of `d` fit in one binding, such that the next part of operands with rows of these `widths`
+    /// starts where one may.
+    fn rows_that_fit(&self, d: usize, widths: &[usize]) -> usize {
+        let n = self.limits.max_binding_bytes as usize / size_of::<f32>() / d.max(1);
+        // GROUP_ALIGN is a power of two: what a width is short of is the rest of it.
+        let short_of = |width: &usize| GROUP_ALIGN / (1 << width.trailing_zeros().min(GROUP_ALIGN.ilog2()));
+        let align = widths.iter().map(short_of).max().unwrap_or(1);
+        (n / align * align).max(align)
+    }
+
+    fn embed(&self, tokens: Id, positions: Id, sum: Id) -> Launch {
+        let &Op::Gather { n_table, d, .. } = self.op(tokens) else { unreachable!("fused from a gather") };
+        let of = |gather: Id| self.program.values[gather].inputs[0];
+        let (parts, n_low) = self.table(of(tokens), n_table, d);
+        let others = [Bound::Rows(tokens), value(of(positions)), Bound::Rows(positions)];
+        let mut launch = self.entries("embed", [&parts[..], &others].concat(), sum, &[d, n_low]);
+        for (constant, id) in [("KEEP", tokens), ("KEEP_OTHER", positions)] {
+            // Whoever reads it later reads what is written here.
+            let is_read = self.program.users()[id].len() > 1 || self.program.values[id].is_kept;
+            launch.writes.push(maybe(is_read.then_some(id)));
+            launch.constants.push((constant, u32::from(is_read)));
+        }
+        launch
+    }
+
+    fn norm(&self, operands: [Option<Id>; 3], y: Id, scale: Written, normalized: Written) -> Launch {
+        let &Op::NormScale { kind: NormKind::LayerNorm, d, eps } = self.op(scale.id) else {
+            unreachable!("fused from a norm")
+        };
+        let params = vec![self.len(scale.id) as u32, d as u32, eps.0];
+        let writes = vec![value(y), kept(scale), kept(normalized)];
+        let mut launch = self.rows("norm", operands.map(maybe).to_vec(), writes, params);
+        launch.constants.extend([
+            ("HAS_W", u32::from(operands[1].is_some())),
+            ("HAS_B", u32::from(operands[2].is_some())),
+            ("KEEP_SCALE", u32::from(scale.is_kept)),
+            ("KEEP_NORMALIZED", u32::from(normalized.is_kept)),
+        ]);
+        launch
+    }
+
+    fn attention(&self, scores: Id, pattern: Id, z: Id, keeps_scores: bool) -> Launch {
+        let (&Op::AttnScores { heads, scale: Bits(scale) }, inputs) =
+            (self.op(scores), &self.program.values[scores].inputs)
+        else {
+            unreachable!("fused from scores")
+        };
+        let v = self.program.values[z].inputs[1];
+        let mut params = vec![(heads.n_heads * heads.n_q) as u32];
+        params.extend(heads_params(heads).map(|size| size as u32));
+        params.push(scale);
+        let reads = vec![value(inputs[0]), value(inputs[1]), value(v)];
+        let writes = vec![value(z), value(pattern), maybe(keeps_scores.then_some(scores))];
+        let mut launch = self.rows("attention", reads, writes, params);
+        launch.constants.push(("KEEP_SCORES", u32::from(keeps_scores)));
+        launch
+    }
+
+    fn product(&self, id: Id) -> Product {
+        let &Op::Linear(product) = self.op(id) else { unreachable!("fused from a product") };
+        product
+    }
+
+    fn linear(&self, id: Id, then: Then, pre: Written) -> Vec<Launch> {
+        let Product { m, k, n, weights, has_b } = self.product(id);
+        let inputs = &self.program.values[id].inputs;
+        let (activation, residual, y) = match then {
+            Then::Nothing => (None, None, id),
+            Then::Activate(activation, y) => (Some(activation), None, y),
+            Then::Add { residual, sum } => (None, Some(residual), sum),
+        };
+        // Parts of the weights are whole rows of them, so only [out in] can be cut; parts of the result always.
+        let (name, n_cols) = match weights {
+            WeightAxes::InOut => ("linear", n),
+            WeightAxes::OutIn => ("linear_t", self.rows_that_fit(k, &[k])),
+        };
+        let n_rows = self.rows_that_fit(n, &[n, k]);
+        let tile = Tile::of(self.limits, m);
+        let mut launches = vec![];
+        for rows in parts(m, n_rows) {
+            let entries = |id: Id, width: usize| {
+                let is_whole = rows.len() == m;
+                Bound::Value(id, (!is_whole).then(|| rows.start * width..rows.end * width))
+            };
+            for cols in parts(n, n_cols) {
+                let w = (cols.len() < n).then(|| cols.start * k..cols.end * k);
+                let sizes = [rows.len(), k, cols.len(), n, cols.start];
+                let (tile_rows, tile_cols) = tile.rows_and_cols();
+                launches.push(Launch {
+                    source: Source { name, scheme: self.limits.scheme, tile },
+                    constants: vec![
+                        ("GROUP", tile.n_invocations() as u32),
+                        ("HAS_B", u32::from(has_b)),
+                        ("HAS_RESIDUAL", u32::from(residual.is_some())),
+                        ("KEEP_PRE", u32::from(pre.is_kept)),
+                        ("ACTIVATION", number_of(activation)),
+                    ],
+                    reads: vec![
+                        entries(inputs[0], k),
+                        Bound::Value(inputs[1], w),
+                        maybe(inputs.get(2).copied()),
+                        residual.map_or(Bound::Nothing, |id| entries(id, n)),
+                    ],
+                    writes: vec![
+                        entries(y, n),
+                        if pre.is_kept { entries(pre.id, n) } else { Bound::Nothing },
+                    ],
+                    params: sizes.map(|size| size as u32).to_vec(),
+                    grid: [cols.len().div_ceil(tile_cols) as u32, rows.len().div_ceil(tile_rows) as u32, 1],
+                });
+            }
+        }
+        launches
+    }
+
+    fn linear_qkv(&self, qkv: [Id; 3]) -> Launch {
+        let Product { m, k, n, .. } = self.product(qkv[0]);
+        let operand = |nth: usize| qkv.map(|id| value(self.program.values[id].inputs[nth]));
+        let tile = Tile::of(self.limits, m);
+        let (tile_rows, tile_cols) = tile.rows_and_cols();
+        let stride = (m * n).next_multiple_of(GROUP_ALIGN);
+        Launch {
+            source: Source { name: "linear_qkv", scheme: self.limits.scheme, tile },
+            constants: vec![("GROUP", tile.n_invocations() as u32)],
+            reads: [&operand(0)[..1], &operand(1), &operand(2)].concat(),
+            writes: vec![Bound::Group(qkv.to_vec())],
+            params: [m, k, n, stride].map(|size| size as u32).to_vec(),
+            grid: [n.div_ceil(tile_cols) as u32, m.div_ceil(tile_rows) as u32, 3],
+        }
+    }
+}
+
+/// `0..n` in parts of `size`.
+fn parts(n: usize, size: usize) -> impl Iterator<Item = Range<usize>> + Clone {
+    (0..n).step_by(size.max(1)).map(move |start| start..(start + size).min(n))
+}
+
+/// What `shaders/shared/activation.wgsl` calls an activation.
+fn number_of(activation: Option<Activation>) -> u32 {
+    match activation {
+        None => 0,
+        Some(Activation::GeluNew) => 1,
+        Some(Activation::Gelu) => 2,
+        Some(Activation::Relu) => 3,
+        Some(Activation::Silu) => 4,
+    }
+}

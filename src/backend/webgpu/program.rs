@@ -1,0 +1,137 @@
+//! What is to be computed, as data: a list of values, each made from earlier ones.
+//!
+//! It knows shapes, not devices: programs are compared, hashed and fused without one.
+
+use crate::op::{Activation, NormKind};
+
+/// Which value of a program: its place in the list.
+pub(super) type Id = usize;
+
+/// How a value is made. Inputs stand beside it, in the order of the backend's operation of that name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Op {
+    /// It is on the device already.
+    Given,
+    Gather {
+        n_table: usize,
+        n_rows: usize,
+        d: usize,
+    },
+    Append,
+    Add,
+    RepeatHeads {
+        n_heads: usize,
+        d: usize,
+    },
+    NormScale {
+        kind: NormKind,
+        d: usize,
+        eps: Bits,
+    },
+    Normalize {
+        kind: NormKind,
+        d: usize,
+    },
+    Affine {
+        d: usize,
+        has_w: bool,
+        has_b: bool,
+    },
+    Linear(Product),
+    HeadsIn {
+        n_heads: usize,
+        n_in: usize,
+        d_head: usize,
+    },
+    HeadsOut {
+        n_heads: usize,
+        d_head: usize,
+        n_out: usize,
+    },
+    SumHeads {
+        n_heads: usize,
+        d: usize,
+    },
+    AttnScores {
+        heads: Heads,
+        scale: Bits,
+    },
+    Softmax {
+        n: usize,
+    },
+    AttnMix(Heads),
+    Activate(Activation),
+    Edit,
+}
+
+/// Sizes of a matrix product: [m k] and weights to [m n].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Product {
+    pub(super) m: usize,
+    pub(super) k: usize,
+    pub(super) n: usize,
+    pub(super) weights: WeightAxes,
+    pub(super) has_b: bool,
+}
+
+/// How weights lie in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum WeightAxes {
+    /// [in out]
+    InOut,
+    /// [out in], as an embedding
+    OutIn,
+}
+
+/// Sizes of attention.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Heads {
+    pub(super) n_q: usize,
+    pub(super) n_k: usize,
+    pub(super) n_heads: usize,
+    pub(super) d_head: usize,
+}
+
+/// A constant, comparable bit by bit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Bits(pub(super) u32);
+
+impl From<f32> for Bits {
+    fn from(value: f32) -> Self {
+        Self(value.to_bits())
+    }
+}
+
+/// One value of a program.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Value {
+    pub(super) op: Op,
+    pub(super) inputs: Vec<Id>,
+    /// Number of entries.
+    pub(super) len: usize,
+    /// Whether somebody may look at it later.
+    pub(super) is_kept: bool,
+}
+
+/// All values, in the order in which they were asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Program {
+    pub(super) values: Vec<Value>,
+}
+
+impl Program {
+    /// Which values read each value.
+    pub(super) fn users(&self) -> Vec<Vec<Id>> {
+        let mut users = vec![vec![]; self.values.len()];
+        for (id, value) in self.values.iter().enumerate() {
+            value.inputs.iter().for_each(|input| users[*input].push(id));
+        }
+        users
+    }
+
+    /// The gathers, in order: the n-th reads the n-th list of rows.
+    pub(super) fn gathers(&self) -> impl Iterator<Item = Id> {
+        let is_gather = |id: &Id| matches!(self.values[*id].op, Op::Gather { .. });
+        (0..self.values.len()).filter(is_gather)
+    }
+}

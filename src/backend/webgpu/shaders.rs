@@ -1,0 +1,109 @@
+//! The shaders' text, with what each imports in front of it.
+
+use super::launch::{Scheme, Source, Tile};
+
+/// Marks a line that names a file under `shaders/` to be put in front.
+const IMPORT: &str = "// import: ";
+
+/// The text of a file under `shaders/`.
+macro_rules! files {
+    ($($name:literal),* $(,)?) => {
+        fn file(name: &str) -> Option<&'static str> {
+            match name {
+                $($name => Some(include_str!(concat!("../../../shaders/", $name, ".wgsl"))),)*
+                _ => None,
+            }
+        }
+        #[cfg(test)]
+        const NAMES: &[&str] = &[$($name),*];
+    };
+}
+
+files!(
+    "activate",
+    "add",
+    "affine",
+    "append",
+    "attention",
+    "attn_mix",
+    "attn_scores",
+    "edit",
+    "embed",
+    "gather",
+    "heads_in",
+    "heads_out",
+    "linear",
+    "linear_qkv",
+    "linear_t",
+    "norm",
+    "norm_scale",
+    "normalize",
+    "repeat_heads",
+    "softmax",
+    "sum_heads",
+    "shared/activation",
+    "shared/entries",
+    "shared/few_rows_tile",
+    "shared/lanes",
+    "shared/moments",
+    "shared/one_lane",
+    "shared/register_tile",
+    "shared/scores",
+    "shared/shared_tile",
+    "shared/softmax_row",
+);
+
+/// A whole shader: its imports, in the variants that `source` asks for, then itself.
+pub(super) fn text(source: Source) -> String {
+    let own = file(source.name).expect("launches name files of this table");
+    let mut text = String::new();
+    for name in imports(own) {
+        text.push_str(file(variant(name, source)).expect("imports name files of this table"));
+        text.push('\n');
+    }
+    text + own
+}
+
+fn imports(text: &'static str) -> impl Iterator<Item = &'static str> {
+    let named = text.lines().filter_map(|line| line.strip_prefix(IMPORT));
+    named.filter_map(|path| path.strip_suffix(".wgsl"))
+}
+
+/// Shaders name the serial variant.
+fn variant(name: &'static str, source: Source) -> &'static str {
+    match (name, source.scheme, source.tile) {
+        ("shared/one_lane", Scheme::Parallel, _) => "shared/lanes",
+        ("shared/register_tile", _, Tile::Shared) => "shared/shared_tile",
+        ("shared/register_tile", _, Tile::FewRows) => "shared/few_rows_tile",
+        _ => name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_import_and_every_file_is_known() {
+        for name in NAMES {
+            for import in imports(file(name).expect("listed")) {
+                assert!(file(import).is_some(), "{name} imports {import}");
+            }
+        }
+        let count = |dir: &str| {
+            let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(dir);
+            let files = std::fs::read_dir(path).expect("the checkout has shaders").flatten();
+            files.filter(|file| file.path().extension().is_some_and(|extension| extension == "wgsl")).count()
+        };
+        assert_eq!(count("shaders") + count("shaders/shared"), NAMES.len(), "a file is missing in the table");
+    }
+
+    #[test]
+    fn serial_shaders_have_no_barrier_and_no_workgroup_memory() {
+        for name in NAMES.iter().filter(|name| !name.starts_with("shared/")) {
+            let source = Source { name, scheme: Scheme::Serial, tile: Tile::Register };
+            let text = text(source);
+            assert!(!text.contains("workgroupBarrier") && !text.contains("var<workgroup>"), "{name}");
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Operands that are too large for one binding, or for the device.
+
+use vitrine::backend::{
+    Backend, BackendError,
+    checked::Checked,
+    webgpu::{GpuTensor, Options, WebGpu},
+};
+
+use super::ops::{OP_TOL, Work, agrees, up};
+
+/// So small that an unembedding of the sizes below does not fit, bytes.
+const TINY_BINDING: u64 = 64 << 10;
+const N_VOCAB: usize = 3_008;
+const D: usize = 64;
+
+/// A table and an unembedding over the limit.
+struct Large;
+
+impl Work for Large {
+    fn on<B: Backend>(&self, b: &Checked<B>) -> Vec<(&'static str, B::Tensor)> {
+        let table = up(b, &[N_VOCAB, D], 1);
+        let other = up(b, &[11, D], 2);
+        let bias = up(b, &[N_VOCAB], 3);
+        let tokens: Vec<u32> = [0, 255, 256, 257, 511, 512, 7, 90, 300, 400, 1].into();
+        let fits = |tensor: Result<B::Tensor, BackendError>| tensor.expect("operands fit");
+        let gathered = fits(b.gather(&table, &tokens));
+        let embedded = fits(b.add(&gathered, &other));
+        let logits = fits(b.linear_t(&embedded, &table, Some(&bias)));
+        vec![("gather", gathered), ("linear_t", logits)]
+    }
+}
+
+fn tiny() -> Option<WebGpu> {
+    super::device(Options { max_binding_bytes: Some(TINY_BINDING), ..Options::default() })
+}
+
+#[test]
+fn an_unembedding_is_cut_where_it_is_larger_than_a_binding() {
+    let Some(tiny) = tiny() else { return };
+    let whole = super::device(Options::default()).expect("the same adapter");
+    agrees(&whole, "whole", &Large, OP_TOL);
+    let n_whole = whole.last_submission().n_dispatches;
+    let cut = Options { max_binding_bytes: Some(512 << 10), ..Options::default() };
+    let cut = super::device(cut).expect("the same adapter");
+    agrees(&cut, "cut", &Large, OP_TOL);
+    // 752 KiB of weights in two parts; 129 KiB of logits in one.
+    assert_eq!(cut.last_submission().n_dispatches, n_whole + 1);
+    agrees(&tiny, "cut small", &OnlyLogits, OP_TOL);
+}
+
+/// An unembedding whose result is over the limit as well.
+struct OnlyLogits;
+
+impl Work for OnlyLogits {
+    fn on<B: Backend>(&self, b: &Checked<B>) -> Vec<(&'static str, B::Tensor)> {
+        let (x, w) = (up(b, &[11, D], 1), up(b, &[N_VOCAB, D], 2));
+        vec![("linear_t", b.linear_t(&x, &w, None).expect("operands fit"))]
+    }
+}
+
+#[test]
+fn what_is_too_large_is_refused_in_words() {
+    let Some(device) = tiny() else { return };
+    let b = Checked(device);
+    let table = up(&b, &[N_VOCAB, D], 1);
+    let refused = |tensor: Result<GpuTensor, BackendError>| {
+        pollster::block_on(b.read(&tensor.expect("recorded"))).err()
+    };
+    let message = |error: Option<BackendError>| error.expect("too large").to_string();
+    // More than two parts of a table.
+    let error = message(refused(b.gather(&table, &[3])));
+    assert!(error.contains("webgpu") && error.contains("limit"), "{error}");
+    let error = message(refused(b.add(&table, &table)));
+    assert!(error.contains("add would bind"), "{error}");
+    // The device goes on.
+    let small = up(&b, &[3, 5], 1);
+    assert!(pollster::block_on(b.read(&b.add(&small, &small).expect("recorded"))).is_ok());
+}

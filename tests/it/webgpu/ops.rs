@@ -1,0 +1,212 @@
+//! Every operation by itself, at sizes below, at and above those of tiles and workgroups, against the CPU in f64.
+
+use vitrine::{
+    backend::{Backend, checked::Checked, cpu::Cpu, webgpu::WebGpu},
+    op::{Activation, NormKind},
+    tensor::HostTensor,
+};
+
+use crate::compare::compare;
+
+/// One operation in f32 against f64, sums of up to a few hundred terms.
+pub(super) const OP_TOL: f32 = 1e-5;
+
+/// Values in [-1, 1), the same at each call.
+pub(super) fn values(shape: &[usize], seed: u32) -> HostTensor {
+    let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(12_345);
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1_u32 << 23) as f32 - 1.0
+    };
+    let data = (0..shape.iter().product()).map(|_| next()).collect();
+    HostTensor::new(shape.to_vec(), data).expect("filled")
+}
+
+/// The values on a backend.
+pub(super) fn up<B: Backend>(b: &Checked<B>, shape: &[usize], seed: u32) -> B::Tensor {
+    b.upload("test", values(shape, seed)).expect("fits")
+}
+
+/// Something to compute on any backend: named results.
+pub(super) trait Work {
+    fn on<B: Backend>(&self, b: &Checked<B>) -> Vec<(&'static str, B::Tensor)>;
+}
+
+/// All results, read at once.
+pub(super) fn read<B: Backend>(b: B, work: &impl Work) -> Vec<(&'static str, HostTensor)> {
+    let b = Checked(b);
+    let (names, tensors): (Vec<_>, Vec<_>) = work.on(&b).into_iter().unzip();
+    let tensors: Vec<&B::Tensor> = tensors.iter().collect();
+    let read = pollster::block_on(b.read_all(&tensors)).unwrap_or_else(|error| panic!("{error}"));
+    names.into_iter().zip(read).collect()
+}
+
+/// The device makes what the oracle makes.
+pub(super) fn agrees(device: &WebGpu, at: &str, work: &impl Work, tol: f32) {
+    for ((name, got), (_, want)) in read(device.clone(), work).iter().zip(read(Cpu::<f64>::default(), work)) {
+        compare(&format!("{at}: {name}"), got, &want, tol)
+            .unwrap_or_else(|divergence| panic!("{divergence}"));
+    }
+}
+
+/// Sizes of one round.
+#[derive(Debug)]
+struct Sizes {
+    n_pos: usize,
+    n_past: usize,
+    n_heads: usize,
+    d_head: usize,
+    d: usize,
+    n_out: usize,
+}
+
+const ROUNDS: [Sizes; 5] = [
+    Sizes { n_pos: 1, n_past: 0, n_heads: 1, d_head: 1, d: 1, n_out: 1 },
+    Sizes { n_pos: 1, n_past: 8, n_heads: 3, d_head: 5, d: 15, n_out: 17 },
+    Sizes { n_pos: 5, n_past: 2, n_heads: 2, d_head: 7, d: 63, n_out: 65 },
+    Sizes { n_pos: 17, n_past: 0, n_heads: 5, d_head: 13, d: 65, n_out: 257 },
+    Sizes { n_pos: 67, n_past: 66, n_heads: 2, d_head: 32, d: 129, n_out: 64 },
+];
+
+impl Work for Sizes {
+    fn on<B: Backend>(&self, b: &Checked<B>) -> Vec<(&'static str, B::Tensor)> {
+        let Self { n_pos, n_past, n_heads, d_head, d, n_out } = *self;
+        let up = |shape: &[usize], seed| up(b, shape, seed);
+        let (x, y) = (up(&[n_pos, d], 1), up(&[n_pos, d], 2));
+        let (w, w_t, bias) = (up(&[d, n_out], 3), up(&[n_out, d], 4), up(&[n_out], 5));
+        let by_head = up(&[n_pos, n_heads, d], 6);
+        let (q, k) = (up(&[n_pos, n_heads, d_head], 7), up(&[n_past + n_pos, n_heads, d_head], 8));
+        let pattern = up(&[n_heads, n_pos, n_past + n_pos], 9);
+        let scale = b.upload("scale", HostTensor::full(vec![n_pos, 1], 0.75)).expect("fits");
+        let keep = b.upload("keep", zeros_among(&values(&[n_pos, d], 10))).expect("fits");
+        let (w_ln, b_ln) = (up(&[d], 11), up(&[d], 12));
+        let rows: Vec<u32> = (0..n_out as u32).rev().chain([0, 0]).collect();
+        let norm = NormKind::LayerNorm;
+        let made = [
+            ("reshape", b.reshape(&x, &[d, n_pos])),
+            ("gather", b.gather(&w_t, &rows)),
+            ("append", b.append(&q, &k)),
+            ("add", b.add(&x, &y)),
+            ("repeat_heads", b.repeat_heads(&x, n_heads)),
+            ("norm_scale", b.norm_scale(&x, norm, 1e-5)),
+            ("normalize", b.normalize(&x, &scale, norm)),
+            ("affine", b.affine(&x, Some(&w_ln), Some(&b_ln))),
+            ("affine w", b.affine(&x, Some(&w_ln), None)),
+            ("affine b", b.affine(&x, None, Some(&b_ln))),
+            ("affine of nothing", b.affine(&x, None, None)),
+            ("linear", b.linear(&x, &w, Some(&bias))),
+            ("linear without bias", b.linear(&y, &w, None)),
+            ("linear by head", b.linear(&by_head, &w, Some(&bias))),
+            ("linear_t", b.linear_t(&x, &w_t, Some(&bias))),
+            ("linear_t without bias", b.linear_t(&x, &w_t, None)),
+            ("heads_in", b.heads_in(&by_head, &up(&[d, n_heads * d_head], 13))),
+            ("heads_out", b.heads_out(&q, &up(&[n_heads * d_head, n_out], 14))),
+            ("sum_heads", b.sum_heads(&by_head)),
+            ("attn_scores: hook_attn_scores", b.attn_scores(&q, &k, 1.7)),
+            ("softmax", b.softmax(&x)),
+            ("attn_mix", b.attn_mix(&pattern, &k)),
+            ("gelu_new", b.activate(&x, Activation::GeluNew)),
+            ("gelu", b.activate(&x, Activation::Gelu)),
+            ("relu", b.activate(&x, Activation::Relu)),
+            ("silu", b.activate(&x, Activation::Silu)),
+            ("edit", b.edit(&x, &keep, &y)),
+        ];
+        made.map(|(name, tensor)| (name, tensor.expect("operands fit"))).into()
+    }
+}
+
+/// Every third entry is 0.
+fn zeros_among(values: &HostTensor) -> HostTensor {
+    let mut values = values.clone();
+    values.data_mut().iter_mut().step_by(3).for_each(|value| *value = 0.0);
+    values
+}
+
+#[test]
+fn every_operation_is_the_oracle() {
+    super::both(|device| {
+        for sizes in ROUNDS {
+            agrees(device, &format!("{sizes:?}"), &sizes, OP_TOL);
+        }
+    });
+}
+
+/// Entries that floats rarely have.
+struct Special;
+
+impl Work for Special {
+    fn on<B: Backend>(&self, b: &Checked<B>) -> Vec<(&'static str, B::Tensor)> {
+        const INF: f32 = f32::INFINITY;
+        let row = |data: &[f32]| {
+            let host = HostTensor::new(vec![1, data.len()], data.to_vec()).expect("one row");
+            b.upload("special", host).expect("fits")
+        };
+        let x = row(&[-INF, -INF, 2.0, INF, 1.0]);
+        let (keep, add) = (row(&[0.0, 1.0, 0.0, -0.0, 2.0]), row(&[3.0, 4.0, 5.0, 6.0, 7.0]));
+        let far = [-1e30, -1e4, -90.0, -20.0, -6.0, -0.0, 6.0, 20.0, 90.0, 1e4, 1e30];
+        let far = row(&far);
+        let made = [
+            ("edit: hook_attn_scores", b.edit(&x, &keep, &add)),
+            ("softmax of a masked row", b.softmax(&row(&[-INF; 70]))),
+            ("softmax of a row that is masked but for one", b.softmax(&row(&[-INF, -INF, -3e38, -INF]))),
+            ("softmax of large values", b.softmax(&row(&[3e38, -3e38, 3e38]))),
+            ("gelu_new", b.activate(&far, Activation::GeluNew)),
+            ("gelu", b.activate(&far, Activation::Gelu)),
+            ("relu", b.activate(&far, Activation::Relu)),
+            ("silu", b.activate(&far, Activation::Silu)),
+        ];
+        made.map(|(name, tensor)| (name, tensor.expect("operands fit"))).into()
+    }
+}
+
+#[test]
+fn masked_rows_and_far_values_are_the_oracle() {
+    super::both(|device| agrees(device, "special", &Special, OP_TOL));
+}
+
+/// What must not be hidden.
+struct Damaged(f32);
+
+impl Work for Damaged {
+    fn on<B: Backend>(&self, b: &Checked<B>) -> Vec<(&'static str, B::Tensor)> {
+        let mut host = HostTensor::full(vec![3, 67], 0.5);
+        host.data_mut()[70] = self.0;
+        let x = b.upload("damaged", host).expect("fits");
+        let w = b.upload("w", HostTensor::full(vec![67, 2], 1.0)).expect("fits");
+        let scale = b.norm_scale(&x, NormKind::LayerNorm, 1e-5).expect("operands fit");
+        let made = [
+            ("softmax", b.softmax(&x)),
+            ("linear", b.linear(&x, &w, None)),
+            ("normalize", b.normalize(&x, &scale, NormKind::LayerNorm)),
+            ("gelu_new", b.activate(&x, Activation::GeluNew)),
+            ("gelu", b.activate(&x, Activation::Gelu)),
+            ("relu", b.activate(&x, Activation::Relu)),
+            ("silu", b.activate(&x, Activation::Silu)),
+        ];
+        made.map(|(name, tensor)| (name, tensor.expect("operands fit"))).into()
+    }
+}
+
+#[test]
+fn a_nan_and_an_infinity_stay_visible_in_their_row_only() {
+    super::both(|device| {
+        for damage in [f32::NAN, f32::INFINITY] {
+            for (name, value) in read(device.clone(), &Damaged(damage)) {
+                let is_finite = |row: usize| value.row(row).iter().all(|value| value.is_finite());
+                assert!(is_finite(0) && !is_finite(1) && is_finite(2), "{name} of {damage}: {value:?}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_planted_error_is_noticed() {
+    super::both(|device| {
+        let (got, sizes) = (read(device.clone(), &ROUNDS[2]), &ROUNDS[2]);
+        for ((name, got), (_, mut want)) in got.iter().zip(read(Cpu::<f64>::default(), sizes)) {
+            // The last entry of a score is never masked.
+            *want.data_mut().last_mut().expect("not empty") += 1e-3;
+            assert!(compare(name, got, &want, OP_TOL).is_err(), "{name}");
+        }
+    });
+}

@@ -1,0 +1,113 @@
+//! How much one reading makes the device do.
+
+use vitrine::{
+    backend::webgpu::{Options, Submission, WebGpu},
+    engine::NoPace,
+    hook::{HookPoint, HookSet},
+    prompt::Prompt,
+    run::{GenerateSpec, RunSpec},
+};
+
+use crate::support::{ATTN_ONLY, GPT2, always, edits, engine_on, run, spec};
+
+const TOKENS: [u32; 11] = [11, 4, 60, 23, 4, 57, 0, 68, 31, 62, 5];
+
+fn device() -> Option<WebGpu> {
+    super::device(Options::default())
+}
+
+/// Embedding, final norm, unembedding.
+const N_AROUND: usize = 3;
+/// Norm; queries, keys and values; attention; output and sum. Then norm; input and non-linearity; output and sum.
+const N_ATTENTION: usize = 4;
+const N_MLP: usize = 3;
+
+#[test]
+fn a_block_takes_seven_dispatches() {
+    let Some(device) = device() else { return };
+    for (model, n_block) in [(GPT2, N_ATTENTION + N_MLP), (ATTN_ONLY, N_ATTENTION)] {
+        let engine = engine_on(device.clone(), model);
+        run(&engine, &spec(&TOKENS));
+        let n_dispatches = engine.config().n_layers * n_block + N_AROUND;
+        assert_eq!(device.last_submission().n_dispatches, n_dispatches, "{model}");
+        // Nor does looking at everything take more.
+        let all = RunSpec { capture: HookSet::of(always(&engine)), ..spec(&TOKENS) };
+        run(&engine, &all);
+        assert_eq!(device.last_submission().n_dispatches, n_dispatches, "{model}, all captured");
+    }
+}
+
+#[test]
+fn a_run_of_the_same_form_is_replayed() {
+    let Some(device) = device() else { return };
+    let engine = engine_on(device.clone(), GPT2);
+    let want = run(&engine, &spec(&TOKENS));
+    let first = device.last_submission();
+    assert_eq!((first.is_replay, first.n_bind_groups), (false, first.n_dispatches));
+
+    let mut other = TOKENS;
+    other.reverse();
+    let reversed = run(&engine, &spec(&other));
+    assert_ne!(reversed, want, "other tokens");
+    let replay = Submission { is_replay: true, n_bind_groups: 0, ..first };
+    assert_eq!(device.last_submission(), replay);
+    assert_eq!(run(&engine, &spec(&TOKENS)), want, "the first tokens again");
+    assert_eq!(device.last_submission(), replay);
+
+    run(&engine, &spec(&TOKENS[..4]));
+    assert!(!device.last_submission().is_replay, "another length is another form");
+}
+
+#[test]
+fn an_intervention_with_other_values_is_replayed() {
+    let Some(device) = device() else { return };
+    let engine = engine_on(device.clone(), GPT2);
+    let scaled = |by: f32| {
+        let json = format!(r#"[{{"at":"blocks.0.attn.hook_z","edit":{{"kind":"scale","by":{by}}}}}]"#);
+        let capture = HookSet::of([HookPoint::Logits]);
+        run(&engine, &RunSpec { interventions: edits(&json), capture, ..spec(&TOKENS) })
+    };
+    let doubled = scaled(2.0);
+    assert!(!device.last_submission().is_replay);
+    assert_ne!(scaled(3.0), doubled);
+    assert!(device.last_submission().is_replay);
+    assert_eq!(scaled(2.0), doubled);
+}
+
+#[test]
+fn values_that_somebody_holds_survive_a_replay() {
+    use vitrine::backend::{Backend as _, checked::Checked};
+    let Some(device) = device() else { return };
+    let b = Checked(device);
+    let made = |seed: u32| {
+        let x = super::ops::up(&b, &[3, 5], seed);
+        b.add(&x, &x).expect("operands fit")
+    };
+    let read = |x: &_| pollster::block_on(b.read(x)).expect("is read");
+    let first = made(1);
+    let want = read(&first);
+    let second = made(2);
+    assert_ne!(read(&second), want);
+    assert!(b.0.last_submission().is_replay);
+    assert_eq!(read(&first), want);
+}
+
+#[test]
+fn a_token_of_a_continuation_takes_few_dispatches_more() {
+    let Some(device) = device() else { return };
+    let engine = engine_on(device.clone(), GPT2);
+    let spec = GenerateSpec {
+        prompt: Prompt::Tokens { tokens: TOKENS.to_vec() },
+        max_new_tokens: 3,
+        temperature: 0.0,
+        top_k: None,
+        top_p: None,
+        seed: 0,
+        interventions: vec![],
+    };
+    pollster::block_on(engine.generate(&spec, &mut NoPace, |_| {})).expect("continues");
+    // Keys and values are appended.
+    let n_block = N_ATTENTION + N_MLP + 2;
+    let n_dispatches = engine.config().n_layers * n_block + N_AROUND;
+    assert_eq!(device.last_submission().n_dispatches, n_dispatches);
+}
