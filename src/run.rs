@@ -41,7 +41,7 @@ pub enum WeightForm {
 }
 
 /// What is read off the logits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub enum Readout {
     /// Nothing.
     #[default]
@@ -51,6 +51,8 @@ pub enum Readout {
         /// How many candidates to keep.
         top_k: usize,
     },
+    /// One number; only the logits that it reads are made.
+    Metric(Metric),
 }
 
 /// What a forward pass gave.
@@ -60,6 +62,8 @@ pub struct RunResult {
     pub captures: BTreeMap<HookPoint, HostTensor>,
     /// One entry a position, if the readout asked for predictions.
     pub predictions: Vec<Prediction>,
+    /// The metric, if the readout asked for one.
+    pub metric: Option<f64>,
 }
 
 /// Gradients to take.

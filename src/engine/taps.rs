@@ -62,7 +62,7 @@ impl<B: Backend, P: Pace> Tap<B> for Taps<'_, B, P> {
         Ok(value)
     }
 
-    async fn between_blocks(&mut self) -> Result<(), RunError> {
+    async fn before_block(&mut self, _layer: usize, _resid: &B::Tensor) -> Result<(), RunError> {
         Ok(self.pace.breathe().await?)
     }
 }
