@@ -29,6 +29,7 @@ mod pace;
 mod prompt;
 mod readout;
 mod sample;
+mod sweep;
 mod taps;
 
 pub use error::RunError;

@@ -66,6 +66,30 @@ pub struct RunResult {
     pub metric: Option<f64>,
 }
 
+/// Many variants of one run, of which one number each is wanted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SweepSpec {
+    /// What the model reads; not empty.
+    pub tokens: Vec<u32>,
+    /// Raw or processed weights.
+    pub weights: WeightForm,
+    /// What is changed in the base and in every variant.
+    pub interventions: Vec<Intervention>,
+    /// What each variant changes beside that.
+    pub variants: Vec<Vec<Intervention>>,
+    /// What is read off the logits.
+    pub metric: Metric,
+}
+
+/// What a sweep gave.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SweepResult {
+    /// The metric of the base.
+    pub base: f64,
+    /// The metric of each variant.
+    pub values: Vec<f64>,
+}
+
 /// Gradients to take.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GradientSpec {

@@ -29,6 +29,16 @@ impl<T> KvCache<T> {
         Self { layers: (0..n_layers).map(|_| None).collect(), n_past: 0 }
     }
 
+    /// The keys and values of every layer, and how many positions they have.
+    pub fn of(layers: Vec<(T, T)>, n_past: usize) -> Self {
+        Self { layers: layers.into_iter().map(Some).collect(), n_past }
+    }
+
+    /// Keys and values, layer by layer, of those that have any.
+    pub fn into_layers(self) -> Vec<(T, T)> {
+        self.layers.into_iter().flatten().collect()
+    }
+
     /// How many positions it holds.
     pub fn n_past(&self) -> usize {
         self.n_past
@@ -76,7 +86,14 @@ impl<B: Backend> Gpt2<'_, B> {
     }
 
     /// The residual stream before the first block. [pos d_model]
-    fn embed<P: Tap<B>>(&self, tokens: &[u32], n_past: usize, tap: &mut P) -> Result<B::Tensor, P::Error> {
+    ///
+    /// Errors: what the tap or the backend refuses.
+    pub fn embed<P: Tap<B>>(
+        &self,
+        tokens: &[u32],
+        n_past: usize,
+        tap: &mut P,
+    ) -> Result<B::Tensor, P::Error> {
         let Self { b, weights, .. } = self;
         let positions: Vec<u32> = (n_past as u32..).take(tokens.len()).collect();
         let embed = tap.at(HookPoint::Embed, b.columns(&weights.w_e, tokens)?)?; // [pos d_model]
@@ -114,8 +131,11 @@ impl<B: Backend> Gpt2<'_, B> {
         let Self { b, config, weights } = *self;
         let (w_u, b_u) = (weights.w_u.as_ref().unwrap_or(&weights.w_e), weights.b_u.as_ref());
         let is_watched = is_end_watched::<B, P>(tap);
+        let n_pos = b.shape(resid)[0];
         let resid = match &at.positions {
-            Some(positions) if !is_watched => &b.gather(resid, positions)?,
+            Some(positions) if !is_watched && !positions.iter().copied().eq(0..n_pos as u32) => {
+                &b.gather(resid, positions)?
+            }
             Some(_) | None => resid,
         };
         let mut pass = Pass { b, config, tap };
