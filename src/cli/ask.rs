@@ -51,6 +51,6 @@ impl Command {
 
 impl folder::Work for Question {
     fn on<B: Backend>(self, engine: &Engine<B>) -> Result<(), Failure> {
-        print_json(&folder::block_on(engine.ask(&self, &mut NoPace))?)
+        print_json(&folder::block_on(engine.ask(&self, &mut NoPace, |_| {}))?)
     }
 }
