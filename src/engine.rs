@@ -3,7 +3,7 @@
 //! It makes forward passes with taps at hook points, answers questions by stepping their analyses, and
 //! continues prompts. It never knows the page, the network or the command line.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 
 use crate::{
     backend::{Backend, checked::Checked},
@@ -28,6 +28,7 @@ mod nan;
 mod pace;
 mod prompt;
 mod readout;
+mod recompute;
 mod sample;
 mod sweep;
 mod taps;
@@ -35,6 +36,7 @@ mod taps;
 pub use error::RunError;
 pub use generate::{Generated, Step as GenerateStep};
 use readout::Reading;
+use recompute::Streams;
 
 pub use pace::{Cancelled, NoPace, Pace};
 
@@ -46,6 +48,7 @@ pub struct Engine<B: Backend> {
     raw: OnBackend<B>,
     processed: OnceCell<OnBackend<B>>,
     n_params: u64,
+    streams: RefCell<Option<Streams<B::Tensor>>>,
 }
 
 impl<B: Backend> Engine<B> {
@@ -56,7 +59,15 @@ impl<B: Backend> Engine<B> {
         let backend = Checked(backend);
         let n_params = checkpoint.weights.n_params();
         let raw = checkpoint.weights.upload(&backend)?;
-        Ok(Self { backend, config: checkpoint.config, tokenizer, raw, processed: OnceCell::new(), n_params })
+        Ok(Self {
+            backend,
+            config: checkpoint.config,
+            tokenizer,
+            raw,
+            processed: OnceCell::new(),
+            n_params,
+            streams: RefCell::default(),
+        })
     }
 
     /// The model's sizes.
@@ -93,13 +104,23 @@ impl<B: Backend> Engine<B> {
         self.check_tokens(&spec.tokens)?;
         let wanted = spec.capture.resolve(&self.config.hook_points())?;
         let edits = self.prepare(&spec.interventions, spec.weights, pace).await?;
+        let is_long = recompute::MAX_WHOLE < spec.tokens.len();
+        if is_long && let Some(result) = self.recomputed(spec, &edits, &wanted, pace).await? {
+            return Ok(result);
+        }
         let mut taps = taps::Taps::new(&self.backend, &edits, wanted, spec.tokens.len(), pace);
+        if is_long {
+            taps.keep_streams();
+        }
         let weights = self.weights(spec.weights).await?;
         let model = Gpt2 { b: &self.backend, config: &self.config, weights };
         let mut cache = KvCache::new(self.config.n_layers);
         let resid = model.stream(&spec.tokens, &mut cache, &mut taps).await?;
         // What only a continuation would need is not kept.
         drop(cache);
+        if is_long {
+            *self.streams.borrow_mut() = Some(Streams::new(spec, taps.take_streams()));
+        }
         let reading = self.reading(spec)?;
         let logits = match &reading {
             Some((at, _)) => Some(model.unembed(&resid, at, &mut taps)?),

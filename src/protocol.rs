@@ -17,7 +17,7 @@ use crate::{
 pub use crate::run::{FinishReason, GenerateSpec};
 
 /// Changes with every incompatible change of this file.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Names one request; replies carry it. The page never uses one twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -42,7 +42,7 @@ pub enum ToEngine {
         /// Its name.
         model: String,
     },
-    /// Answer a question. Replies: `Answered` | `Failed`.
+    /// Answer a question. Replies: `Partial`.., `Answered` | `Failed`.
     Ask {
         /// The request.
         run: RunId,
@@ -128,6 +128,13 @@ pub enum FromEngine {
         /// The tokens.
         tokens: Vec<Token>,
     },
+    /// An answer that is not complete yet.
+    Partial {
+        /// The request.
+        run: RunId,
+        /// The answer so far, whose arrays travel beside the message.
+        answer: Box<Answer>,
+    },
     /// The answer to a question.
     Answered {
         /// The request.
@@ -205,6 +212,7 @@ impl FromEngine {
             Self::Progress { run, .. }
             | Self::Loaded { run, .. }
             | Self::Tokenized { run, .. }
+            | Self::Partial { run, .. }
             | Self::Answered { run, .. }
             | Self::Generated { run, .. }
             | Self::Finished { run, .. } => Some(*run),
@@ -228,7 +236,7 @@ impl FromEngine {
 
     fn tensors_mut(&mut self) -> Vec<&mut HostTensor> {
         match self {
-            Self::Answered { answer, .. } => answer.tensors_mut(),
+            Self::Partial { answer, .. } | Self::Answered { answer, .. } => answer.tensors_mut(),
             Self::Ready { .. }
             | Self::Progress { .. }
             | Self::Loaded { .. }

@@ -99,7 +99,8 @@ async fn file(state: &Rc<State>, run: RunId, base: &str, name: &str) -> Result<O
 pub(super) async fn ask(state: &Rc<State>, run: RunId, model: &str, question: &Question) -> Reply {
     let engine = state.model(model)?;
     let start_millis = now_millis();
-    let answer = engine.ask(question, &mut Turns::new(state, run)).await?;
+    let on_partial = |answer| post::send(FromEngine::Partial { run, answer: Box::new(answer) });
+    let answer = engine.ask(question, &mut Turns::new(state, run), on_partial).await?;
     Ok(FromEngine::Answered { run, answer: Box::new(answer), elapsed_millis: now_millis() - start_millis })
 }
 

@@ -16,6 +16,7 @@ mod gradients;
 pub(crate) mod greedy;
 pub(crate) mod hooks;
 mod manifest;
+pub(crate) mod patching;
 mod sensitivity;
 
 /// A golden model on the CPU.
