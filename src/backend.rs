@@ -106,8 +106,8 @@ pub trait Backend {
     /// Columns of a weight: `y[i, :] = w[:, columns[i]]`. `[in out] -> [n in]`
     fn columns(&self, w: &Self::Matrix, columns: &[u32]) -> Result<Self::Tensor, BackendError>;
 
-    /// `a` followed by `b` along the outermost axis.
-    fn append(&self, a: &Self::Tensor, b: &Self::Tensor) -> Result<Self::Tensor, BackendError>;
+    /// `a` followed by `b` along the outermost axis. What nobody else holds may grow in place: a cache does.
+    fn append(&self, a: Self::Tensor, b: &Self::Tensor) -> Result<Self::Tensor, BackendError>;
 
     /// `a + b`, same shape.
     fn add(&self, a: &Self::Tensor, b: &Self::Tensor) -> Result<Self::Tensor, BackendError>;
@@ -205,7 +205,7 @@ pub trait Backend {
             // In halves, so that no row is copied more often than needed.
             _ => {
                 let (before, after) = xs.split_at(xs.len() / 2);
-                self.append(&self.concat(before)?, &self.concat(after)?)
+                self.append(self.concat(before)?, &self.concat(after)?)
             }
         }
     }
@@ -220,7 +220,7 @@ pub trait Backend {
         let rows = self.rows(own, sequence.start, sequence.len)?;
         match sequence.n_past {
             0 => Ok(rows),
-            n_past => self.append(&self.rows(base, 0, n_past)?, &rows),
+            n_past => self.append(self.rows(base, 0, n_past)?, &rows),
         }
     }
 

@@ -164,11 +164,9 @@ impl<B: Backend> Backend for Batch<'_, B> {
         Ok(Batched::Rows(self.b.columns(w, columns)?))
     }
 
-    fn append(&self, a: &Batched<B::Tensor>, b: &Batched<B::Tensor>) -> Op<B::Tensor> {
+    fn append(&self, a: Batched<B::Tensor>, b: &Batched<B::Tensor>) -> Op<B::Tensor> {
         match (a, b) {
-            (Batched::Base(base), Batched::Rows(own)) => {
-                Ok(Batched::After { base: base.clone(), own: own.clone() })
-            }
+            (Batched::Base(base), Batched::Rows(own)) => Ok(Batched::After { base, own: own.clone() }),
             (Batched::Rows(a), Batched::Rows(b)) => Ok(Batched::Rows(self.b.append(a, b)?)),
             _ => refused("append"),
         }

@@ -119,8 +119,8 @@ impl<B: Backend> Backend for Checked<B> {
         self.0.columns(w, columns)
     }
 
-    fn append(&self, a: &B::Tensor, b: &B::Tensor) -> Result<B::Tensor, BackendError> {
-        let (a_shape, b_shape) = (self.0.shape(a), self.0.shape(b));
+    fn append(&self, a: B::Tensor, b: &B::Tensor) -> Result<B::Tensor, BackendError> {
+        let (a_shape, b_shape) = (self.0.shape(&a), self.0.shape(b));
         is("append", a_shape.get(1..).unwrap_or_default(), b_shape.get(1..).unwrap_or_default())?;
         self.0.append(a, b)
     }

@@ -133,7 +133,7 @@ impl<R: Real> Backend for Cpu<R> {
         Ok(linear::columns(w, columns))
     }
 
-    fn append(&self, a: &CpuTensor<R>, b: &CpuTensor<R>) -> Op<R> {
+    fn append(&self, a: CpuTensor<R>, b: &CpuTensor<R>) -> Op<R> {
         Ok(rows::append(a, b))
     }
 

@@ -187,9 +187,9 @@ impl<B: Backward> Backend for Tape<'_, B> {
         Ok(self.mark(Self::constant(self.b.columns(w, columns)?)))
     }
 
-    fn append(&self, a: &Self::Tensor, b: &Self::Tensor) -> Op<B> {
-        let back = Back::Append { a: a.node, b: b.node, n_a: self.shape(a)[0] };
-        self.made(self.b.append(&a.value, &b.value)?, &[a, b], back)
+    fn append(&self, a: Self::Tensor, b: &Self::Tensor) -> Op<B> {
+        let back = Back::Append { a: a.node, b: b.node, n_a: self.shape(&a)[0] };
+        self.made(self.b.append(a.value.clone(), &b.value)?, &[&a, b], back)
     }
 
     fn add(&self, a: &Self::Tensor, b: &Self::Tensor) -> Op<B> {

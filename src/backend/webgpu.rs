@@ -286,10 +286,10 @@ impl Backend for WebGpu {
         }
     }
 
-    fn append(&self, a: &GpuTensor, b: &GpuTensor) -> Tensor {
+    fn append(&self, a: GpuTensor, b: &GpuTensor) -> Tensor {
         let mut shape = a.shape().to_vec();
         shape[0] += b.shape()[0];
-        self.pending(Op::Append, &[a, b], shape)
+        self.pending(Op::Append, &[&a, b], shape)
     }
 
     fn add(&self, a: &GpuTensor, b: &GpuTensor) -> Tensor {

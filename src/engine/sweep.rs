@@ -200,7 +200,7 @@ impl<'v, T: Clone> Group<'v, T> {
         self.sequences.push(Sequence { start, len: n_pos - variant.start(), n_past: variant.start() });
         self.variants.push(variant);
         self.resid = Some(match self.resid.take() {
-            Some(before) => b.append(&before, &resid)?,
+            Some(before) => b.append(before, &resid)?,
             None => resid,
         });
         Ok(())

@@ -93,7 +93,7 @@ impl Work for Sizes {
             ("reshape", b.reshape(&x, &[d, n_pos])),
             ("gather", b.gather(&table, &rows)),
             ("columns", b.columns(&w_t, &rows)),
-            ("append", b.append(&q, &k)),
+            ("append", b.append(q.clone(), &k)),
             ("add", b.add(&x, &y)),
             ("repeat_heads", b.repeat_heads(&x, n_heads)),
             ("norm_scale", b.norm_scale(&x, norm, 1e-5)),
