@@ -1,6 +1,6 @@
 //! Products head by head: for reading and writing the residual stream per head.
 
-use super::{CpuTensor, Real, dot};
+use super::{CpuTensor, Real};
 
 /// `[pos d] -> [pos head d]`, the same row for each head.
 pub(super) fn repeat_heads<R: Real>(x: &CpuTensor<R>, n_heads: usize) -> CpuTensor<R> {
@@ -60,7 +60,7 @@ pub(super) fn heads_in_dx<R: Real>(dy: &CpuTensor<R>, w: &CpuTensor<R>) -> CpuTe
     let mut dx = Vec::with_capacity(dy.shape[0] * n_heads * n_in);
     for (row, dy) in dy.data.chunks_exact(d_head).enumerate() {
         let first_col = (row % n_heads) * d_head; // w[:, head]
-        dx.extend((0..n_in).map(|i| dot(dy, &w.data[i * width + first_col..][..d_head])));
+        dx.extend((0..n_in).map(|i| R::dot(dy, &w.data[i * width + first_col..][..d_head])));
     }
     CpuTensor::new(vec![dy.shape[0], n_heads, n_in], dx)
 }
@@ -71,7 +71,7 @@ pub(super) fn heads_out_dx<R: Real>(dy: &CpuTensor<R>, w: &CpuTensor<R>, d_head:
     let mut dz = Vec::with_capacity(dy.shape[0] * n_heads * d_head);
     for (row, dy) in dy.data.chunks_exact(n_out).enumerate() {
         let first_row = (row % n_heads) * d_head; // w[head, :]
-        dz.extend((0..d_head).map(|e| dot(dy, &w.data[(first_row + e) * n_out..][..n_out])));
+        dz.extend((0..d_head).map(|e| R::dot(dy, &w.data[(first_row + e) * n_out..][..n_out])));
     }
     CpuTensor::new(vec![dy.shape[0], n_heads, d_head], dz)
 }

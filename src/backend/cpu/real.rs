@@ -1,6 +1,9 @@
 //! The two precisions of the CPU backend.
 
-use vitrine_kernel::Dims;
+use vitrine_kernel::{Dims, HeadRows, Visible};
+
+use super::{activate, attn_mix, attn_scores, norm, softmax};
+use crate::op::Activation;
 
 /// f32 for work, f64 for the oracle.
 pub trait Real: num_traits::Float + std::iter::Sum + std::ops::AddAssign + std::fmt::Debug + 'static {
@@ -24,6 +27,49 @@ pub trait Real: num_traits::Float + std::iter::Sum + std::ops::AddAssign + std::
 
     /// `c += a bᵀ`; see [`vitrine_kernel::gemm_nt`].
     fn gemm_nt(dims: Dims, a: &[Self], b: &[Self], c: &mut [Self]);
+
+    // What follows has a plain body, the reference, which f64 keeps; f32 has a kernel for it.
+
+    /// A non-linearity, in place.
+    fn activate(values: &mut [Self], activation: Activation) {
+        activate::plain(values, activation);
+    }
+
+    /// Softmax of a row, in place.
+    fn softmax(row: &mut [Self]) {
+        softmax::plain(row);
+    }
+
+    /// Σ aᵢ bᵢ
+    fn dot(a: &[Self], b: &[Self]) -> Self {
+        a.iter().zip(b).map(|(a, b)| *a * *b).sum()
+    }
+
+    /// Σ xᵢ
+    fn sum_of(row: &[Self]) -> Self {
+        row.iter().copied().sum()
+    }
+
+    /// Σ (xᵢ - centre)²
+    fn sum_of_squares_around(row: &[Self], centre: Self) -> Self {
+        norm::plain_sum_of_squares(row, centre)
+    }
+
+    /// `scores[q_pos, k_pos] = q·k / scale` of one head; what a query does not see is -inf.
+    fn attn_scores(
+        q: HeadRows<'_, Self>,
+        k: HeadRows<'_, Self>,
+        scale: Self,
+        visible: Visible,
+        scores: &mut [Self],
+    ) {
+        attn_scores::plain(q, k, scale, visible, scores);
+    }
+
+    /// `z = pattern v` of one head, into rows `z_stride` apart.
+    fn attn_mix(pattern: &[Self], v: HeadRows<'_, Self>, z: &mut [Self], z_stride: usize) {
+        attn_mix::plain(pattern, v, z, z_stride);
+    }
 }
 
 impl Real for f32 {
@@ -51,6 +97,47 @@ impl Real for f32 {
 
     fn gemm_nt(dims: Dims, a: &[Self], b: &[Self], c: &mut [Self]) {
         vitrine_kernel::gemm_nt(dims, a, b, c);
+    }
+
+    fn activate(values: &mut [Self], activation: Activation) {
+        match activation {
+            Activation::GeluNew => vitrine_kernel::gelu_new(values),
+            Activation::Gelu => vitrine_kernel::gelu(values),
+            Activation::Silu => vitrine_kernel::silu(values),
+            Activation::Relu => activate::plain(values, activation),
+        }
+    }
+
+    fn softmax(row: &mut [Self]) {
+        vitrine_kernel::softmax(row);
+    }
+
+    fn dot(a: &[Self], b: &[Self]) -> Self {
+        vitrine_kernel::dot(a, b)
+    }
+
+    fn sum_of(row: &[Self]) -> Self {
+        vitrine_kernel::sum(row)
+    }
+
+    fn sum_of_squares_around(row: &[Self], centre: Self) -> Self {
+        vitrine_kernel::sum_of_squares_around(row, centre)
+    }
+
+    fn attn_scores(
+        q: HeadRows<'_, Self>,
+        k: HeadRows<'_, Self>,
+        scale: Self,
+        visible: Visible,
+        scores: &mut [Self],
+    ) {
+        vitrine_kernel::attn_scores(q, k, scale, visible, scores);
+    }
+
+    fn attn_mix(pattern: &[Self], v: HeadRows<'_, Self>, z: &mut [Self], z_stride: usize) {
+        let n_q = pattern.len().checked_div(v.n_rows()).unwrap_or(0);
+        let mut scratch = vec![0.0; vitrine_kernel::attn_mix_scratch_len(n_q, v.n_rows(), v.d_head())];
+        vitrine_kernel::attn_mix(pattern, v, &mut scratch, z, z_stride);
     }
 }
 
