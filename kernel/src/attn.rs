@@ -186,7 +186,7 @@ mod tests {
     use super::*;
     use crate::{
         Dims,
-        gemm::tests::{is_close, plain, values},
+        reference::{is_close, plain, values},
     };
 
     const N_HEADS: usize = 3;

@@ -88,8 +88,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        gemm::tests::{SIZES, is_close, plain, values},
         pack,
+        reference::{SIZES, is_close, plain, values},
     };
 
     #[test]

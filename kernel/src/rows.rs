@@ -79,7 +79,7 @@ mod tests {
     use std::vec::Vec;
 
     use super::*;
-    use crate::{exp::tests::is_near, gemm::tests::values};
+    use crate::{exp::tests::is_near, reference::values};
 
     const LENGTHS: [usize; 12] = [0, 1, 2, 3, 4, 5, 15, 16, 17, 33, 64, 771];
 

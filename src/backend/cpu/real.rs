@@ -1,12 +1,16 @@
 //! The two precisions of the CPU backend.
 
-use vitrine_kernel::{Dims, HeadRows, Visible};
+use vitrine_kernel::{Dims, HeadRows, PANEL, Visible};
 
-use super::{activate, attn_mix, attn_scores, norm, softmax};
+use super::{activate, attn_mix, attn_scores, linear, matrix, norm, softmax};
 use crate::op::Activation;
 
 /// f32 for work, f64 for the oracle.
-pub trait Real: num_traits::Float + std::iter::Sum + std::ops::AddAssign + std::fmt::Debug + 'static {
+///
+/// What has a body here is plain, the reference that f64 keeps; f32 has a kernel for it.
+pub trait Real:
+    num_traits::Float + Default + std::iter::Sum + std::ops::AddAssign + std::fmt::Debug + 'static
+{
     /// Its name, for the model card.
     const NAME: &'static str;
 
@@ -22,13 +26,28 @@ pub trait Real: num_traits::Float + std::iter::Sum + std::ops::AddAssign + std::
     /// The error function.
     fn erf(self) -> Self;
 
-    /// `c += a b`; see [`vitrine_kernel::gemm`].
-    fn gemm(dims: Dims, a: &[Self], b: &[Self], c: &mut [Self]);
+    /// `c = a b + bias` with packed `b`; see [`vitrine_kernel::gemm_packed`].
+    fn gemm_packed(
+        Dims { m, n, k }: Dims,
+        a: &[Self],
+        panels: &[Self],
+        bias: Option<&[Self]>,
+        c: &mut [Self],
+    ) {
+        for (row, c) in a.chunks_exact(k.max(1)).zip(c.chunks_exact_mut(n.max(1))).take(m) {
+            for (idx, (panel, c)) in panels.chunks_exact(k * PANEL).zip(c.chunks_mut(PANEL)).enumerate() {
+                let sums = matrix::times_panel(row, panel);
+                for (lane, c) in c.iter_mut().enumerate() {
+                    *c = bias.map_or(Self::zero(), |bias| bias[idx * PANEL + lane]) + sums[lane];
+                }
+            }
+        }
+    }
 
-    /// `c += a bᵀ`; see [`vitrine_kernel::gemm_nt`].
-    fn gemm_nt(dims: Dims, a: &[Self], b: &[Self], c: &mut [Self]);
-
-    // What follows has a plain body, the reference, which f64 keeps; f32 has a kernel for it.
+    /// `c = a bᵀ` with packed `b`; see [`vitrine_kernel::gemm_packed_t`].
+    fn gemm_packed_t(dims: Dims, a: &[Self], panels: &[Self], c: &mut [Self]) {
+        linear::plain_t(dims, a, panels, c);
+    }
 
     /// A non-linearity, in place.
     fn activate(values: &mut [Self], activation: Activation) {
@@ -91,12 +110,12 @@ impl Real for f32 {
         libm::erff(self)
     }
 
-    fn gemm(dims: Dims, a: &[Self], b: &[Self], c: &mut [Self]) {
-        vitrine_kernel::gemm(dims, a, b, c);
+    fn gemm_packed(dims: Dims, a: &[Self], panels: &[Self], bias: Option<&[Self]>, c: &mut [Self]) {
+        vitrine_kernel::gemm_packed(dims, a, panels, bias, c);
     }
 
-    fn gemm_nt(dims: Dims, a: &[Self], b: &[Self], c: &mut [Self]) {
-        vitrine_kernel::gemm_nt(dims, a, b, c);
+    fn gemm_packed_t(dims: Dims, a: &[Self], panels: &[Self], c: &mut [Self]) {
+        vitrine_kernel::gemm_packed_t(dims, a, panels, c);
     }
 
     fn activate(values: &mut [Self], activation: Activation) {
@@ -158,21 +177,5 @@ impl Real for f64 {
 
     fn erf(self) -> Self {
         libm::erf(self)
-    }
-
-    fn gemm(Dims { m, n, k }: Dims, a: &[Self], b: &[Self], c: &mut [Self]) {
-        for row in 0..m {
-            for col in 0..n {
-                c[row * n + col] += (0..k).map(|i| a[row * k + i] * b[i * n + col]).sum::<Self>();
-            }
-        }
-    }
-
-    fn gemm_nt(Dims { m, n, k }: Dims, a: &[Self], b: &[Self], c: &mut [Self]) {
-        for row in 0..m {
-            for col in 0..n {
-                c[row * n + col] += (0..k).map(|i| a[row * k + i] * b[col * k + i]).sum::<Self>();
-            }
-        }
     }
 }
