@@ -5,6 +5,8 @@
 
 use std::{future::Future, rc::Rc};
 
+use vitrine_kernel::HeadRows;
+
 use super::{Backend, BackendError, Sequence};
 use crate::{
     op::{Activation, MatrixAxes, NormKind},
@@ -61,17 +63,18 @@ impl<R: Real> CpuTensor<R> {
         self.data.len() / self.last().max(1)
     }
 
+    /// The rows of one head of `[pos head e]`.
+    fn head_rows(&self, head: usize) -> HeadRows<'_, R> {
+        let (n_pos, n_heads, d_head) = (self.shape[0], self.shape[1], self.shape[2]);
+        HeadRows::new(&self.data[head * d_head..], n_pos, d_head, n_heads * d_head)
+    }
+
     fn with_last(&self, last: usize, data: Vec<R>) -> Self {
         let mut shape = self.shape.clone();
         shape.pop();
         shape.push(last);
         Self::new(shape, data)
     }
-}
-
-/// Σ aᵢ bᵢ
-fn dot<R: Real>(a: &[R], b: &[R]) -> R {
-    a.iter().zip(b).map(|(a, b)| *a * *b).sum()
 }
 
 type Op<R> = Result<CpuTensor<R>, BackendError>;
