@@ -72,10 +72,15 @@ impl<B: Backward> Engine<B> {
             pace.breathe().await?;
         }
         let mut result = Gradients { metric, values: BTreeMap::new(), gradients: BTreeMap::new() };
-        for ((hook, value), gradient) in marked.iter().zip(backwards.into_gradients()) {
-            let value = tape.read(value).await?;
+        let gradients = backwards.into_gradients();
+        // All at once: where a device computes them, that is one wait.
+        let all: Vec<&B::Tensor> =
+            values.iter().map(|value| value.value()).chain(gradients.iter().flatten()).collect();
+        let mut read = self.backend.read_all(&all).await?;
+        let mut read_gradients = read.split_off(values.len()).into_iter();
+        for (((hook, _), value), gradient) in marked.iter().zip(read).zip(&gradients) {
             let gradient = match gradient {
-                Some(gradient) => self.backend.read(&gradient).await?,
+                Some(_) => read_gradients.next().expect("one for each that is there"),
                 None => HostTensor::full(value.shape().to_vec(), 0.0),
             };
             result.values.insert(*hook, value);

@@ -2,6 +2,7 @@
 
 use vitrine::backend::{
     Backend, BackendError,
+    backward::Backward,
     checked::Checked,
     webgpu::{GpuTensor, Options, WebGpu},
 };
@@ -17,7 +18,7 @@ const D: usize = 64;
 struct Large;
 
 impl Work for Large {
-    fn on<B: Backend>(&self, b: &Checked<B>) -> Vec<(&'static str, B::Tensor)> {
+    fn on<B: Backward>(&self, b: &Checked<B>) -> Vec<(&'static str, B::Tensor)> {
         let table = up(b, &[N_VOCAB, D], 1);
         let other = up(b, &[11, D], 2);
         let bias = up(b, &[N_VOCAB], 3);
@@ -46,13 +47,27 @@ fn an_unembedding_is_cut_where_it_is_larger_than_a_binding() {
     // 752 KiB of weights in two parts; 129 KiB of logits in one.
     assert_eq!(cut.last_submission().n_dispatches, n_whole + 1);
     agrees(&tiny, "cut small", &OnlyLogits, OP_TOL);
+    agrees(&tiny, "cut small, backwards", &BackFromLogits, OP_TOL);
+}
+
+/// The way back, whose sums are cut, with what follows them.
+struct BackFromLogits;
+
+impl Work for BackFromLogits {
+    fn on<B: Backward>(&self, b: &Checked<B>) -> Vec<(&'static str, B::Tensor)> {
+        let (dy, w, before) = (up(b, &[11, N_VOCAB], 1), up(b, &[N_VOCAB, D], 2), up(b, &[11, D], 3));
+        let dy = b.scale(&dy, (N_VOCAB as f32).sqrt().recip()).expect("is recorded");
+        let dx = b.linear(&dy, &w, Some(&up(b, &[D], 4))).expect("operands fit");
+        let sum = b.add(&before, &dx).expect("operands fit");
+        vec![("linear", dx), ("sum", sum)]
+    }
 }
 
 /// An unembedding whose result is over the limit as well.
 struct OnlyLogits;
 
 impl Work for OnlyLogits {
-    fn on<B: Backend>(&self, b: &Checked<B>) -> Vec<(&'static str, B::Tensor)> {
+    fn on<B: Backward>(&self, b: &Checked<B>) -> Vec<(&'static str, B::Tensor)> {
         let (x, w) = (up(b, &[11, D], 1), up(b, &[N_VOCAB, D], 2));
         vec![("linear_t", b.linear_t(&x, &w, None).expect("operands fit"))]
     }
