@@ -1,12 +1,12 @@
 //! Derivatives, recorded like everything else.
 
 use super::{
-    GpuTensor, Tensor, WebGpu, heads_of,
+    GpuMatrix, GpuTensor, Tensor, WebGpu, heads_of,
     program::{Dx, Heads, Op},
 };
 use crate::{
     backend::{Backend as _, backward::Backward},
-    op::{Activation, NormKind},
+    op::{Activation, MatrixAxes, NormKind},
 };
 
 impl WebGpu {
@@ -43,14 +43,29 @@ impl Backward for WebGpu {
         self.derivative(Dx::NormalizeScale { d: y.last() }, &[dy, y, scale], scale.shape().to_vec())
     }
 
-    fn heads_in_dx(&self, dy: &GpuTensor, w: &GpuTensor) -> Tensor {
-        let (n_pos, n_heads, d_head, n_in) = (dy.shape()[0], dy.shape()[1], dy.shape()[2], w.shape()[0]);
-        self.derivative(Dx::HeadsIn { n_heads, n_in, d_head }, &[dy, w], vec![n_pos, n_heads, n_in])
+    fn linear_dx(&self, dy: &GpuTensor, w: &GpuMatrix) -> Tensor {
+        let transposed = match w.axes {
+            MatrixAxes::InOut => MatrixAxes::OutIn,
+            MatrixAxes::OutIn => MatrixAxes::InOut,
+        };
+        self.product(transposed, dy, &w.stored, None)
     }
 
-    fn heads_out_dx(&self, dy: &GpuTensor, w: &GpuTensor, d_head: usize) -> Tensor {
+    fn linear_at_dx(&self, dy: &GpuTensor, w: &GpuMatrix, columns: &[u32]) -> Tensor {
+        self.product(MatrixAxes::InOut, dy, &self.columns(w, columns)?, None)
+    }
+
+    fn heads_in_dx(&self, dy: &GpuTensor, w: &GpuMatrix) -> Tensor {
+        let (n_pos, n_heads, d_head) = (dy.shape()[0], dy.shape()[1], dy.shape()[2]);
+        let n_in = self.matrix_shape(w)[0];
+        let dx = Dx::HeadsIn { n_heads, n_in, d_head };
+        self.derivative(dx, &[dy, w.in_out()?], vec![n_pos, n_heads, n_in])
+    }
+
+    fn heads_out_dx(&self, dy: &GpuTensor, w: &GpuMatrix, d_head: usize) -> Tensor {
         let (n_pos, n_heads, n_out) = (dy.shape()[0], dy.shape()[1], dy.shape()[2]);
-        self.derivative(Dx::HeadsOut { n_heads, d_head, n_out }, &[dy, w], vec![n_pos, n_heads, d_head])
+        let dx = Dx::HeadsOut { n_heads, d_head, n_out };
+        self.derivative(dx, &[dy, w.in_out()?], vec![n_pos, n_heads, d_head])
     }
 
     fn attn_dots(&self, dz: &GpuTensor, v: &GpuTensor) -> Tensor {

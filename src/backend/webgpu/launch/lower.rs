@@ -5,11 +5,11 @@ use std::ops::Range;
 use super::{
     super::{
         fuse::{Kernel, Then, Written, optional},
-        program::{Bits, Heads, Id, Op, Product, Program, WeightAxes},
+        program::{Bits, Heads, Id, Op, Product, Program},
     },
     Bound, GROUP_ALIGN, Launch, Limits, Source, Tile,
 };
-use crate::op::{Activation, NormKind};
+use crate::op::{Activation, MatrixAxes, NormKind};
 
 mod backward;
 
@@ -244,11 +244,11 @@ impl Lower<'_> {
     }
 
     fn linear(&self, id: Id, then: Then, pre: Written) -> Vec<Launch> {
-        let Product { m, k, n, weights, .. } = self.product(id);
+        let Product { m, k, n, axes, .. } = self.product(id);
         // Parts of the weights are whole rows of them: columns of the result, or terms of its sums.
-        let (n_cols, n_terms) = match weights {
-            WeightAxes::InOut => (n, self.rows_that_fit(n, &[n])),
-            WeightAxes::OutIn => (self.rows_that_fit(k, &[k]), k),
+        let (n_cols, n_terms) = match axes {
+            MatrixAxes::InOut => (n, self.rows_that_fit(n, &[n])),
+            MatrixAxes::OutIn => (self.rows_that_fit(k, &[k]), k),
         };
         let n_rows = self.rows_that_fit(n.max(k), &[n, k]);
         let mut launches = vec![];
@@ -264,7 +264,7 @@ impl Lower<'_> {
     }
 
     fn part_of_linear(&self, id: Id, then: Then, pre: Written, part: Part) -> Launch {
-        let Product { m, k, n, weights, has_b } = self.product(id);
+        let Product { m, k, n, axes, has_b } = self.product(id);
         let Part { rows, cols, terms } = part;
         let inputs = &self.program.values[id].inputs;
         let (activation, slope, other, y) = match then {
@@ -274,9 +274,9 @@ impl Lower<'_> {
             Then::Add { residual, sum } => (None, None, Some(residual), sum),
         };
         let has_residual = matches!(then, Then::Add { .. });
-        let (name, w) = match weights {
-            WeightAxes::InOut => ("linear", terms.start * n..terms.end * n),
-            WeightAxes::OutIn => ("linear_t", cols.start * k..cols.end * k),
+        let (name, w) = match axes {
+            MatrixAxes::InOut => ("linear", terms.start * n..terms.end * n),
+            MatrixAxes::OutIn => ("linear_t", cols.start * k..cols.end * k),
         };
         let w = (w.len() < k * n).then_some(w);
         let of_rows = |id: Id, width: usize| {
