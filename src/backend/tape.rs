@@ -30,7 +30,7 @@ pub struct Taped<T> {
 }
 
 impl<T> Taped<T> {
-    /// The value itself.
+    /// The value itself, on the backend.
     pub fn value(&self) -> &T {
         &self.value
     }
@@ -285,5 +285,14 @@ impl<B: Backward> Backend for Tape<'_, B> {
     fn edit(&self, x: &Self::Tensor, keep: &Self::Tensor, add: &Self::Tensor) -> Op<B> {
         let y = self.b.edit(&x.value, &keep.value, &add.value)?;
         self.made(y, &[x], Back::Edit { x: x.node, keep: keep.value.clone() })
+    }
+
+    // What is read off is a constant: no gradient flows through it.
+    fn top_k(&self, x: &Self::Tensor, k: usize) -> Op<B> {
+        Ok(Self::constant(self.b.top_k(&x.value, k)?))
+    }
+
+    fn standings(&self, x: &Self::Tensor, chosen: &[u32]) -> Op<B> {
+        Ok(Self::constant(self.b.standings(&x.value, chosen)?))
     }
 }

@@ -13,7 +13,7 @@ use vitrine::{
 
 use crate::{
     golden::{self, gradients::Ask},
-    laws, support,
+    laws, support, sweeps,
 };
 
 mod fused;
@@ -80,6 +80,9 @@ on_the_device! {
         |device: WebGpu| golden::gradients::check_all(golden_on(&device), Ask::All);
     gradients_are_autograds_one_by_one:
         |device: WebGpu| golden::gradients::check_all(golden_on(&device), Ask::OneByOne);
+    a_sweep_is_the_loop_over_its_variants:
+        |device: WebGpu| sweeps::a_sweep_is_the_loop_over_its_variants(
+            |model: &str| support::engine_on(device.clone(), model));
 }
 
 /// What a GPU would run, wherever the tests run.
