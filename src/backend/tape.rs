@@ -286,4 +286,13 @@ impl<B: Backward> Backend for Tape<'_, B> {
         let y = self.b.edit(&x.value, &keep.value, &add.value)?;
         self.made(y, &[x], Back::Edit { x: x.node, keep: keep.value.clone() })
     }
+
+    // What is read off is a constant: no gradient flows through it.
+    fn top_k(&self, x: &Self::Tensor, k: usize) -> Op<B> {
+        Ok(Self::constant(self.b.top_k(&x.value, k)?))
+    }
+
+    fn standings(&self, x: &Self::Tensor, chosen: &[u32]) -> Op<B> {
+        Ok(Self::constant(self.b.standings(&x.value, chosen)?))
+    }
 }
