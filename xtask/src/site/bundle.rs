@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use std::fs;
 use std::path::Path;
 
-use super::{hashed, page, wasm_opt};
+use super::{hashed, names::without_names, page, wasm_opt};
 
 /// The hashed names that the page must know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,8 +51,9 @@ pub fn bundle(raw: &Path, out: &Path) -> Result<()> {
         copy_any(&entry.path(), &out.join(&name))?;
     }
 
-    let app_wasm = wasm_opt::optimised(&raw.join("app_bg.wasm"), wasm_opt::For::Size)?;
-    let worker_wasm = wasm_opt::optimised(&raw.join("worker_bg.wasm"), wasm_opt::For::Speed)?;
+    let app_wasm = without_names(&wasm_opt::optimised(&raw.join("app_bg.wasm"), wasm_opt::For::Size)?)?;
+    let worker_wasm =
+        without_names(&wasm_opt::optimised(&raw.join("worker_bg.wasm"), wasm_opt::For::Speed)?)?;
     let app_js = read(&raw.join("app.js"))?;
     let worker_js = read(&raw.join("worker.js"))?;
 
