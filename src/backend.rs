@@ -15,6 +15,7 @@ pub mod backward;
 pub mod checked;
 pub mod cpu;
 pub mod tape;
+pub mod timed;
 #[cfg(feature = "webgpu")]
 pub mod webgpu;
 

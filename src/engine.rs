@@ -3,7 +3,7 @@
 //! It makes forward passes with taps at hook points, answers questions by stepping their analyses, and
 //! continues prompts. It never knows the page, the network or the command line.
 
-use std::cell::OnceCell;
+use std::{cell::OnceCell, rc::Rc};
 
 use crate::{
     backend::{Backend, checked::Checked},
@@ -23,6 +23,7 @@ mod edits;
 mod error;
 mod generate;
 mod gradients;
+mod moving;
 mod nan;
 mod pace;
 mod prompt;
@@ -38,7 +39,7 @@ pub use pace::{Cancelled, NoPace, Pace};
 pub struct Engine<B: Backend> {
     backend: Checked<B>,
     config: ModelConfig,
-    tokenizer: Option<Tokenizer>,
+    tokenizer: Option<Rc<Tokenizer>>,
     raw: OnBackend<B>,
     processed: OnceCell<OnBackend<B>>,
     n_params: u64,
@@ -52,7 +53,8 @@ impl<B: Backend> Engine<B> {
         let backend = Checked(backend);
         let n_params = checkpoint.weights.n_params();
         let raw = checkpoint.weights.upload(&backend)?;
-        Ok(Self { backend, config: checkpoint.config, tokenizer, raw, processed: OnceCell::new(), n_params })
+        let (config, tokenizer) = (checkpoint.config, tokenizer.map(Rc::new));
+        Ok(Self { backend, config, tokenizer, raw, processed: OnceCell::new(), n_params })
     }
 
     /// The model's sizes.
@@ -62,12 +64,12 @@ impl<B: Backend> Engine<B> {
 
     /// The model's tokenizer, if it came with one.
     pub fn tokenizer(&self) -> Option<&Tokenizer> {
-        self.tokenizer.as_ref()
+        self.tokenizer.as_deref()
     }
 
     /// The backend it is on.
-    pub fn backend(&self) -> &impl Backend {
-        &self.backend
+    pub fn backend(&self) -> &B {
+        &self.backend.0
     }
 
     /// Number of stored weights.

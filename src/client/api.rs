@@ -1,7 +1,8 @@
 //! `window.vitrine`: the same client for scripts, tests and pages that embed this one.
 //!
 //! `await vitrine.ask(question, { model })` resolves to the JSON that `vitrine ask` prints; it rejects
-//! with an `Error` that carries `kind` and `hint`.
+//! with an `Error` that carries `kind` and `hint`. `vitrine.loseDevice()` takes the GPU away from the engine, as a driver
+//! might, for tests of what a page does then.
 
 use std::{future::Future, pin::Pin, rc::Rc};
 
@@ -24,6 +25,8 @@ pub type CurrentModel = Rc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<String
 
 /// Puts `vitrine` on the window.
 pub fn publish(client: &Client, current: CurrentModel) {
+    let loser = client.clone();
+    let lose_device = Closure::<dyn Fn()>::new(move || loser.lose_device());
     let client = client.clone();
     let ask = Closure::<dyn Fn(JsValue, JsValue) -> Promise>::new(move |question, options| {
         let (client, current) = (client.clone(), Rc::clone(&current));
@@ -33,6 +36,7 @@ pub fn publish(client: &Client, current: CurrentModel) {
     });
     let vitrine = Object::new();
     set(&vitrine, "ask", &ask.into_js_value());
+    set(&vitrine, "loseDevice", &lose_device.into_js_value());
     set(&vitrine, "version", &env!("CARGO_PKG_VERSION").into());
     if let Some(window) = web_sys::window() {
         set(&window, "vitrine", &vitrine);

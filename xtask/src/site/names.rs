@@ -16,7 +16,8 @@ pub fn without_names(module: &[u8]) -> Result<Vec<u8>> {
     let mut rest = &module[HEADER.len()..];
     while let [id, after_id @ ..] = rest {
         let (len, content) = length(after_id)?;
-        let (content, after) = content.split_at_checked(len).context("a section of the module is cut short")?;
+        let (content, after) =
+            content.split_at_checked(len).context("a section of the module is cut short")?;
         if *id != CUSTOM || name(content)? != NAMES {
             kept.extend_from_slice(&rest[..rest.len() - after.len()]);
         }
