@@ -1,6 +1,10 @@
 //! Times every operation of a backend that computes as it is called, by a clock that is passed in.
 
-use std::{cell::RefCell, collections::BTreeMap, future::Future};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    future::Future,
+};
 
 use super::{Backend, BackendError};
 use crate::{
@@ -13,6 +17,7 @@ use crate::{
 pub struct Timed<B> {
     inner: B,
     now_millis: fn() -> f64,
+    is_on: Cell<bool>,
     times: RefCell<BTreeMap<&'static str, Spent>>,
 }
 
@@ -28,20 +33,29 @@ pub struct Spent {
 impl<B> Timed<B> {
     /// `inner`, timed by a clock that counts milliseconds.
     pub fn new(inner: B, now_millis: fn() -> f64) -> Self {
-        Self { inner, now_millis, times: RefCell::default() }
+        Self { inner, now_millis, is_on: Cell::new(false), times: RefCell::default() }
     }
 
-    /// What each operation took since [`Timed::reset`], by name.
+    /// What each operation took between the last [`Timed::start`] and its [`Timed::stop`], by name.
     pub fn times(&self) -> Vec<(&'static str, Spent)> {
         self.times.borrow().iter().map(|(op, spent)| (*op, *spent)).collect()
     }
 
-    /// Begins again from nothing.
-    pub fn reset(&self) {
+    /// Begins to time, from nothing.
+    pub fn start(&self) {
         self.times.borrow_mut().clear();
+        self.is_on.set(true);
+    }
+
+    /// Times nothing that comes now.
+    pub fn stop(&self) {
+        self.is_on.set(false);
     }
 
     fn time<T>(&self, op: &'static str, work: impl FnOnce(&B) -> T) -> T {
+        if !self.is_on.get() {
+            return work(&self.inner);
+        }
         let start_millis = (self.now_millis)();
         let result = work(&self.inner);
         let mut times = self.times.borrow_mut();
@@ -189,13 +203,17 @@ mod tests {
     fn calls_are_counted_and_timed() {
         let timed = Timed::new(Cpu::<f32>::default(), ticking);
         let x = timed.upload("x", HostTensor::full(vec![2, 3], 1.0)).expect("uploads");
+        timed.softmax(&x).expect("any shape");
+        timed.start();
         for _ in 0..3 {
             timed.add(&x, &x).expect("same shape");
         }
         timed.softmax(&x).expect("any shape");
+        timed.stop();
+        timed.add(&x, &x).expect("same shape");
         let spent = |n_calls, millis| Spent { n_calls, millis };
         assert_eq!(timed.times(), [("add", spent(3, 3.0)), ("softmax", spent(1, 1.0))]);
-        timed.reset();
+        timed.start();
         assert_eq!(timed.times(), []);
     }
 }

@@ -91,7 +91,11 @@ fn why(place: Place, reason: &Reason) -> String {
         Reason::Software { adapter } => {
             format!("WebGPU's adapter here, {adapter}, is software: it would compute on the CPU as well.")
         }
-        Reason::Fault { message } => format!("WebGPU could not be used. {}", sentence(message)),
+        Reason::Fault { message } => {
+            // Whose fault it is stands in front of it already.
+            let message = message.strip_prefix("webgpu: ").unwrap_or(message);
+            format!("WebGPU could not be used. {}", sentence(message))
+        }
     }
 }
 
@@ -102,10 +106,15 @@ fn op_rows(ops: &[OpTime]) -> Vec<OpRow> {
     let row = |time: &OpTime| OpRow {
         op: time.op.clone(),
         n_calls: time.n_calls.to_string(),
-        millis: format!("{:.2}", time.micros / 1000.0),
+        millis: millis(time.micros / 1000.0),
         percent: if 0.0 < longest { time.micros / longest * 100.0 } else { 0.0 },
     };
     ops.into_iter().map(row).collect()
+}
+
+/// Less than the clock shows is not nothing.
+fn millis(value: f64) -> String {
+    if value < 0.005 { "<0.01".to_owned() } else { format!("{value:.2}") }
 }
 
 fn ops_caption(report: &Report) -> String {
@@ -114,7 +123,9 @@ fn ops_caption(report: &Report) -> String {
         (true, Clock::Wall) => "No run yet.".to_owned(),
         (true, Clock::Device) => "This device does not time its own work.".to_owned(),
         (false, Clock::Wall) => {
-            format!("Together {total_millis:.1} ms, by the clock on the wall around each call.")
+            format!(
+                "Together {total_millis:.1} ms, by the clock on the wall around each call; on a page that is not isolated it goes in steps of 0.1 ms."
+            )
         }
         (false, Clock::Device) => format!("Together {total_millis:.1} ms, measured on the device."),
     }
@@ -145,18 +156,22 @@ mod tests {
 
     #[test]
     fn operations_come_longest_first_with_bars_from_zero() {
-        let ops = vec![time("add", 8, 500.0), time("linear", 17, 2000.0)];
+        let ops = vec![time("add", 8, 500.0), time("linear", 17, 2000.0), time("edit", 1, 0.0)];
         let view = engine_view(&report(Place::Cpu, Reason::Wished, ops));
         let rows: Vec<_> =
             view.ops.iter().map(|row| (row.op.as_str(), row.millis.as_str(), row.percent)).collect();
-        assert_eq!(rows, [("linear", "2.00", 100.0), ("add", "0.50", 25.0)]);
-        assert_eq!(view.ops_caption, "Together 2.5 ms, by the clock on the wall around each call.");
+        assert_eq!(rows, [("linear", "2.00", 100.0), ("add", "0.50", 25.0), ("edit", "<0.01", 0.0)]);
+        assert!(
+            view.ops_caption.starts_with("Together 2.5 ms, by the clock on the wall"),
+            "{}",
+            view.ops_caption
+        );
         assert_eq!(view.memory, [("weights".to_owned(), "17.0 MB".to_owned())]);
     }
 
     #[test]
     fn a_wish_that_could_not_be_met_says_why() {
-        let fault = Reason::Fault { message: "there is no adapter for WebGPU here".into() };
+        let fault = Reason::Fault { message: "webgpu: there is no adapter for WebGPU here".into() };
         let view = engine_view(&report(Place::Cpu, fault, vec![]));
         assert!(view.is_refused);
         assert_eq!(view.why, "WebGPU could not be used. There is no adapter for WebGPU here.");

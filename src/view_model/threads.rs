@@ -54,7 +54,7 @@ pub fn threads_view(situation: Situation) -> ThreadsView {
             true,
         ),
         (false, false, Helper::Waiting) => {
-            ("From the next visit on there can be more: the page has prepared itself for that.", true)
+            ("There can be more from the next visit on, or after a reload.", true)
         }
         (false, false, Helper::Unavailable) => (
             "This browser has no service worker for this page, so only its host could isolate it (by the headers COOP and COEP).",

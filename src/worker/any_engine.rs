@@ -38,8 +38,10 @@ impl AnyEngine {
     pub(super) async fn ask(&self, question: &Question, turns: &mut Turns) -> Result<Answer, RunError> {
         match self {
             Self::Cpu(engine) => {
-                engine.backend().reset();
-                engine.ask(question, turns).await
+                engine.backend().start();
+                let answer = engine.ask(question, turns).await;
+                engine.backend().stop();
+                answer
             }
             Self::WebGpu(engine) => engine.ask(question, turns).await,
         }
@@ -53,8 +55,10 @@ impl AnyEngine {
     ) -> Result<Generated, RunError> {
         match self {
             Self::Cpu(engine) => {
-                engine.backend().reset();
-                engine.generate(spec, turns, on_step).await
+                engine.backend().start();
+                let generated = engine.generate(spec, turns, on_step).await;
+                engine.backend().stop();
+                generated
             }
             Self::WebGpu(engine) => engine.generate(spec, turns, on_step).await,
         }

@@ -66,9 +66,11 @@ pub(super) async fn to(state: &Rc<State>, model: &Loaded, place: Place) -> Resul
             model.put(engine, wished);
             Ok(())
         }
-        Err(failure) => {
-            model.put(None, Reason::Fault { message: failure.message.clone() });
-            Err(failure)
+        Err(Failure { kind, message, hint }) => {
+            model.put(None, Reason::Fault { message: message.clone() });
+            let what =
+                format!("{} stays on the CPU, because WebGPU cannot be used ({message})", model.name());
+            Err(Failure { kind, message: what, hint })
         }
     }
 }
