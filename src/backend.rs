@@ -16,6 +16,7 @@ pub mod batch;
 pub mod checked;
 pub mod cpu;
 pub mod tape;
+pub mod timed;
 #[cfg(feature = "webgpu")]
 pub mod webgpu;
 

@@ -3,7 +3,10 @@
 //! It makes forward passes with taps at hook points, answers questions by stepping their analyses, and
 //! continues prompts. It never knows the page, the network or the command line.
 
-use std::cell::{OnceCell, RefCell};
+use std::{
+    cell::{OnceCell, RefCell},
+    rc::Rc,
+};
 
 use crate::{
     backend::{Backend, checked::Checked},
@@ -24,6 +27,7 @@ mod edits;
 mod error;
 mod generate;
 mod gradients;
+mod moving;
 mod nan;
 mod pace;
 mod prompt;
@@ -44,7 +48,7 @@ pub use pace::{Cancelled, NoPace, Pace};
 pub struct Engine<B: Backend> {
     backend: Checked<B>,
     config: ModelConfig,
-    tokenizer: Option<Tokenizer>,
+    tokenizer: Option<Rc<Tokenizer>>,
     raw: OnBackend<B>,
     processed: OnceCell<OnBackend<B>>,
     n_params: u64,
@@ -59,15 +63,9 @@ impl<B: Backend> Engine<B> {
         let backend = Checked(backend);
         let n_params = checkpoint.weights.n_params();
         let raw = checkpoint.weights.upload(&backend)?;
-        Ok(Self {
-            backend,
-            config: checkpoint.config,
-            tokenizer,
-            raw,
-            processed: OnceCell::new(),
-            n_params,
-            streams: RefCell::default(),
-        })
+        let (config, tokenizer) = (checkpoint.config, tokenizer.map(Rc::new));
+        let (processed, streams) = (OnceCell::new(), RefCell::default());
+        Ok(Self { backend, config, tokenizer, raw, processed, n_params, streams })
     }
 
     /// The model's sizes.
@@ -77,12 +75,12 @@ impl<B: Backend> Engine<B> {
 
     /// The model's tokenizer, if it came with one.
     pub fn tokenizer(&self) -> Option<&Tokenizer> {
-        self.tokenizer.as_ref()
+        self.tokenizer.as_deref()
     }
 
     /// The backend it is on.
-    pub fn backend(&self) -> &impl Backend {
-        &self.backend
+    pub fn backend(&self) -> &B {
+        &self.backend.0
     }
 
     /// Number of stored weights.

@@ -10,6 +10,7 @@ use crate::{
     analysis::{Answer, Question},
     failure::Failure,
     model::ModelConfig,
+    placement::{Report, Wish},
     prompt::{Bos, Token},
     tensor::{HostTensor, ShapeMismatch},
 };
@@ -42,6 +43,20 @@ pub enum ToEngine {
         /// Its name.
         model: String,
     },
+    /// Compute there from now on: what is loaded already moves, between questions. Replies: a `Moved` for each model.
+    Prefer {
+        /// Where.
+        wish: Wish,
+    },
+    /// Say how a model is computed. Replies: `Inspected` | `Failed`.
+    Inspect {
+        /// The request.
+        run: RunId,
+        /// Which model.
+        model: String,
+    },
+    /// Lose the GPU, as a driver might: for tests of what happens then.
+    LoseDevice,
     /// Answer a question. Replies: `Partial`.., `Answered` | `Failed`.
     Ask {
         /// The request.
@@ -87,7 +102,7 @@ pub enum ModelSource {
         /// The folder, with its final slash.
         base: String,
     },
-    /// Files whose bytes travel with the message, in this order.
+    /// Files that travel with the message, in this order. The engine keeps them, to read them again.
     Files {
         /// Their names, e.g. `config.json`.
         names: Vec<String>,
@@ -120,6 +135,20 @@ pub enum FromEngine {
         run: RunId,
         /// What it is.
         card: Box<ModelCard>,
+    },
+    /// A model is computed somewhere else, or stays where it is for another reason.
+    Moved {
+        /// The model as it is now.
+        card: Box<ModelCard>,
+        /// What went wrong, if that is why.
+        failure: Option<Failure>,
+    },
+    /// How a model is computed.
+    Inspected {
+        /// The request.
+        run: RunId,
+        /// All that is known.
+        report: Box<Report>,
     },
     /// A text as the model reads it.
     Tokenized {
@@ -208,9 +237,10 @@ impl FromEngine {
     /// The request it belongs to.
     pub fn run(&self) -> Option<RunId> {
         match self {
-            Self::Ready { .. } => None,
+            Self::Ready { .. } | Self::Moved { .. } => None,
             Self::Progress { run, .. }
             | Self::Loaded { run, .. }
+            | Self::Inspected { run, .. }
             | Self::Tokenized { run, .. }
             | Self::Partial { run, .. }
             | Self::Answered { run, .. }
@@ -240,6 +270,8 @@ impl FromEngine {
             Self::Ready { .. }
             | Self::Progress { .. }
             | Self::Loaded { .. }
+            | Self::Moved { .. }
+            | Self::Inspected { .. }
             | Self::Tokenized { .. }
             | Self::Generated { .. }
             | Self::Finished { .. }

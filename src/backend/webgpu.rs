@@ -120,6 +120,16 @@ impl WebGpu {
         Ok(Self(Rc::new(inner)))
     }
 
+    /// Whether the adapter is software, which computes on the CPU.
+    pub fn is_software(&self) -> bool {
+        self.0.device.is_software
+    }
+
+    /// Loses the device, as a driver might: to see what happens then.
+    pub fn lose(&self) {
+        self.0.device.lose();
+    }
+
     /// What the last reading made the device do.
     pub fn last_submission(&self) -> Submission {
         self.0.last.get()

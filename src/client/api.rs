@@ -2,7 +2,8 @@
 //!
 //! `await vitrine.ask(question, { model, onPartial })` resolves to the JSON that `vitrine ask` prints; it
 //! rejects with an `Error` that carries `kind` and `hint`. `onPartial(answer)` hears of answers that are not
-//! complete yet, such as a sweep under way.
+//! complete yet, such as a sweep under way. `vitrine.loseDevice()` takes the GPU away from the engine, as a
+//! driver might, for tests of what a page does then.
 
 use std::{future::Future, pin::Pin, rc::Rc};
 
@@ -25,6 +26,8 @@ pub type CurrentModel = Rc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<String
 
 /// Puts `vitrine` on the window.
 pub fn publish(client: &Client, current: CurrentModel) {
+    let loser = client.clone();
+    let lose_device = Closure::<dyn Fn()>::new(move || loser.lose_device());
     let client = client.clone();
     let ask = Closure::<dyn Fn(JsValue, JsValue) -> Promise>::new(move |question, options| {
         let (client, current) = (client.clone(), Rc::clone(&current));
@@ -34,6 +37,7 @@ pub fn publish(client: &Client, current: CurrentModel) {
     });
     let vitrine = Object::new();
     set(&vitrine, "ask", &ask.into_js_value());
+    set(&vitrine, "loseDevice", &lose_device.into_js_value());
     set(&vitrine, "version", &env!("CARGO_PKG_VERSION").into());
     if let Some(window) = web_sys::window() {
         set(&window, "vitrine", &vitrine);
