@@ -10,7 +10,7 @@ use vitrine::{
     op::MatrixAxes,
 };
 
-use super::ops::{OP_TOL, Work, agrees, matrix, up};
+use super::ops::{OP_TOL, Work, agrees, matrix, up, values};
 
 /// So small that an unembedding of the sizes below does not fit, bytes.
 const TINY_BINDING: u64 = 64 << 10;
@@ -58,13 +58,33 @@ struct BackFromLogits;
 
 impl Work for BackFromLogits {
     fn on<B: Backward>(&self, b: &Checked<B>) -> Vec<(&'static str, B::Tensor)> {
-        let (dy, before) = (up(b, &[11, N_VOCAB], 1), up(b, &[11, D], 3));
+        let mut dy = values(&[11, N_VOCAB], 1);
+        dy.data_mut().iter_mut().for_each(|value| *value /= (N_VOCAB as f32).sqrt());
+        let (dy, before) = (b.upload("dy", dy).expect("fits"), up(b, &[11, D], 3));
         let w = matrix(b, &[N_VOCAB, D], 2, MatrixAxes::OutIn);
-        let dy = b.scale(&dy, (N_VOCAB as f32).sqrt().recip()).expect("is recorded");
         let dx = b.linear_dx(&dy, &w).expect("operands fit");
         let sum = b.add(&before, &dx).expect("operands fit");
         vec![("linear_dx", dx), ("sum", sum)]
     }
+}
+
+/// A value over the limit, of which little is read.
+struct ReadOff;
+
+impl Work for ReadOff {
+    fn on<B: Backward>(&self, b: &Checked<B>) -> Vec<(&'static str, B::Tensor)> {
+        let x = up(b, &[301, D], 1);
+        let chosen: Vec<u32> = (0..301).map(|row| row % D as u32).collect();
+        let made = [("top_k", b.top_k(&x, 3)), ("standings", b.standings(&x, &chosen))];
+        made.map(|(name, tensor)| (name, tensor.expect("operands fit"))).into()
+    }
+}
+
+#[test]
+fn what_is_read_off_is_cut_where_the_value_is_larger_than_a_binding() {
+    let Some(tiny) = tiny() else { return };
+    agrees(&tiny, "cut", &ReadOff, OP_TOL);
+    assert_eq!(tiny.last_submission().n_dispatches, 4);
 }
 
 /// An unembedding whose result is over the limit as well.
