@@ -242,4 +242,17 @@ pub trait Backend {
         };
         self.concat(&sequences.iter().map(one).collect::<Result<Vec<_>, _>>()?)
     }
+
+    /// The `k` largest entries over the last axis with their indices, largest first; ties go to the lower index.
+    /// `[.. d] -> [.. k 2]`; an index is exact below 2^24. A row with a NaN becomes NaN throughout.
+    ///
+    /// Of a wide value that is never read back: the features of an autoencoder are
+    /// `top_k(activate(linear(x, w_enc, b_enc)))`.
+    fn top_k(&self, x: &Self::Tensor, k: usize) -> Result<Self::Tensor, BackendError>;
+
+    /// How one entry of each row stands among the others: the row's maximum, the sum of exp(x - maximum), the
+    /// entry itself, and how many entries are larger. `[n d] -> [n 4]`
+    ///
+    /// A row with an entry that is not finite has NaN for its maximum.
+    fn standings(&self, x: &Self::Tensor, chosen: &[u32]) -> Result<Self::Tensor, BackendError>;
 }

@@ -130,16 +130,21 @@ impl<B: Backend> Engine<B> {
             None => None,
         };
         let (hooks, captured): (Vec<_>, Vec<_>) = taps.into_captured().into_iter().unzip();
-        let wanted: Vec<&B::Tensor> = captured.iter().chain(&logits).collect();
+        let read_off = match (&reading, &logits) {
+            (Some((_, reading)), Some(logits)) => reading.of(&self.backend, logits, &spec.tokens)?,
+            (Some(_) | None, _) => vec![],
+        };
+        drop(logits);
+        let wanted: Vec<&B::Tensor> = captured.iter().chain(&read_off).collect();
         let mut values = self.backend.read_all(&wanted).await?;
-        let logits = values.split_off(hooks.len()).pop();
+        let read = values.split_off(hooks.len());
         let mut result = RunResult::default();
         result.captures.extend(hooks.into_iter().zip(values));
-        if let (Some((_, read)), Some(logits)) = (reading, logits) {
-            if logits.first_non_finite().is_some() {
+        if let Some((_, reading)) = reading {
+            if read.iter().any(|values| values.first_non_finite().is_some()) {
                 return Err(self.first_non_finite(spec, pace).await?);
             }
-            read.off(&logits, &spec.tokens, &mut result)?;
+            reading.off(&read, &spec.tokens, &mut result)?;
         }
         Ok(result)
     }

@@ -276,4 +276,12 @@ impl<B: Backend> Backend for Batch<'_, B> {
     ) -> Op<B::Tensor> {
         Ok(Batched::Rows(self.b.edit(rows(x)?, rows(keep)?, rows(add)?)?))
     }
+
+    fn top_k(&self, x: &Batched<B::Tensor>, k: usize) -> Op<B::Tensor> {
+        Ok(Batched::Rows(self.b.top_k(rows(x)?, k)?))
+    }
+
+    fn standings(&self, x: &Batched<B::Tensor>, chosen: &[u32]) -> Op<B::Tensor> {
+        Ok(Batched::Rows(self.b.standings(rows(x)?, chosen)?))
+    }
 }

@@ -27,6 +27,8 @@ mod norm;
 mod real;
 mod rows;
 mod softmax;
+mod standings;
+mod top_k;
 
 pub use matrix::CpuMatrix;
 pub use real::Real;
@@ -216,5 +218,13 @@ impl<R: Real> Backend for Cpu<R> {
 
     fn edit(&self, x: &CpuTensor<R>, keep: &CpuTensor<R>, add: &CpuTensor<R>) -> Op<R> {
         Ok(edit::edit(x, keep, add))
+    }
+
+    fn top_k(&self, x: &CpuTensor<R>, k: usize) -> Op<R> {
+        Ok(top_k::top_k(x, k))
+    }
+
+    fn standings(&self, x: &CpuTensor<R>, chosen: &[u32]) -> Op<R> {
+        Ok(standings::standings(x, chosen))
     }
 }

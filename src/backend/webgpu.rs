@@ -384,6 +384,18 @@ impl Backend for WebGpu {
     fn edit(&self, x: &GpuTensor, keep: &GpuTensor, add: &GpuTensor) -> Tensor {
         self.pending(Op::Edit, &[x, keep, add], x.shape().to_vec())
     }
+
+    fn top_k(&self, x: &GpuTensor, k: usize) -> Tensor {
+        let mut shape = x.shape().to_vec();
+        shape.pop();
+        shape.extend([k, 2]);
+        self.pending(Op::TopK { d: x.last(), k }, &[x], shape)
+    }
+
+    fn standings(&self, x: &GpuTensor, chosen: &[u32]) -> Tensor {
+        let op = Op::Standings { n_rows: chosen.len(), d: x.last() };
+        Ok(GpuTensor::with_rows(self.nth(), op, x, chosen, vec![chosen.len(), 4]))
+    }
 }
 
 #[cfg(all(test, not(target_arch = "wasm32")))]

@@ -141,7 +141,9 @@ impl Fusing<'_> {
             | Op::SumHeads { .. }
             | Op::AttnScores { .. }
             | Op::Softmax { .. }
-            | Op::Edit => None,
+            | Op::Edit
+            | Op::TopK { .. }
+            | Op::Standings { .. } => None,
             Op::Dx(ref dx) => self.derivative(dx, id),
         };
         self.is_taken[id] = true;

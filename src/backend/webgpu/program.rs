@@ -62,6 +62,14 @@ pub(super) enum Op {
     AttnMix(Heads),
     Activate(Activation),
     Edit,
+    TopK {
+        d: usize,
+        k: usize,
+    },
+    Standings {
+        n_rows: usize,
+        d: usize,
+    },
     Dx(Dx),
 }
 
@@ -83,8 +91,10 @@ pub(super) enum Dx {
 
 impl Op {
     /// How long the list of rows is that it comes with, if it comes with one.
-    fn n_rows(&self) -> Option<usize> {
-        if let Self::Gather { n_rows, .. } | Self::Dx(Dx::Scatter { n_dy: n_rows, .. }) = self {
+    pub(super) fn n_rows(&self) -> Option<usize> {
+        if let Self::Gather { n_rows, .. }
+        | Self::Standings { n_rows, .. }
+        | Self::Dx(Dx::Scatter { n_dy: n_rows, .. }) = self {
             Some(*n_rows)
         } else {
             None

@@ -87,7 +87,7 @@ impl Work for Sizes {
         let scale = b.upload("scale", HostTensor::full(vec![n_pos, 1], 0.75)).expect("fits");
         let keep = b.upload("keep", zeros_among(&values(&[n_pos, d], 10))).expect("fits");
         let (w_ln, b_ln) = (up(&[d], 11), up(&[d], 12));
-        let ds = up(&[n_pos, 1], 16);
+        let (ds, dy) = (up(&[n_pos, 1], 16), up(&[n_pos, n_out], 18));
         let rows: Vec<u32> = (0..n_out as u32).rev().chain([0, 0]).collect();
         let norm = NormKind::LayerNorm;
         let made = [
@@ -121,11 +121,15 @@ impl Work for Sizes {
             ("relu", b.activate(&x, Activation::Relu)),
             ("silu", b.activate(&x, Activation::Silu)),
             ("edit", b.edit(&x, &keep, &y)),
+            ("top_k", b.top_k(&x, d.min(9))),
+            ("top_k of all, with ties", b.top_k(&keep, d)),
+            ("top_k by head", b.top_k(&by_head, 1)),
+            ("standings", b.standings(&x, &(0..n_pos).map(|pos| (pos % d) as u32).collect::<Vec<_>>())),
             ("multiply", b.multiply(&keep, &y)),
             ("scale", b.scale(&x, -0.3)),
             ("scatter", b.scatter(&b.columns(&w_t, &rows).expect("fits"), &rows, n_out + 1)),
-            ("linear_dx", b.linear_dx(&b.linear(&x, &w, None).expect("fits"), &w)),
-            ("linear_dx, stored transposed", b.linear_dx(&b.linear(&y, &w, None).expect("fits"), &w_t)),
+            ("linear_dx", b.linear_dx(&dy, &w)),
+            ("linear_dx, stored transposed", b.linear_dx(&dy, &w_t)),
             ("linear_at_dx", b.linear_at_dx(&up(&[n_pos, rows.len()], 17), &w_t, &rows)),
             ("norm_scale_dx", b.norm_scale_dx(&x, &scale, &ds, norm)),
             ("normalize_dx", b.normalize_dx(&y, &scale, norm)),
@@ -183,6 +187,8 @@ impl Work for Special {
             ("gelu", b.activate(&far, Activation::Gelu)),
             ("relu", b.activate(&far, Activation::Relu)),
             ("silu", b.activate(&far, Activation::Silu)),
+            ("top_k of special values: hook_attn_scores", b.top_k(&row(&[-INF, 0.0, -1.0, -0.0, 0.0]), 5)),
+            ("standings of far values", b.standings(&row(&[3e38, -3e38, 3e38, 1.0]), &[3])),
             ("multiply by 0", b.multiply(&row(&[0.0, 1.0, -0.0]), &row(&[INF, 2.0, -INF]))),
             ("gelu_new_dx", b.activate_dx(&far, &ones, Activation::GeluNew)),
             ("gelu_dx", b.activate_dx(&far, &ones, Activation::Gelu)),
@@ -211,6 +217,8 @@ impl Work for Damaged {
         let scale = b.norm_scale(&x, NormKind::LayerNorm, 1e-5).expect("operands fit");
         let made = [
             ("softmax", b.softmax(&x)),
+            ("top_k", b.top_k(&x, 2)),
+            ("standings", b.standings(&x, &[0, 1, 2])),
             ("linear", b.linear(&x, &w, None)),
             ("normalize", b.normalize(&x, &scale, NormKind::LayerNorm)),
             ("gelu_new", b.activate(&x, Activation::GeluNew)),

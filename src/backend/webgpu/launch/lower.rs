@@ -22,7 +22,7 @@ const MAX_GROUPS: usize = 65_535;
 pub(in super::super) fn launches(program: &Program, kernel: &Kernel, limits: Limits) -> Vec<Launch> {
     let lower = Lower { program, limits };
     match kernel {
-        Kernel::One(id) => vec![lower.one(*id)],
+        Kernel::One(id) => lower.alone(*id),
         Kernel::Embed { tokens, positions, sum } => vec![lower.embed(*tokens, *positions, *sum)],
         Kernel::Norm { x, w, b, y, scale, normalized } => {
             vec![lower.norm([Some(*x), *w, *b], *y, *scale, *normalized)]
@@ -115,6 +115,40 @@ impl Lower<'_> {
         }
     }
 
+    /// An operation that is no part of another kernel.
+    fn alone(&self, y: Id) -> Vec<Launch> {
+        if let Op::TopK { d, k } = *self.op(y) {
+            return self.read_off("top_k", y, d, 2 * k, |_| k);
+        }
+        if let Op::Standings { d, .. } = *self.op(y) {
+            return self.read_off("standings", y, d, 4, |rows| rows.start);
+        }
+        vec![self.one(y)]
+    }
+
+    /// `width` entries from each row of `d`, a part of the rows at a time where all are too many for a binding.
+    fn read_off(
+        &self,
+        name: &'static str,
+        y: Id,
+        d: usize,
+        width: usize,
+        param: impl Fn(&Range<usize>) -> usize,
+    ) -> Vec<Launch> {
+        let value = &self.program.values[y];
+        let n_rows = value.len / width;
+        let launch = |rows: Range<usize>| {
+            let of_rows = |id: Id, width: usize| {
+                Bound::Value(id, (rows.len() < n_rows).then(|| rows.start * width..rows.end * width))
+            };
+            let chosen = value.op.n_rows().map(|_| Bound::Rows(y));
+            let reads = [of_rows(value.inputs[0], d)].into_iter().chain(chosen).collect();
+            let params = [rows.len(), d, param(&rows)].map(|size| size as u32).to_vec();
+            self.rows(name, reads, vec![of_rows(y, width)], params)
+        };
+        parts(n_rows, self.rows_that_fit(d.max(width), &[d, width])).map(launch).collect()
+    }
+
     fn one(&self, y: Id) -> Launch {
         let inputs = &self.program.values[y].inputs;
         let all = || inputs.iter().copied().map(value).collect::<Vec<_>>();
@@ -161,6 +195,7 @@ impl Lower<'_> {
                 launch
             }
             Op::Edit => self.entries("edit", all(), y, &[]),
+            Op::TopK { .. } | Op::Standings { .. } => unreachable!("may be made in parts"),
             Op::Dx(ref dx) => self.derivative(dx, y),
         }
     }
