@@ -6,11 +6,13 @@ use std::{
     future::Future,
 };
 
-use super::{Backend, BackendError, Sequence, backward::Backward};
+use super::{Backend, BackendError, Sequence};
 use crate::{
     op::{Activation, MatrixAxes, NormKind},
     tensor::HostTensor,
 };
+
+mod backward;
 
 /// A backend whose operations are timed. Not for one that only records: it would be quick at everything.
 #[derive(Debug)]

@@ -71,7 +71,7 @@ async fn probe(state: &Rc<State>, model: &Loaded) -> (Option<AnyEngine>, Place, 
         Some(Err(failure)) => Probe::Fault(failure.message),
         Some(Ok(Tried::Software(adapter))) => Probe::Software(adapter),
         Some(Ok(Tried::Timed(on_webgpu, millis))) => {
-            engine = Some(on_webgpu);
+            engine = Some(*on_webgpu);
             Probe::Took(millis)
         }
     };
@@ -81,7 +81,7 @@ async fn probe(state: &Rc<State>, model: &Loaded) -> (Option<AnyEngine>, Place, 
 
 enum Tried {
     Software(String),
-    Timed(AnyEngine, f64),
+    Timed(Box<AnyEngine>, f64),
 }
 
 async fn on_webgpu(state: &Rc<State>, on_cpu: &OnCpu) -> Result<Tried, Failure> {
@@ -91,7 +91,7 @@ async fn on_webgpu(state: &Rc<State>, on_cpu: &OnCpu) -> Result<Tried, Failure> 
     }
     let on_webgpu = placing::on_webgpu(state, on_cpu).await?;
     let millis = best(state, &on_webgpu).await?;
-    Ok(Tried::Timed(on_webgpu, millis))
+    Ok(Tried::Timed(Box::new(on_webgpu), millis))
 }
 
 /// The quickest of some passes after a first, milliseconds.

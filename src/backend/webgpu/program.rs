@@ -94,7 +94,8 @@ impl Op {
     pub(super) fn n_rows(&self) -> Option<usize> {
         if let Self::Gather { n_rows, .. }
         | Self::Standings { n_rows, .. }
-        | Self::Dx(Dx::Scatter { n_dy: n_rows, .. }) = self {
+        | Self::Dx(Dx::Scatter { n_dy: n_rows, .. }) = self
+        {
             Some(*n_rows)
         } else {
             None
