@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use safetensors::SafeTensors;
 use serde::Deserialize;
 use vitrine::{
-    backend::cpu::Cpu,
+    backend::{Backend, cpu::Cpu},
     engine::Engine,
     model::checkpoint::{Checkpoint, ModelFiles},
     run::WeightForm,
@@ -65,8 +65,12 @@ struct Cases {
 
 impl Model {
     pub(crate) fn engine(&self) -> Engine<Cpu> {
+        self.engine_on(Cpu::default())
+    }
+
+    pub(crate) fn engine_on<B: Backend>(&self, backend: B) -> Engine<B> {
         let files = ModelFiles { config: self.config, weights: self.weights };
-        Engine::new(Cpu::default(), Checkpoint::read(files).expect("a golden model"), None).expect("fits")
+        Engine::new(backend, Checkpoint::read(files).expect("a golden model"), None).expect("fits")
     }
 
     pub(crate) fn cases(&self) -> Vec<Case> {
