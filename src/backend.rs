@@ -7,7 +7,7 @@
 use std::future::Future;
 
 use crate::{
-    op::{Activation, NormKind},
+    op::{Activation, MatrixAxes, NormKind},
     tensor::{HostTensor, ShapeMismatch},
 };
 
@@ -42,6 +42,9 @@ pub trait Backend {
     /// A handle; cloning it is cheap and shares the values, which never change.
     type Tensor: Clone;
 
+    /// A weight `[in out]` in whatever form the backend multiplies by best; cloning it is cheap.
+    type Matrix: Clone;
+
     /// `cpu` or `webgpu`.
     fn name(&self) -> &'static str;
 
@@ -50,6 +53,20 @@ pub trait Backend {
 
     /// Moves values to the backend.
     fn upload(&self, label: &str, host: HostTensor) -> Result<Self::Tensor, BackendError>;
+
+    /// Moves a weight to the backend; `axes` says how `host` stores it.
+    fn upload_matrix(
+        &self,
+        label: &str,
+        host: HostTensor,
+        axes: MatrixAxes,
+    ) -> Result<Self::Matrix, BackendError>;
+
+    /// Copies a weight back, stored as it was uploaded.
+    fn read_matrix(&self, w: &Self::Matrix) -> impl Future<Output = Result<HostTensor, BackendError>>;
+
+    /// Lengths of the axes of a weight, `[in out]`.
+    fn matrix_shape(&self, w: &Self::Matrix) -> [usize; 2];
 
     /// Copies values back; waits until they are computed.
     fn read(&self, x: &Self::Tensor) -> impl Future<Output = Result<HostTensor, BackendError>>;
@@ -73,6 +90,9 @@ pub trait Backend {
 
     /// Rows of a table: `y[i, :] = table[rows[i], :]`, table [n d].
     fn gather(&self, table: &Self::Tensor, rows: &[u32]) -> Result<Self::Tensor, BackendError>;
+
+    /// Columns of a weight: `y[i, :] = w[:, columns[i]]`. `[in out] -> [n in]`
+    fn columns(&self, w: &Self::Matrix, columns: &[u32]) -> Result<Self::Tensor, BackendError>;
 
     /// `a` followed by `b` along the outermost axis.
     fn append(&self, a: &Self::Tensor, b: &Self::Tensor) -> Result<Self::Tensor, BackendError>;
@@ -106,23 +126,24 @@ pub trait Backend {
     fn linear(
         &self,
         x: &Self::Tensor,
-        w: &Self::Tensor,
+        w: &Self::Matrix,
         b: Option<&Self::Tensor>,
     ) -> Result<Self::Tensor, BackendError>;
 
-    /// einsum: `.. in, out in -> .. out`, plus `b` [out]: for an unembedding stored like its embedding.
-    fn linear_t(
+    /// The chosen columns of `linear` alone: some logits instead of all. `b` has all of them.
+    fn linear_at(
         &self,
         x: &Self::Tensor,
-        w: &Self::Tensor,
+        w: &Self::Matrix,
         b: Option<&Self::Tensor>,
+        columns: &[u32],
     ) -> Result<Self::Tensor, BackendError>;
 
     /// einsum: `pos head in, in (head e) -> pos head e`: each head reads its own input.
-    fn heads_in(&self, x: &Self::Tensor, w: &Self::Tensor) -> Result<Self::Tensor, BackendError>;
+    fn heads_in(&self, x: &Self::Tensor, w: &Self::Matrix) -> Result<Self::Tensor, BackendError>;
 
     /// einsum: `pos head e, (head e) out -> pos head out`: what each head writes by itself.
-    fn heads_out(&self, z: &Self::Tensor, w: &Self::Tensor) -> Result<Self::Tensor, BackendError>;
+    fn heads_out(&self, z: &Self::Tensor, w: &Self::Matrix) -> Result<Self::Tensor, BackendError>;
 
     /// Sum over heads. `[pos head d] -> [pos d]`
     fn sum_heads(&self, x: &Self::Tensor) -> Result<Self::Tensor, BackendError>;

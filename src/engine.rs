@@ -13,10 +13,9 @@ use crate::{
         fold,
         gpt2::{self, KvCache},
         tokenizer::Tokenizer,
-        weights::Weights,
+        weights::OnBackend,
     },
     run::{Readout, RunResult, RunSpec, WeightForm},
-    tensor::HostTensor,
 };
 
 mod answer;
@@ -40,8 +39,8 @@ pub struct Engine<B: Backend> {
     backend: Checked<B>,
     config: ModelConfig,
     tokenizer: Option<Tokenizer>,
-    raw: Weights<B::Tensor>,
-    processed: OnceCell<Weights<B::Tensor>>,
+    raw: OnBackend<B>,
+    processed: OnceCell<OnBackend<B>>,
     n_params: u64,
 }
 
@@ -114,28 +113,16 @@ impl<B: Backend> Engine<B> {
     }
 
     /// The weights in the form that a run asks for; processed ones are made at the first request.
-    async fn weights(&self, form: WeightForm) -> Result<&Weights<B::Tensor>, RunError> {
+    async fn weights(&self, form: WeightForm) -> Result<&OnBackend<B>, RunError> {
         if form == WeightForm::Raw {
             return Ok(&self.raw);
         }
         if self.processed.get().is_none() {
-            let mut host = self.read_weights().await?;
+            let mut host = self.raw.read(&self.backend).await?;
             fold::process(&mut host);
             // A run beside this one may have been first; both made the same weights.
             let _ = self.processed.set(host.upload(&self.backend)?);
         }
         Ok(self.processed.get().expect("set above"))
-    }
-
-    async fn read_weights(&self) -> Result<Weights<HostTensor>, RunError> {
-        let mut handles = vec![];
-        self.raw.visit(&mut |_, tensor| handles.push(tensor.clone()));
-        let mut values = Vec::with_capacity(handles.len());
-        for handle in &handles {
-            values.push(self.backend.read(handle).await?);
-        }
-        let mut values = values.into_iter();
-        // `visit` and `try_map` go through the tensors in the same order.
-        self.raw.clone().try_map(&mut |_, _| Ok(values.next().expect("one value for each tensor")))
     }
 }

@@ -25,3 +25,12 @@ pub enum NormKind {
     /// Centres, then divides by the standard deviation (Ba et al. 2016).
     LayerNorm,
 }
+
+/// In which order a matrix `[in out]` is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MatrixAxes {
+    /// Row-major `[in out]`, as it stands in `x @ W`.
+    InOut,
+    /// Row-major `[out in]`: its transpose, as an embedding is stored and as most checkpoints have it.
+    OutIn,
+}

@@ -24,7 +24,7 @@ pub const fn packed_len(k: usize, n: usize) -> usize {
 /// Packs `b` [k n], row-major.
 ///
 /// Panics if a slice is not as long as its shape.
-pub fn pack(k: usize, n: usize, b: &[f32], panels: &mut [f32]) {
+pub fn pack<T: Copy + Default>(k: usize, n: usize, b: &[T], panels: &mut [T]) {
     assert!(b.len() == k * n, "the matrix fills its shape");
     pack_with(k, n, panels, |i, col| b[i * n + col]);
 }
@@ -32,25 +32,25 @@ pub fn pack(k: usize, n: usize, b: &[f32], panels: &mut [f32]) {
 /// Packs the transpose of `b` [n k], row-major: an unembedding stored like its embedding.
 ///
 /// Panics if a slice is not as long as its shape.
-pub fn pack_t(k: usize, n: usize, b: &[f32], panels: &mut [f32]) {
+pub fn pack_t<T: Copy + Default>(k: usize, n: usize, b: &[T], panels: &mut [T]) {
     assert!(b.len() == k * n, "the matrix fills its shape");
     pack_with(k, n, panels, |i, col| b[col * k + i]);
 }
 
-fn pack_with(k: usize, n: usize, panels: &mut [f32], at: impl Fn(usize, usize) -> f32) {
+fn pack_with<T: Copy + Default>(k: usize, n: usize, panels: &mut [T], at: impl Fn(usize, usize) -> T) {
     assert!(panels.len() == packed_len(k, n), "the panels have their length");
     for (panel_idx, panel) in panels.chunks_exact_mut((k * PANEL).max(1)).enumerate() {
         for (i, row) in panel.chunks_exact_mut(PANEL).enumerate() {
             for (lane, value) in row.iter_mut().enumerate() {
                 let col = panel_idx * PANEL + lane;
-                *value = if col < n { at(i, col) } else { 0.0 };
+                *value = if col < n { at(i, col) } else { T::default() };
             }
         }
     }
 }
 
 /// Entry `[i, col]` of a packed matrix of `k` rows.
-pub fn unpacked_at(k: usize, panels: &[f32], i: usize, col: usize) -> f32 {
+pub fn unpacked_at<T: Copy>(k: usize, panels: &[T], i: usize, col: usize) -> T {
     panels[(col / PANEL * k + i) * PANEL + col % PANEL]
 }
 

@@ -1,8 +1,7 @@
 //! What a backend computes for gradients, beside the forward operations.
 //!
 //! Only gradients of activations: a weight never changes here. Each operation is the derivative of the
-//! forward operation of its name; `dy` is the gradient of its result. What a forward operation already
-//! computes is not here: the derivative of `linear` is `linear_t`, and the other way round.
+//! forward operation of its name; `dy` is the gradient of its result.
 
 use super::{Backend, BackendError};
 use crate::op::{Activation, NormKind};
@@ -43,14 +42,25 @@ pub trait Backward: Backend {
         scale: &Self::Tensor,
     ) -> Result<Self::Tensor, BackendError>;
 
+    /// Of `linear`. einsum: `.. out, in out -> .. in`
+    fn linear_dx(&self, dy: &Self::Tensor, w: &Self::Matrix) -> Result<Self::Tensor, BackendError>;
+
+    /// Of `linear_at`: `dx = sum_i dy[.. i] w[:, columns[i]]`. `[.. n] -> [.. in]`
+    fn linear_at_dx(
+        &self,
+        dy: &Self::Tensor,
+        w: &Self::Matrix,
+        columns: &[u32],
+    ) -> Result<Self::Tensor, BackendError>;
+
     /// Of `heads_in`. einsum: `pos head e, in (head e) -> pos head in`
-    fn heads_in_dx(&self, dy: &Self::Tensor, w: &Self::Tensor) -> Result<Self::Tensor, BackendError>;
+    fn heads_in_dx(&self, dy: &Self::Tensor, w: &Self::Matrix) -> Result<Self::Tensor, BackendError>;
 
     /// Of `heads_out`. einsum: `pos head out, (head e) out -> pos head e`
     fn heads_out_dx(
         &self,
         dy: &Self::Tensor,
-        w: &Self::Tensor,
+        w: &Self::Matrix,
         d_head: usize,
     ) -> Result<Self::Tensor, BackendError>;
 

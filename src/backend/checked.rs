@@ -4,7 +4,7 @@ use std::future::Future;
 
 use super::{Backend, BackendError};
 use crate::{
-    op::{Activation, NormKind},
+    op::{Activation, MatrixAxes, NormKind},
     tensor::{HostTensor, ShapeMismatch},
 };
 
@@ -38,6 +38,14 @@ fn with_last(shape: &[usize], n: usize) -> Vec<usize> {
 }
 
 impl<B: Backend> Checked<B> {
+    fn has_columns(&self, op: &str, w: &B::Matrix, columns: &[u32]) -> Checks {
+        let [n_in, n_out] = self.0.matrix_shape(w);
+        match columns.iter().find(|column| n_out <= **column as usize) {
+            Some(column) => Err(ShapeMismatch::new(op, vec![n_in, *column as usize + 1], vec![n_in, n_out])),
+            None => Ok(()),
+        }
+    }
+
     fn is_vector(&self, op: &str, n: usize, x: Option<&B::Tensor>) -> Checks {
         x.map_or(Ok(()), |x| is(op, &[n], &self.0.shape(x)))
     }
@@ -45,6 +53,7 @@ impl<B: Backend> Checked<B> {
 
 impl<B: Backend> Backend for Checked<B> {
     type Tensor = B::Tensor;
+    type Matrix = B::Matrix;
 
     fn name(&self) -> &'static str {
         self.0.name()
@@ -56,6 +65,24 @@ impl<B: Backend> Backend for Checked<B> {
 
     fn upload(&self, label: &str, host: HostTensor) -> Result<B::Tensor, BackendError> {
         self.0.upload(label, host)
+    }
+
+    fn upload_matrix(
+        &self,
+        label: &str,
+        host: HostTensor,
+        axes: MatrixAxes,
+    ) -> Result<B::Matrix, BackendError> {
+        has_rank("upload_matrix", 2, host.shape())?;
+        self.0.upload_matrix(label, host, axes)
+    }
+
+    fn read_matrix(&self, w: &B::Matrix) -> impl Future<Output = Result<HostTensor, BackendError>> {
+        self.0.read_matrix(w)
+    }
+
+    fn matrix_shape(&self, w: &B::Matrix) -> [usize; 2] {
+        self.0.matrix_shape(w)
     }
 
     fn read(&self, x: &B::Tensor) -> impl Future<Output = Result<HostTensor, BackendError>> {
@@ -85,6 +112,11 @@ impl<B: Backend> Backend for Checked<B> {
             return Err(ShapeMismatch::new("gather", vec![*row as usize + 1, shape[1]], shape).into());
         }
         self.0.gather(table, rows)
+    }
+
+    fn columns(&self, w: &B::Matrix, columns: &[u32]) -> Result<B::Tensor, BackendError> {
+        self.has_columns("columns", w, columns)?;
+        self.0.columns(w, columns)
     }
 
     fn append(&self, a: &B::Tensor, b: &B::Tensor) -> Result<B::Tensor, BackendError> {
@@ -124,40 +156,38 @@ impl<B: Backend> Backend for Checked<B> {
         self.0.affine(x, w, b)
     }
 
-    fn linear(&self, x: &B::Tensor, w: &B::Tensor, b: Option<&B::Tensor>) -> Result<B::Tensor, BackendError> {
-        let w_shape = self.0.shape(w);
-        has_rank("linear: w", 2, &w_shape)?;
-        is("linear: w", &[last(&self.0.shape(x)), w_shape[1]], &w_shape)?;
-        self.is_vector("linear: b", w_shape[1], b)?;
+    fn linear(&self, x: &B::Tensor, w: &B::Matrix, b: Option<&B::Tensor>) -> Result<B::Tensor, BackendError> {
+        let [n_in, n_out] = self.0.matrix_shape(w);
+        is("linear: w", &[last(&self.0.shape(x)), n_out], &[n_in, n_out])?;
+        self.is_vector("linear: b", n_out, b)?;
         self.0.linear(x, w, b)
     }
 
-    fn linear_t(
+    fn linear_at(
         &self,
         x: &B::Tensor,
-        w: &B::Tensor,
+        w: &B::Matrix,
         b: Option<&B::Tensor>,
+        columns: &[u32],
     ) -> Result<B::Tensor, BackendError> {
-        let w_shape = self.0.shape(w);
-        has_rank("linear_t: w", 2, &w_shape)?;
-        is("linear_t: w", &[w_shape[0], last(&self.0.shape(x))], &w_shape)?;
-        self.is_vector("linear_t: b", w_shape[0], b)?;
-        self.0.linear_t(x, w, b)
+        let [n_in, n_out] = self.0.matrix_shape(w);
+        is("linear_at: w", &[last(&self.0.shape(x)), n_out], &[n_in, n_out])?;
+        self.is_vector("linear_at: b", n_out, b)?;
+        self.has_columns("linear_at", w, columns)?;
+        self.0.linear_at(x, w, b, columns)
     }
 
-    fn heads_in(&self, x: &B::Tensor, w: &B::Tensor) -> Result<B::Tensor, BackendError> {
-        let (x_shape, w_shape) = (self.0.shape(x), self.0.shape(w));
+    fn heads_in(&self, x: &B::Tensor, w: &B::Matrix) -> Result<B::Tensor, BackendError> {
+        let (x_shape, w_shape) = (self.0.shape(x), self.0.matrix_shape(w));
         has_rank("heads_in: x", 3, &x_shape)?;
-        has_rank("heads_in: w", 2, &w_shape)?;
         let d_head = w_shape[1] / x_shape[1].max(1);
         is("heads_in: w", &[x_shape[2], x_shape[1] * d_head], &w_shape)?;
         self.0.heads_in(x, w)
     }
 
-    fn heads_out(&self, z: &B::Tensor, w: &B::Tensor) -> Result<B::Tensor, BackendError> {
-        let (z_shape, w_shape) = (self.0.shape(z), self.0.shape(w));
+    fn heads_out(&self, z: &B::Tensor, w: &B::Matrix) -> Result<B::Tensor, BackendError> {
+        let (z_shape, w_shape) = (self.0.shape(z), self.0.matrix_shape(w));
         has_rank("heads_out: z", 3, &z_shape)?;
-        has_rank("heads_out: w", 2, &w_shape)?;
         is("heads_out: w", &[z_shape[1] * z_shape[2], w_shape[1]], &w_shape)?;
         self.0.heads_out(z, w)
     }
@@ -208,16 +238,23 @@ mod tests {
     fn operands_that_do_not_fit_never_reach_the_backend() {
         let b = Checked(Cpu::<f32>::default());
         let up = |shape: &[usize]| b.upload("t", HostTensor::full(shape.to_vec(), 1.0)).expect("uploads");
-        assert!(b.linear(&up(&[2, 3]), &up(&[4, 5]), None).is_err());
-        assert!(b.linear(&up(&[2, 3]), &up(&[3, 5]), Some(&up(&[4]))).is_err());
-        assert!(b.linear_t(&up(&[2, 3]), &up(&[3, 5]), None).is_err());
+        let weight = |shape: &[usize]| {
+            let host = HostTensor::full(shape.to_vec(), 1.0);
+            b.upload_matrix("w", host, MatrixAxes::InOut).expect("uploads")
+        };
+        assert!(b.linear(&up(&[2, 3]), &weight(&[4, 5]), None).is_err());
+        assert!(b.linear(&up(&[2, 3]), &weight(&[3, 5]), Some(&up(&[4]))).is_err());
+        assert!(b.linear_at(&up(&[2, 3]), &weight(&[3, 5]), None, &[4, 5]).is_err());
+        assert!(b.linear_at(&up(&[2, 3]), &weight(&[3, 5]), None, &[4]).is_ok());
+        assert!(b.columns(&weight(&[3, 5]), &[5]).is_err());
+        assert!(b.upload_matrix("w", HostTensor::full(vec![2], 1.0), MatrixAxes::InOut).is_err());
         assert!(b.add(&up(&[2, 3]), &up(&[3, 2])).is_err());
         assert!(b.gather(&up(&[2, 3]), &[2]).is_err());
         assert!(b.attn_scores(&up(&[3, 2, 4]), &up(&[2, 2, 4]), 1.0).is_err());
         assert!(b.attn_mix(&up(&[2, 3, 3]), &up(&[4, 2, 4])).is_err());
-        assert!(b.heads_in(&up(&[2, 3, 4]), &up(&[4, 7])).is_err());
-        assert!(b.heads_out(&up(&[2, 3, 4]), &up(&[13, 4])).is_err());
+        assert!(b.heads_in(&up(&[2, 3, 4]), &weight(&[4, 7])).is_err());
+        assert!(b.heads_out(&up(&[2, 3, 4]), &weight(&[13, 4])).is_err());
         assert!(b.reshape(&up(&[2, 3]), &[7]).is_err());
-        assert!(b.linear(&up(&[2, 3]), &up(&[3, 5]), Some(&up(&[5]))).is_ok());
+        assert!(b.linear(&up(&[2, 3]), &weight(&[3, 5]), Some(&up(&[5]))).is_ok());
     }
 }

@@ -7,7 +7,7 @@ use std::{future::Future, rc::Rc};
 
 use super::{Backend, BackendError};
 use crate::{
-    op::{Activation, NormKind},
+    op::{Activation, MatrixAxes, NormKind},
     tensor::HostTensor,
 };
 
@@ -18,11 +18,14 @@ mod attn_scores;
 mod backward;
 mod edit;
 mod heads;
+mod linear;
+mod matrix;
 mod norm;
 mod real;
 mod rows;
 mod softmax;
 
+pub use matrix::CpuMatrix;
 pub use real::Real;
 
 /// The CPU, in precision `R`.
@@ -74,6 +77,7 @@ type Op<R> = Result<CpuTensor<R>, BackendError>;
 
 impl<R: Real> Backend for Cpu<R> {
     type Tensor = CpuTensor<R>;
+    type Matrix = CpuMatrix<R>;
 
     fn name(&self) -> &'static str {
         "cpu"
@@ -88,6 +92,23 @@ impl<R: Real> Backend for Cpu<R> {
     fn upload(&self, _label: &str, host: HostTensor) -> Op<R> {
         let shape = host.shape().to_vec();
         Ok(CpuTensor::new(shape, R::from_f32s(host.into_data())))
+    }
+
+    fn upload_matrix(
+        &self,
+        _label: &str,
+        host: HostTensor,
+        axes: MatrixAxes,
+    ) -> Result<CpuMatrix<R>, BackendError> {
+        Ok(CpuMatrix::new(host, axes)?)
+    }
+
+    fn read_matrix(&self, w: &CpuMatrix<R>) -> impl Future<Output = Result<HostTensor, BackendError>> {
+        std::future::ready(w.unpacked().map_err(Into::into))
+    }
+
+    fn matrix_shape(&self, w: &CpuMatrix<R>) -> [usize; 2] {
+        [w.n_in, w.n_out]
     }
 
     fn read(&self, x: &CpuTensor<R>) -> impl Future<Output = Result<HostTensor, BackendError>> {
@@ -105,6 +126,10 @@ impl<R: Real> Backend for Cpu<R> {
 
     fn gather(&self, table: &CpuTensor<R>, rows: &[u32]) -> Op<R> {
         Ok(rows::gather(table, rows))
+    }
+
+    fn columns(&self, w: &CpuMatrix<R>, columns: &[u32]) -> Op<R> {
+        Ok(linear::columns(w, columns))
     }
 
     fn append(&self, a: &CpuTensor<R>, b: &CpuTensor<R>) -> Op<R> {
@@ -132,25 +157,25 @@ impl<R: Real> Backend for Cpu<R> {
         Ok(affine::affine(x, w, b))
     }
 
-    fn linear(&self, x: &CpuTensor<R>, w: &CpuTensor<R>, b: Option<&CpuTensor<R>>) -> Op<R> {
-        let n_out = w.shape[1];
-        let mut y = affine::bias_rows(x.n_rows(), n_out, b);
-        R::gemm(vitrine_kernel::Dims { m: x.n_rows(), n: n_out, k: x.last() }, &x.data, &w.data, &mut y);
-        Ok(x.with_last(n_out, y))
+    fn linear(&self, x: &CpuTensor<R>, w: &CpuMatrix<R>, b: Option<&CpuTensor<R>>) -> Op<R> {
+        Ok(linear::linear(x, w, b))
     }
 
-    fn linear_t(&self, x: &CpuTensor<R>, w: &CpuTensor<R>, b: Option<&CpuTensor<R>>) -> Op<R> {
-        let n_out = w.shape[0];
-        let mut y = affine::bias_rows(x.n_rows(), n_out, b);
-        R::gemm_nt(vitrine_kernel::Dims { m: x.n_rows(), n: n_out, k: x.last() }, &x.data, &w.data, &mut y);
-        Ok(x.with_last(n_out, y))
+    fn linear_at(
+        &self,
+        x: &CpuTensor<R>,
+        w: &CpuMatrix<R>,
+        b: Option<&CpuTensor<R>>,
+        columns: &[u32],
+    ) -> Op<R> {
+        Ok(linear::linear_at(x, w, b, columns))
     }
 
-    fn heads_in(&self, x: &CpuTensor<R>, w: &CpuTensor<R>) -> Op<R> {
+    fn heads_in(&self, x: &CpuTensor<R>, w: &CpuMatrix<R>) -> Op<R> {
         Ok(heads::heads_in(x, w))
     }
 
-    fn heads_out(&self, z: &CpuTensor<R>, w: &CpuTensor<R>) -> Op<R> {
+    fn heads_out(&self, z: &CpuTensor<R>, w: &CpuMatrix<R>) -> Op<R> {
         Ok(heads::heads_out(z, w))
     }
 

@@ -8,7 +8,7 @@ use std::{cell::RefCell, future::Future};
 
 use super::{Backend, BackendError, backward::Backward};
 use crate::{
-    op::{Activation, NormKind},
+    op::{Activation, MatrixAxes, NormKind},
     tensor::HostTensor,
 };
 
@@ -17,10 +17,9 @@ mod back;
 use back::Back;
 
 /// Remembers operations on the backend `b`.
-#[derive(Debug)]
 pub struct Tape<'b, B: Backend> {
     b: &'b B,
-    nodes: RefCell<Vec<Back<B::Tensor>>>,
+    nodes: RefCell<Vec<Back<B>>>,
 }
 
 /// A value and where it stands on the tape; a constant stands nowhere.
@@ -66,21 +65,20 @@ impl<'b, B: Backward> Tape<'b, B> {
         Backwards { tape: self, gradients, wanted, first, next: n_nodes }
     }
 
-    fn push(&self, back: Back<B::Tensor>) -> usize {
+    fn push(&self, back: Back<B>) -> usize {
         let mut nodes = self.nodes.borrow_mut();
         nodes.push(back);
         nodes.len() - 1
     }
 
     /// `value`, remembered unless all that it came from is constant.
-    fn made(&self, value: B::Tensor, inputs: &[&Taped<B::Tensor>], back: Back<B::Tensor>) -> Op<B> {
+    fn made(&self, value: B::Tensor, inputs: &[&Taped<B::Tensor>], back: Back<B>) -> Op<B> {
         let is_constant = inputs.iter().all(|x| x.node.is_none());
         Ok(Taped { value, node: (!is_constant).then(|| self.push(back)) })
     }
 }
 
 /// Reverse-mode differentiation, one operation at a time, so that whoever drives it can pause or stop.
-#[derive(Debug)]
 pub struct Backwards<'t, B: Backend> {
     tape: &'t Tape<'t, B>,
     gradients: Vec<Option<B::Tensor>>,
@@ -126,6 +124,7 @@ fn value<T>(x: Option<&Taped<T>>) -> Option<&T> {
 
 impl<B: Backward> Backend for Tape<'_, B> {
     type Tensor = Taped<B::Tensor>;
+    type Matrix = B::Matrix;
 
     fn name(&self) -> &'static str {
         self.b.name()
@@ -137,6 +136,23 @@ impl<B: Backward> Backend for Tape<'_, B> {
 
     fn upload(&self, label: &str, host: HostTensor) -> Op<B> {
         Ok(Self::constant(self.b.upload(label, host)?))
+    }
+
+    fn upload_matrix(
+        &self,
+        label: &str,
+        host: HostTensor,
+        axes: MatrixAxes,
+    ) -> Result<B::Matrix, BackendError> {
+        self.b.upload_matrix(label, host, axes)
+    }
+
+    fn read_matrix(&self, w: &B::Matrix) -> impl Future<Output = Result<HostTensor, BackendError>> {
+        self.b.read_matrix(w)
+    }
+
+    fn matrix_shape(&self, w: &B::Matrix) -> [usize; 2] {
+        self.b.matrix_shape(w)
     }
 
     fn read(&self, x: &Self::Tensor) -> impl Future<Output = Result<HostTensor, BackendError>> {
@@ -157,6 +173,11 @@ impl<B: Backward> Backend for Tape<'_, B> {
         let back = Back::Gather { x: table.node, rows: rows.to_vec(), n_rows: self.shape(table)[0] };
         // Also of a constant table: this is where a pass begins.
         Ok(Taped { value: gathered, node: Some(self.push(back)) })
+    }
+
+    fn columns(&self, w: &B::Matrix, columns: &[u32]) -> Op<B> {
+        // A weight is constant, but this is where a pass begins.
+        Ok(self.mark(Self::constant(self.b.columns(w, columns)?)))
     }
 
     fn append(&self, a: &Self::Tensor, b: &Self::Tensor) -> Op<B> {
@@ -195,25 +216,25 @@ impl<B: Backward> Backend for Tape<'_, B> {
         self.made(y, &[x], Back::Affine { x: x.node, w: value(w).cloned() })
     }
 
-    fn linear(&self, x: &Self::Tensor, w: &Self::Tensor, b: Option<&Self::Tensor>) -> Op<B> {
-        let y = self.b.linear(&x.value, &w.value, value(b))?;
-        self.made(y, &[x], Back::Linear { x: x.node, w: w.value.clone() })
+    fn linear(&self, x: &Self::Tensor, w: &B::Matrix, b: Option<&Self::Tensor>) -> Op<B> {
+        let y = self.b.linear(&x.value, w, value(b))?;
+        self.made(y, &[x], Back::Linear { x: x.node, w: w.clone() })
     }
 
-    fn linear_t(&self, x: &Self::Tensor, w: &Self::Tensor, b: Option<&Self::Tensor>) -> Op<B> {
-        let y = self.b.linear_t(&x.value, &w.value, value(b))?;
-        self.made(y, &[x], Back::LinearT { x: x.node, w: w.value.clone() })
+    fn linear_at(&self, x: &Self::Tensor, w: &B::Matrix, b: Option<&Self::Tensor>, columns: &[u32]) -> Op<B> {
+        let y = self.b.linear_at(&x.value, w, value(b), columns)?;
+        self.made(y, &[x], Back::LinearAt { x: x.node, w: w.clone(), columns: columns.to_vec() })
     }
 
-    fn heads_in(&self, x: &Self::Tensor, w: &Self::Tensor) -> Op<B> {
-        let y = self.b.heads_in(&x.value, &w.value)?;
-        self.made(y, &[x], Back::HeadsIn { x: x.node, w: w.value.clone() })
+    fn heads_in(&self, x: &Self::Tensor, w: &B::Matrix) -> Op<B> {
+        let y = self.b.heads_in(&x.value, w)?;
+        self.made(y, &[x], Back::HeadsIn { x: x.node, w: w.clone() })
     }
 
-    fn heads_out(&self, z: &Self::Tensor, w: &Self::Tensor) -> Op<B> {
+    fn heads_out(&self, z: &Self::Tensor, w: &B::Matrix) -> Op<B> {
         let d_head = self.shape(z)[2];
-        let y = self.b.heads_out(&z.value, &w.value)?;
-        self.made(y, &[z], Back::HeadsOut { z: z.node, w: w.value.clone(), d_head })
+        let y = self.b.heads_out(&z.value, w)?;
+        self.made(y, &[z], Back::HeadsOut { z: z.node, w: w.clone(), d_head })
     }
 
     fn sum_heads(&self, x: &Self::Tensor) -> Op<B> {

@@ -13,7 +13,7 @@ use std::{
 
 use super::{Backend, BackendError};
 use crate::{
-    op::{Activation, NormKind},
+    op::{Activation, MatrixAxes, NormKind},
     tensor::HostTensor,
 };
 
@@ -37,7 +37,7 @@ use graph::Lowered;
 use memory::Pool;
 use pipelines::Pipelines;
 use plan::Plan;
-use program::{Heads, Op, Product, Program, WeightAxes};
+use program::{Heads, Op, Product, Program};
 use readback::{Idle, Recorded};
 
 /// Plans that are kept for the next graph of the same form, and what they may hold together, bytes.
@@ -78,6 +78,23 @@ impl fmt::Debug for WebGpu {
 
 type Tensor = Result<GpuTensor, BackendError>;
 
+/// A weight on the device, stored as it was uploaded. Clones share it.
+#[derive(Clone, Debug)]
+pub struct GpuMatrix {
+    stored: GpuTensor,
+    axes: MatrixAxes,
+}
+
+impl GpuMatrix {
+    /// The values `[in out]`, for the operations that read no other order.
+    fn in_out(&self) -> Result<&GpuTensor, BackendError> {
+        match self.axes {
+            MatrixAxes::InOut => Ok(&self.stored),
+            MatrixAxes::OutIn => Err(device::error("heads are read from weights that are stored [in out]")),
+        }
+    }
+}
+
 impl WebGpu {
     /// Opens the fastest device.
     ///
@@ -117,13 +134,14 @@ impl WebGpu {
         Ok(GpuTensor::pending(self.nth(), op, inputs, shape))
     }
 
-    fn product(&self, weights: WeightAxes, x: &GpuTensor, w: &GpuTensor, b: Option<&GpuTensor>) -> Tensor {
-        let n = match weights {
-            WeightAxes::InOut => w.shape()[1],
-            WeightAxes::OutIn => w.shape()[0],
+    /// `x` times `w`, which is stored as `axes` says.
+    fn product(&self, axes: MatrixAxes, x: &GpuTensor, w: &GpuTensor, b: Option<&GpuTensor>) -> Tensor {
+        let n = match axes {
+            MatrixAxes::InOut => w.shape()[1],
+            MatrixAxes::OutIn => w.shape()[0],
         };
         let (m, k) = (x.len() / x.last().max(1), x.last());
-        let op = Op::Linear(Product { m, k, n, weights, has_b: b.is_some() });
+        let op = Op::Linear(Product { m, k, n, axes, has_b: b.is_some() });
         let inputs: Vec<&GpuTensor> = [x, w].into_iter().chain(b).collect();
         self.pending(op, &inputs, with_last(x, n))
     }
@@ -192,6 +210,7 @@ fn heads_of(q: &GpuTensor, k: &GpuTensor) -> Heads {
 
 impl Backend for WebGpu {
     type Tensor = GpuTensor;
+    type Matrix = GpuMatrix;
 
     fn name(&self) -> &'static str {
         "webgpu"
@@ -205,6 +224,27 @@ impl Backend for WebGpu {
         let storage = self.0.pool.take(&self.0.device, label, host.data().len())?;
         memory::write(&self.0.device, &storage, host.data());
         Ok(GpuTensor::ready(self.nth(), storage, host.shape().to_vec()))
+    }
+
+    fn upload_matrix(
+        &self,
+        label: &str,
+        host: HostTensor,
+        axes: MatrixAxes,
+    ) -> Result<GpuMatrix, BackendError> {
+        Ok(GpuMatrix { stored: self.upload(label, host)?, axes })
+    }
+
+    fn read_matrix(&self, w: &GpuMatrix) -> impl Future<Output = Result<HostTensor, BackendError>> {
+        self.read(&w.stored)
+    }
+
+    fn matrix_shape(&self, w: &GpuMatrix) -> [usize; 2] {
+        let stored = w.stored.shape();
+        match w.axes {
+            MatrixAxes::InOut => [stored[0], stored[1]],
+            MatrixAxes::OutIn => [stored[1], stored[0]],
+        }
     }
 
     async fn read(&self, x: &GpuTensor) -> Result<HostTensor, BackendError> {
@@ -239,6 +279,13 @@ impl Backend for WebGpu {
         Ok(GpuTensor::gathered(self.nth(), op, table, rows, vec![n_rows, d]))
     }
 
+    fn columns(&self, w: &GpuMatrix, columns: &[u32]) -> Tensor {
+        match w.axes {
+            MatrixAxes::OutIn => self.gather(&w.stored, columns),
+            MatrixAxes::InOut => Err(device::error("columns are taken of weights that are stored by them")),
+        }
+    }
+
     fn append(&self, a: &GpuTensor, b: &GpuTensor) -> Tensor {
         let mut shape = a.shape().to_vec();
         shape[0] += b.shape()[0];
@@ -271,24 +318,31 @@ impl Backend for WebGpu {
         self.pending(op, &inputs, x.shape().to_vec())
     }
 
-    fn linear(&self, x: &GpuTensor, w: &GpuTensor, b: Option<&GpuTensor>) -> Tensor {
-        self.product(WeightAxes::InOut, x, w, b)
+    fn linear(&self, x: &GpuTensor, w: &GpuMatrix, b: Option<&GpuTensor>) -> Tensor {
+        self.product(w.axes, x, &w.stored, b)
     }
 
-    fn linear_t(&self, x: &GpuTensor, w: &GpuTensor, b: Option<&GpuTensor>) -> Tensor {
-        self.product(WeightAxes::OutIn, x, w, b)
+    fn linear_at(&self, x: &GpuTensor, w: &GpuMatrix, b: Option<&GpuTensor>, columns: &[u32]) -> Tensor {
+        let w = self.columns(w, columns)?;
+        let at = |b: &GpuTensor| {
+            let b = self.gather(&b.reshaped(&[b.len(), 1]), columns)?;
+            Ok::<_, BackendError>(b.reshaped(&[columns.len()]))
+        };
+        self.product(MatrixAxes::OutIn, x, &w, b.map(at).transpose()?.as_ref())
     }
 
-    fn heads_in(&self, x: &GpuTensor, w: &GpuTensor) -> Tensor {
+    fn heads_in(&self, x: &GpuTensor, w: &GpuMatrix) -> Tensor {
         let (n_pos, n_heads, n_in) = (x.shape()[0], x.shape()[1], x.shape()[2]);
-        let d_head = w.shape()[1] / n_heads;
-        self.pending(Op::HeadsIn { n_heads, n_in, d_head }, &[x, w], vec![n_pos, n_heads, d_head])
+        let d_head = self.matrix_shape(w)[1] / n_heads;
+        let op = Op::HeadsIn { n_heads, n_in, d_head };
+        self.pending(op, &[x, w.in_out()?], vec![n_pos, n_heads, d_head])
     }
 
-    fn heads_out(&self, z: &GpuTensor, w: &GpuTensor) -> Tensor {
+    fn heads_out(&self, z: &GpuTensor, w: &GpuMatrix) -> Tensor {
         let (n_pos, n_heads, d_head) = (z.shape()[0], z.shape()[1], z.shape()[2]);
-        let n_out = w.shape()[1];
-        self.pending(Op::HeadsOut { n_heads, d_head, n_out }, &[z, w], vec![n_pos, n_heads, n_out])
+        let n_out = self.matrix_shape(w)[1];
+        let op = Op::HeadsOut { n_heads, d_head, n_out };
+        self.pending(op, &[z, w.in_out()?], vec![n_pos, n_heads, n_out])
     }
 
     fn sum_heads(&self, x: &GpuTensor) -> Tensor {

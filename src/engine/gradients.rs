@@ -51,7 +51,10 @@ impl<B: Backward> Engine<B> {
     ) -> Result<Gradients, RunError> {
         let tape = Tape::new(&self.backend);
         let weights = self.weights(spec.weights).await?.clone();
-        let weights = weights.try_map(&mut |_, w| Ok::<_, RunError>(Tape::<Checked<B>>::constant(w)))?;
+        let weights = weights.try_map(
+            &mut |_, vector| Ok::<_, RunError>(Tape::<Checked<B>>::constant(vector)),
+            &mut |_, matrix, _| Ok(matrix),
+        )?;
         let mut cache = KvCache::new(self.config.n_layers);
         let mut taps = GradientTaps {
             tape: &tape,

@@ -6,7 +6,7 @@
 use super::{
     ModelConfig,
     tap::Tap,
-    weights::{Affine, AttnWeights, BlockWeights, MlpWeights, Weights},
+    weights::{Affine, AttnWeights, BlockWeights, MlpWeights, OnBackend},
 };
 use crate::{
     backend::Backend,
@@ -45,13 +45,13 @@ struct Pass<'a, B: Backend, P> {
 pub async fn forward<B: Backend, P: Tap<B>>(
     b: &B,
     config: &ModelConfig,
-    weights: &Weights<B::Tensor>,
+    weights: &OnBackend<B>,
     tokens: &[u32],
     cache: &mut KvCache<B::Tensor>,
     tap: &mut P,
 ) -> Result<B::Tensor, P::Error> {
     let positions: Vec<u32> = (cache.n_past as u32..).take(tokens.len()).collect();
-    let embed = tap.at(HookPoint::Embed, b.gather(&weights.w_e, tokens)?)?; // [pos d_model]
+    let embed = tap.at(HookPoint::Embed, b.columns(&weights.w_e, tokens)?)?; // [pos d_model]
     let pos_embed = tap.at(HookPoint::PosEmbed, b.gather(&weights.w_pos, &positions)?)?; // [pos d_model]
     let mut resid = b.add(&embed, &pos_embed)?;
     for (layer, block) in weights.blocks.iter().enumerate() {
@@ -63,7 +63,7 @@ pub async fn forward<B: Backend, P: Tap<B>>(
     let mut pass = Pass { b, config, tap };
     let normed = pass.norm(HookPoint::FinalScale, HookPoint::FinalNormalized, &weights.ln_final, &resid)?;
     let w_u = weights.w_u.as_ref().unwrap_or(&weights.w_e);
-    let logits = b.linear_t(&normed, w_u, weights.b_u.as_ref())?; // einsum: pos d_model, d_vocab d_model -> pos d_vocab
+    let logits = b.linear(&normed, w_u, weights.b_u.as_ref())?; // einsum: pos d_model, d_model d_vocab -> pos d_vocab
     tap.at(HookPoint::Logits, logits)
 }
 
@@ -72,7 +72,7 @@ impl<B: Backend, P: Tap<B>> Pass<'_, B, P> {
     fn block(
         &mut self,
         layer: usize,
-        weights: &BlockWeights<B::Tensor>,
+        weights: &BlockWeights<B::Tensor, B::Matrix>,
         resid: B::Tensor,
         past: &mut Option<(B::Tensor, B::Tensor)>,
     ) -> Result<B::Tensor, P::Error> {
@@ -95,7 +95,7 @@ impl<B: Backend, P: Tap<B>> Pass<'_, B, P> {
     fn attention(
         &mut self,
         layer: usize,
-        block: &BlockWeights<B::Tensor>,
+        block: &BlockWeights<B::Tensor, B::Matrix>,
         resid_pre: &B::Tensor,
         past: &mut Option<(B::Tensor, B::Tensor)>,
     ) -> Result<B::Tensor, P::Error> {
@@ -121,7 +121,7 @@ impl<B: Backend, P: Tap<B>> Pass<'_, B, P> {
     fn qkv(
         &mut self,
         layer: usize,
-        block: &BlockWeights<B::Tensor>,
+        block: &BlockWeights<B::Tensor, B::Matrix>,
         resid_pre: &B::Tensor,
     ) -> Result<[B::Tensor; 3], P::Error> {
         let hook = |site| HookPoint::Block(layer, site);
@@ -158,7 +158,7 @@ impl<B: Backend, P: Tap<B>> Pass<'_, B, P> {
     }
 
     /// What all heads read from one normalised stream. [pos head d_head]
-    fn read_shared(&self, normed: &B::Tensor, w: &B::Tensor, b: &B::Tensor) -> Result<B::Tensor, P::Error> {
+    fn read_shared(&self, normed: &B::Tensor, w: &B::Matrix, b: &B::Tensor) -> Result<B::Tensor, P::Error> {
         self.split_heads(&self.b.linear(normed, w, Some(b))?)
     }
 
@@ -166,7 +166,7 @@ impl<B: Backend, P: Tap<B>> Pass<'_, B, P> {
     fn write_out(
         &mut self,
         layer: usize,
-        w: &AttnWeights<B::Tensor>,
+        w: &AttnWeights<B::Tensor, B::Matrix>,
         z: &B::Tensor,
     ) -> Result<B::Tensor, P::Error> {
         let result_hook = HookPoint::Block(layer, Site::Result);
@@ -182,7 +182,7 @@ impl<B: Backend, P: Tap<B>> Pass<'_, B, P> {
     fn mlp(
         &mut self,
         layer: usize,
-        w: &MlpWeights<B::Tensor>,
+        w: &MlpWeights<B::Tensor, B::Matrix>,
         resid_mid: &B::Tensor,
     ) -> Result<B::Tensor, P::Error> {
         let hook = |site| HookPoint::Block(layer, site);

@@ -1,26 +1,33 @@
 //! The weights of a GPT-2-style model, in TransformerLens' orientation: row vectors, `x @ W`.
 
+use std::cell::Cell;
+
 use crate::{
     backend::{Backend, BackendError},
+    op::MatrixAxes,
     tensor::HostTensor,
 };
 
-/// Everything a forward pass multiplies by. `T` is a host or a backend tensor.
+/// Everything a forward pass multiplies by. `T` is a host or a backend tensor; `M` holds what stands on the
+/// right of a product.
 #[derive(Clone, Debug)]
-pub struct Weights<T> {
-    /// W_E. [d_vocab d_model]
-    pub w_e: T,
+pub struct Weights<T, M = T> {
+    /// W_E, stored transposed. [d_vocab d_model]
+    pub w_e: M,
     /// W_pos. [n_ctx d_model]
     pub w_pos: T,
     /// One a layer.
-    pub blocks: Vec<BlockWeights<T>>,
+    pub blocks: Vec<BlockWeights<T, M>>,
     /// The norm before the unembedding.
     pub ln_final: Affine<T>,
     /// W_U, stored like an embedding (transposed); absent if it is W_E itself. [d_vocab d_model]
-    pub w_u: Option<T>,
+    pub w_u: Option<M>,
     /// b_U; absent in a checkpoint, made by folding. [d_vocab]
     pub b_u: Option<T>,
 }
+
+/// Weights that a backend `B` holds.
+pub type OnBackend<B> = Weights<<B as Backend>::Tensor, <B as Backend>::Matrix>;
 
 /// What follows the normalisation of a norm; both are absent once folded into what reads it.
 #[derive(Clone, Debug)]
@@ -33,93 +40,128 @@ pub struct Affine<T> {
 
 /// One block.
 #[derive(Clone, Debug)]
-pub struct BlockWeights<T> {
+pub struct BlockWeights<T, M = T> {
     /// Before attention.
     pub ln1: Affine<T>,
     /// Attention.
-    pub attn: AttnWeights<T>,
+    pub attn: AttnWeights<T, M>,
     /// The MLP and its norm; absent in attention-only models.
-    pub mlp: Option<MlpWeights<T>>,
+    pub mlp: Option<MlpWeights<T, M>>,
 }
 
 /// Attention of one block. The heads are side by side: column `head * d_head + e`.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the field's own names; shapes beside them")]
-pub struct AttnWeights<T> {
-    pub w_q: T, // [d_model (head d_head)]
-    pub w_k: T, // [d_model (head d_head)]
-    pub w_v: T, // [d_model (head d_head)]
+pub struct AttnWeights<T, M = T> {
+    pub w_q: M, // [d_model (head d_head)]
+    pub w_k: M, // [d_model (head d_head)]
+    pub w_v: M, // [d_model (head d_head)]
     pub b_q: T, // [(head d_head)]
     pub b_k: T, // [(head d_head)]
     pub b_v: T, // [(head d_head)]
-    pub w_o: T, // [(head d_head) d_model]
+    pub w_o: M, // [(head d_head) d_model]
     pub b_o: T, // [d_model]
 }
 
 /// MLP of one block.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the field's own names; shapes beside them")]
-pub struct MlpWeights<T> {
+pub struct MlpWeights<T, M = T> {
     pub ln2: Affine<T>,
-    pub w_in: T,  // [d_model d_mlp]
+    pub w_in: M,  // [d_model d_mlp]
     pub b_in: T,  // [d_mlp]
-    pub w_out: T, // [d_mlp d_model]
+    pub w_out: M, // [d_mlp d_model]
     pub b_out: T, // [d_model]
 }
 
 impl Weights<HostTensor> {
-    /// Moves every tensor to a backend.
+    /// Moves everything to a backend.
     ///
     /// Errors: what the backend cannot hold.
-    pub fn upload<B: Backend>(self, backend: &B) -> Result<Weights<B::Tensor>, BackendError> {
-        self.try_map(&mut |name, tensor| backend.upload(name, tensor))
+    pub fn upload<B: Backend>(self, b: &B) -> Result<OnBackend<B>, BackendError> {
+        self.try_map(&mut |name, vector| b.upload(name, vector), &mut |name, matrix, axes| {
+            b.upload_matrix(name, matrix, axes)
+        })
     }
 
     /// Number of stored values.
     pub fn n_params(&self) -> u64 {
-        let mut n = 0;
-        self.visit(&mut |_, tensor| n += tensor.data().len() as u64);
-        n
+        let n = Cell::new(0);
+        let add = |tensor: &HostTensor| n.set(n.get() + tensor.data().len() as u64);
+        self.visit(&mut |_, vector| add(vector), &mut |_, matrix| add(matrix));
+        n.get()
     }
 }
 
-impl<T> Weights<T> {
-    /// Calls `f` with the name and value of every tensor.
-    pub fn visit(&self, f: &mut impl FnMut(&str, &T)) {
-        f("embed.W_E", &self.w_e);
-        f("pos_embed.W_pos", &self.w_pos);
+impl<T: Clone, M: Clone> Weights<T, M> {
+    /// Copies everything back from the backend that holds it.
+    ///
+    /// Errors: what the backend cannot read.
+    pub async fn read<B: Backend<Tensor = T, Matrix = M>>(
+        &self,
+        b: &B,
+    ) -> Result<Weights<HostTensor>, BackendError> {
+        let (mut vectors, mut matrices) = (vec![], vec![]);
+        self.visit(&mut |_, vector| vectors.push(vector.clone()), &mut |_, matrix| {
+            matrices.push(matrix.clone());
+        });
+        let (mut vector_values, mut matrix_values) = (vec![], vec![]);
+        for vector in &vectors {
+            vector_values.push(b.read(vector).await?);
+        }
+        for matrix in &matrices {
+            matrix_values.push(b.read_matrix(matrix).await?);
+        }
+        let (mut vectors, mut matrices) = (vector_values.into_iter(), matrix_values.into_iter());
+        // `visit` and `try_map` go through the vectors, and through the matrices, in the same order.
+        self.clone()
+            .try_map(&mut |_, _| Ok(vectors.next().expect("one value for each vector")), &mut |_, _, _| {
+                Ok(matrices.next().expect("one value for each matrix"))
+            })
+    }
+}
+
+impl<T, M> Weights<T, M> {
+    /// Calls `vector` or `matrix` with the name and value of every tensor.
+    pub fn visit(&self, vector: &mut impl FnMut(&str, &T), matrix: &mut impl FnMut(&str, &M)) {
+        matrix("embed.W_E", &self.w_e);
+        vector("pos_embed.W_pos", &self.w_pos);
         for (layer, block) in self.blocks.iter().enumerate() {
-            block.ln1.visit(&format!("blocks.{layer}.ln1"), f);
-            block.attn.visit(layer, f);
+            block.ln1.visit(&format!("blocks.{layer}.ln1"), vector);
+            block.attn.visit(layer, vector, matrix);
             if let Some(mlp) = &block.mlp {
-                mlp.ln2.visit(&format!("blocks.{layer}.ln2"), f);
-                mlp.visit(layer, f);
+                mlp.ln2.visit(&format!("blocks.{layer}.ln2"), vector);
+                mlp.visit(layer, vector, matrix);
             }
         }
-        self.ln_final.visit("ln_final", f);
-        self.w_u.iter().for_each(|w| f("unembed.W_U", w));
-        self.b_u.iter().for_each(|b| f("unembed.b_U", b));
+        self.ln_final.visit("ln_final", vector);
+        self.w_u.iter().for_each(|w| matrix("unembed.W_U", w));
+        self.b_u.iter().for_each(|b| vector("unembed.b_U", b));
     }
 
-    /// Replaces every tensor by what `f` makes of it; `f` gets the tensor's name.
-    pub fn try_map<U, E>(self, f: &mut impl FnMut(&str, T) -> Result<U, E>) -> Result<Weights<U>, E> {
-        let w_e = f("embed.W_E", self.w_e)?;
-        let w_pos = f("pos_embed.W_pos", self.w_pos)?;
+    /// Replaces everything by what `vector` and `matrix` make of it; they get the name as well.
+    pub fn try_map<U, N, E>(
+        self,
+        vector: &mut impl FnMut(&str, T) -> Result<U, E>,
+        matrix: &mut impl FnMut(&str, M, MatrixAxes) -> Result<N, E>,
+    ) -> Result<Weights<U, N>, E> {
+        let w_e = matrix("embed.W_E", self.w_e, MatrixAxes::OutIn)?;
+        let w_pos = vector("pos_embed.W_pos", self.w_pos)?;
         let mut blocks = Vec::with_capacity(self.blocks.len());
         for (layer, block) in self.blocks.into_iter().enumerate() {
             blocks.push(BlockWeights {
-                ln1: block.ln1.try_map(&format!("blocks.{layer}.ln1"), f)?,
-                attn: block.attn.try_map(layer, f)?,
-                mlp: block.mlp.map(|mlp| mlp.try_map(layer, f)).transpose()?,
+                ln1: block.ln1.try_map(&format!("blocks.{layer}.ln1"), vector)?,
+                attn: block.attn.try_map(layer, vector, matrix)?,
+                mlp: block.mlp.map(|mlp| mlp.try_map(layer, vector, matrix)).transpose()?,
             });
         }
         Ok(Weights {
             w_e,
             w_pos,
             blocks,
-            ln_final: self.ln_final.try_map("ln_final", f)?,
-            w_u: self.w_u.map(|w| f("unembed.W_U", w)).transpose()?,
-            b_u: self.b_u.map(|b| f("unembed.b_U", b)).transpose()?,
+            ln_final: self.ln_final.try_map("ln_final", vector)?,
+            w_u: self.w_u.map(|w| matrix("unembed.W_U", w, MatrixAxes::OutIn)).transpose()?,
+            b_u: self.b_u.map(|b| vector("unembed.b_U", b)).transpose()?,
         })
     }
 }
@@ -138,55 +180,60 @@ impl<T> Affine<T> {
     }
 }
 
-impl<T> AttnWeights<T> {
-    fn visit(&self, layer: usize, f: &mut impl FnMut(&str, &T)) {
+impl<T, M> AttnWeights<T, M> {
+    fn visit(&self, layer: usize, vector: &mut impl FnMut(&str, &T), matrix: &mut impl FnMut(&str, &M)) {
         let Self { w_q, w_k, w_v, b_q, b_k, b_v, w_o, b_o } = self;
-        let named = [("W_Q", w_q), ("W_K", w_k), ("W_V", w_v), ("b_Q", b_q), ("b_K", b_k), ("b_V", b_v)];
-        for (name, tensor) in named.into_iter().chain([("W_O", w_o), ("b_O", b_o)]) {
-            f(&format!("blocks.{layer}.attn.{name}"), tensor);
+        for (name, w) in [("W_Q", w_q), ("W_K", w_k), ("W_V", w_v), ("W_O", w_o)] {
+            matrix(&format!("blocks.{layer}.attn.{name}"), w);
+        }
+        for (name, b) in [("b_Q", b_q), ("b_K", b_k), ("b_V", b_v), ("b_O", b_o)] {
+            vector(&format!("blocks.{layer}.attn.{name}"), b);
         }
     }
 
-    fn try_map<U, E>(
+    fn try_map<U, N, E>(
         self,
         layer: usize,
-        f: &mut impl FnMut(&str, T) -> Result<U, E>,
-    ) -> Result<AttnWeights<U>, E> {
-        let mut f = |name: &str, tensor| f(&format!("blocks.{layer}.attn.{name}"), tensor);
+        vector: &mut impl FnMut(&str, T) -> Result<U, E>,
+        matrix: &mut impl FnMut(&str, M, MatrixAxes) -> Result<N, E>,
+    ) -> Result<AttnWeights<U, N>, E> {
+        let name = |name: &str| format!("blocks.{layer}.attn.{name}");
         Ok(AttnWeights {
-            w_q: f("W_Q", self.w_q)?,
-            w_k: f("W_K", self.w_k)?,
-            w_v: f("W_V", self.w_v)?,
-            b_q: f("b_Q", self.b_q)?,
-            b_k: f("b_K", self.b_k)?,
-            b_v: f("b_V", self.b_v)?,
-            w_o: f("W_O", self.w_o)?,
-            b_o: f("b_O", self.b_o)?,
+            w_q: matrix(&name("W_Q"), self.w_q, MatrixAxes::InOut)?,
+            w_k: matrix(&name("W_K"), self.w_k, MatrixAxes::InOut)?,
+            w_v: matrix(&name("W_V"), self.w_v, MatrixAxes::InOut)?,
+            w_o: matrix(&name("W_O"), self.w_o, MatrixAxes::InOut)?,
+            b_q: vector(&name("b_Q"), self.b_q)?,
+            b_k: vector(&name("b_K"), self.b_k)?,
+            b_v: vector(&name("b_V"), self.b_v)?,
+            b_o: vector(&name("b_O"), self.b_o)?,
         })
     }
 }
 
-impl<T> MlpWeights<T> {
-    fn visit(&self, layer: usize, f: &mut impl FnMut(&str, &T)) {
+impl<T, M> MlpWeights<T, M> {
+    fn visit(&self, layer: usize, vector: &mut impl FnMut(&str, &T), matrix: &mut impl FnMut(&str, &M)) {
         let Self { ln2: _, w_in, b_in, w_out, b_out } = self;
-        for (name, tensor) in [("W_in", w_in), ("b_in", b_in), ("W_out", w_out), ("b_out", b_out)] {
-            f(&format!("blocks.{layer}.mlp.{name}"), tensor);
-        }
+        matrix(&format!("blocks.{layer}.mlp.W_in"), w_in);
+        matrix(&format!("blocks.{layer}.mlp.W_out"), w_out);
+        vector(&format!("blocks.{layer}.mlp.b_in"), b_in);
+        vector(&format!("blocks.{layer}.mlp.b_out"), b_out);
     }
 
-    fn try_map<U, E>(
+    fn try_map<U, N, E>(
         self,
         layer: usize,
-        f: &mut impl FnMut(&str, T) -> Result<U, E>,
-    ) -> Result<MlpWeights<U>, E> {
-        let ln2 = self.ln2.try_map(&format!("blocks.{layer}.ln2"), f)?;
-        let mut f = |name: &str, tensor| f(&format!("blocks.{layer}.mlp.{name}"), tensor);
+        vector: &mut impl FnMut(&str, T) -> Result<U, E>,
+        matrix: &mut impl FnMut(&str, M, MatrixAxes) -> Result<N, E>,
+    ) -> Result<MlpWeights<U, N>, E> {
+        let ln2 = self.ln2.try_map(&format!("blocks.{layer}.ln2"), vector)?;
+        let name = |name: &str| format!("blocks.{layer}.mlp.{name}");
         Ok(MlpWeights {
             ln2,
-            w_in: f("W_in", self.w_in)?,
-            b_in: f("b_in", self.b_in)?,
-            w_out: f("W_out", self.w_out)?,
-            b_out: f("b_out", self.b_out)?,
+            w_in: matrix(&name("W_in"), self.w_in, MatrixAxes::InOut)?,
+            w_out: matrix(&name("W_out"), self.w_out, MatrixAxes::InOut)?,
+            b_in: vector(&name("b_in"), self.b_in)?,
+            b_out: vector(&name("b_out"), self.b_out)?,
         })
     }
 }

@@ -12,7 +12,7 @@ use vitrine::{
         folder::Folder,
         gpt2::{self, KvCache},
         tap::Tap,
-        weights::Weights,
+        weights::OnBackend,
     },
     run::{GradientSpec, Gradients, WeightForm},
     tensor::HostTensor,
@@ -89,7 +89,7 @@ impl Tap<Cpu<f64>> for Nudge {
 /// The metric in f64 after a nudge.
 struct Exact {
     config: vitrine::model::ModelConfig,
-    weights: Weights<CpuTensor<f64>>,
+    weights: OnBackend<Cpu<f64>>,
 }
 
 impl Exact {

@@ -39,11 +39,19 @@ impl<B: Backward> Backward for Checked<B> {
         self.0.normalize_dscale(dy, y, scale)
     }
 
-    fn heads_in_dx(&self, dy: &B::Tensor, w: &B::Tensor) -> Op<B::Tensor> {
+    fn linear_dx(&self, dy: &B::Tensor, w: &B::Matrix) -> Op<B::Tensor> {
+        self.0.linear_dx(dy, w)
+    }
+
+    fn linear_at_dx(&self, dy: &B::Tensor, w: &B::Matrix, columns: &[u32]) -> Op<B::Tensor> {
+        self.0.linear_at_dx(dy, w, columns)
+    }
+
+    fn heads_in_dx(&self, dy: &B::Tensor, w: &B::Matrix) -> Op<B::Tensor> {
         self.0.heads_in_dx(dy, w)
     }
 
-    fn heads_out_dx(&self, dy: &B::Tensor, w: &B::Tensor, d_head: usize) -> Op<B::Tensor> {
+    fn heads_out_dx(&self, dy: &B::Tensor, w: &B::Matrix, d_head: usize) -> Op<B::Tensor> {
         self.0.heads_out_dx(dy, w, d_head)
     }
 

@@ -20,14 +20,6 @@ pub(super) fn affine<R: Real>(
     CpuTensor::new(x.shape.clone(), y)
 }
 
-/// `n_rows` copies of the bias, or zeros: where a product is added to.
-pub(super) fn bias_rows<R: Real>(n_rows: usize, n_out: usize, b: Option<&CpuTensor<R>>) -> Vec<R> {
-    match b {
-        Some(b) => b.data.repeat(n_rows),
-        None => vec![R::zero(); n_rows * n_out],
-    }
-}
-
 /// `by * x`
 pub(super) fn scale<R: Real>(x: &CpuTensor<R>, by: R) -> CpuTensor<R> {
     CpuTensor::new(x.shape.clone(), x.data.iter().map(|x| *x * by).collect())

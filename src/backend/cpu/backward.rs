@@ -1,7 +1,8 @@
 //! The derivatives, beside their operations.
 
 use super::{
-    Cpu, CpuTensor, Op, Real, activate, affine, attn_mix, attn_scores, edit, heads, norm, rows, softmax,
+    Cpu, CpuMatrix, CpuTensor, Op, Real, activate, affine, attn_mix, attn_scores, edit, heads, linear, norm,
+    rows, softmax,
 };
 use crate::{
     backend::backward::Backward,
@@ -39,11 +40,19 @@ impl<R: Real> Backward for Cpu<R> {
         Ok(norm::normalize_dscale(dy, y, scale))
     }
 
-    fn heads_in_dx(&self, dy: &CpuTensor<R>, w: &CpuTensor<R>) -> Op<R> {
+    fn linear_dx(&self, dy: &CpuTensor<R>, w: &CpuMatrix<R>) -> Op<R> {
+        Ok(linear::linear_dx(dy, w))
+    }
+
+    fn linear_at_dx(&self, dy: &CpuTensor<R>, w: &CpuMatrix<R>, columns: &[u32]) -> Op<R> {
+        Ok(linear::linear_at_dx(dy, w, columns))
+    }
+
+    fn heads_in_dx(&self, dy: &CpuTensor<R>, w: &CpuMatrix<R>) -> Op<R> {
         Ok(heads::heads_in_dx(dy, w))
     }
 
-    fn heads_out_dx(&self, dy: &CpuTensor<R>, w: &CpuTensor<R>, d_head: usize) -> Op<R> {
+    fn heads_out_dx(&self, dy: &CpuTensor<R>, w: &CpuMatrix<R>, d_head: usize) -> Op<R> {
         Ok(heads::heads_out_dx(dy, w, d_head))
     }
 

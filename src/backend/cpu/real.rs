@@ -1,9 +1,11 @@
 //! The two precisions of the CPU backend.
 
-use vitrine_kernel::Dims;
+use vitrine_kernel::{Dims, PANEL};
 
 /// f32 for work, f64 for the oracle.
-pub trait Real: num_traits::Float + std::iter::Sum + std::ops::AddAssign + std::fmt::Debug + 'static {
+pub trait Real:
+    num_traits::Float + Default + std::iter::Sum + std::ops::AddAssign + std::fmt::Debug + 'static
+{
     /// Its name, for the model card.
     const NAME: &'static str;
 
@@ -19,11 +21,23 @@ pub trait Real: num_traits::Float + std::iter::Sum + std::ops::AddAssign + std::
     /// The error function.
     fn erf(self) -> Self;
 
-    /// `c += a b`; see [`vitrine_kernel::gemm`].
-    fn gemm(dims: Dims, a: &[Self], b: &[Self], c: &mut [Self]);
-
-    /// `c += a bᵀ`; see [`vitrine_kernel::gemm_nt`].
-    fn gemm_nt(dims: Dims, a: &[Self], b: &[Self], c: &mut [Self]);
+    /// `c = a b + bias` with packed `b`; see [`vitrine_kernel::gemm_packed`].
+    fn gemm_packed(
+        Dims { m, n, k }: Dims,
+        a: &[Self],
+        panels: &[Self],
+        bias: Option<&[Self]>,
+        c: &mut [Self],
+    ) {
+        for (row, c) in a.chunks_exact(k.max(1)).zip(c.chunks_exact_mut(n.max(1))).take(m) {
+            for (idx, (panel, c)) in panels.chunks_exact(k * PANEL).zip(c.chunks_mut(PANEL)).enumerate() {
+                let sums = super::matrix::times_panel(row, panel);
+                for (lane, c) in c.iter_mut().enumerate() {
+                    *c = bias.map_or(Self::zero(), |bias| bias[idx * PANEL + lane]) + sums[lane];
+                }
+            }
+        }
+    }
 }
 
 impl Real for f32 {
@@ -45,12 +59,8 @@ impl Real for f32 {
         libm::erff(self)
     }
 
-    fn gemm(dims: Dims, a: &[Self], b: &[Self], c: &mut [Self]) {
-        vitrine_kernel::gemm(dims, a, b, c);
-    }
-
-    fn gemm_nt(dims: Dims, a: &[Self], b: &[Self], c: &mut [Self]) {
-        vitrine_kernel::gemm_nt(dims, a, b, c);
+    fn gemm_packed(dims: Dims, a: &[Self], panels: &[Self], bias: Option<&[Self]>, c: &mut [Self]) {
+        vitrine_kernel::gemm_packed(dims, a, panels, bias, c);
     }
 }
 
@@ -71,21 +81,5 @@ impl Real for f64 {
 
     fn erf(self) -> Self {
         libm::erf(self)
-    }
-
-    fn gemm(Dims { m, n, k }: Dims, a: &[Self], b: &[Self], c: &mut [Self]) {
-        for row in 0..m {
-            for col in 0..n {
-                c[row * n + col] += (0..k).map(|i| a[row * k + i] * b[i * n + col]).sum::<Self>();
-            }
-        }
-    }
-
-    fn gemm_nt(Dims { m, n, k }: Dims, a: &[Self], b: &[Self], c: &mut [Self]) {
-        for row in 0..m {
-            for col in 0..n {
-                c[row * n + col] += (0..k).map(|i| a[row * k + i] * b[col * k + i]).sum::<Self>();
-            }
-        }
     }
 }

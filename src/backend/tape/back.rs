@@ -6,40 +6,39 @@ use crate::{
 };
 
 /// What an operation needs for its derivative: where its inputs stand (`None`: constant), and values.
-#[derive(Debug)]
-pub(super) enum Back<T> {
+pub(super) enum Back<B: Backend> {
     Same { x: Option<usize> },
     Reshape { x: Option<usize>, shape: Vec<usize> },
     Gather { x: Option<usize>, rows: Vec<u32>, n_rows: usize },
     Append { a: Option<usize>, b: Option<usize>, n_a: usize },
     Add { a: Option<usize>, b: Option<usize> },
     RepeatHeads { x: Option<usize> },
-    NormScale { x: Option<usize>, at: T, scale: T, kind: NormKind },
-    Normalize { x: Option<usize>, scale: Option<usize>, y: T, scale_value: T, kind: NormKind },
-    Affine { x: Option<usize>, w: Option<T> },
-    Linear { x: Option<usize>, w: T },
-    LinearT { x: Option<usize>, w: T },
-    HeadsIn { x: Option<usize>, w: T },
-    HeadsOut { z: Option<usize>, w: T, d_head: usize },
+    NormScale { x: Option<usize>, at: B::Tensor, scale: B::Tensor, kind: NormKind },
+    Normalize { x: Option<usize>, scale: Option<usize>, y: B::Tensor, scale_value: B::Tensor, kind: NormKind },
+    Affine { x: Option<usize>, w: Option<B::Tensor> },
+    Linear { x: Option<usize>, w: B::Matrix },
+    LinearAt { x: Option<usize>, w: B::Matrix, columns: Vec<u32> },
+    HeadsIn { x: Option<usize>, w: B::Matrix },
+    HeadsOut { z: Option<usize>, w: B::Matrix, d_head: usize },
     SumHeads { x: Option<usize>, n_heads: usize },
-    AttnScores { q: Option<usize>, k: Option<usize>, q_value: T, k_value: T, scale: f32 },
-    Softmax { x: Option<usize>, y: T },
-    AttnMix { pattern: Option<usize>, v: Option<usize>, pattern_value: T, v_value: T },
-    Activate { x: Option<usize>, at: T, activation: Activation },
-    Edit { x: Option<usize>, keep: T },
+    AttnScores { q: Option<usize>, k: Option<usize>, q_value: B::Tensor, k_value: B::Tensor, scale: f32 },
+    Softmax { x: Option<usize>, y: B::Tensor },
+    AttnMix { pattern: Option<usize>, v: Option<usize>, pattern_value: B::Tensor, v_value: B::Tensor },
+    Activate { x: Option<usize>, at: B::Tensor, activation: Activation },
+    Edit { x: Option<usize>, keep: B::Tensor },
 }
 
 type Done = Result<(), BackendError>;
 
-impl<T: Clone> Back<T> {
+impl<B: Backward> Back<B> {
     /// Calls `give` with each input that is not constant and its share of the gradient `dy`.
-    pub(super) fn each<B: Backward + Backend<Tensor = T>>(
+    pub(super) fn each(
         &self,
         b: &B,
-        dy: &T,
-        give: &mut impl FnMut(usize, T) -> Done,
+        dy: &B::Tensor,
+        give: &mut impl FnMut(usize, B::Tensor) -> Done,
     ) -> Done {
-        let mut to = |input: &Option<usize>, dx: &dyn Fn() -> Result<T, BackendError>| match input {
+        let mut to = |input: &Option<usize>, dx: &dyn Fn() -> Result<B::Tensor, BackendError>| match input {
             Some(input) => give(*input, dx()?),
             None => Ok(()),
         };
@@ -62,8 +61,8 @@ impl<T: Clone> Back<T> {
                 to(scale, &|| b.normalize_dscale(dy, y, scale_value))
             }
             Self::Affine { x, w } => to(x, &|| b.affine(dy, w.as_ref(), None)),
-            Self::Linear { x, w } => to(x, &|| b.linear_t(dy, w, None)),
-            Self::LinearT { x, w } => to(x, &|| b.linear(dy, w, None)),
+            Self::Linear { x, w } => to(x, &|| b.linear_dx(dy, w)),
+            Self::LinearAt { x, w, columns } => to(x, &|| b.linear_at_dx(dy, w, columns)),
             Self::HeadsIn { x, w } => to(x, &|| b.heads_in_dx(dy, w)),
             Self::HeadsOut { z, w, d_head } => to(z, &|| b.heads_out_dx(dy, w, *d_head)),
             Self::SumHeads { x, n_heads } => to(x, &|| b.repeat_heads(dy, *n_heads)),

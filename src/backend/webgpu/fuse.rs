@@ -3,8 +3,8 @@
 //! Pure: it never sees a device. A value that somebody may look at is written by the kernel that makes
 //! it on the way; looking therefore never changes which arithmetic is done.
 
-use super::program::{Heads, Id, Op, Product, Program, WeightAxes};
-use crate::op::Activation;
+use super::program::{Heads, Id, Op, Product, Program};
+use crate::op::{Activation, MatrixAxes};
 
 /// One dispatch (or more, where a binding is too small for all of an operand).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -214,7 +214,7 @@ impl Fusing<'_> {
 
     /// The product that ends in `v`, with two of the same shape before it on the same input.
     fn qkv(&mut self, product: Product, v: Id) -> Option<Kernel> {
-        if product.weights != WeightAxes::InOut || !product.has_b {
+        if product.axes != MatrixAxes::InOut || !product.has_b {
             return None;
         }
         let x = self.program.values[v].inputs[0];

@@ -2,7 +2,7 @@
 //!
 //! It knows shapes, not devices: programs are compared, hashed and fused without one.
 
-use crate::op::{Activation, NormKind};
+use crate::op::{Activation, MatrixAxes, NormKind};
 
 /// Which value of a program: its place in the list.
 pub(super) type Id = usize;
@@ -70,17 +70,8 @@ pub(super) struct Product {
     pub(super) m: usize,
     pub(super) k: usize,
     pub(super) n: usize,
-    pub(super) weights: WeightAxes,
+    pub(super) axes: MatrixAxes,
     pub(super) has_b: bool,
-}
-
-/// How weights lie in memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum WeightAxes {
-    /// [in out]
-    InOut,
-    /// [out in], as an embedding
-    OutIn,
 }
 
 /// Sizes of attention.

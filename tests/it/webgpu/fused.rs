@@ -2,7 +2,7 @@
 
 use vitrine::{
     backend::{Backend, BackendError, checked::Checked},
-    op::{Activation, NormKind},
+    op::{Activation, MatrixAxes, NormKind},
 };
 
 use crate::compare::GOLDEN_TOL;
@@ -22,12 +22,16 @@ impl Work for Block {
         let Self { n_pos, d } = *self;
         let (n_heads, n_vocab) = (3, 19);
         let width = n_heads * d;
-        let up = |shape: &[usize], seed| {
+        let host = |shape: &[usize], seed| {
             let mut host = values(shape, seed);
             // As in a model: a product is about as large as what goes in.
             let scale = if shape.len() == 2 { (shape[0] as f32).sqrt().recip() } else { 1.0 };
             host.data_mut().iter_mut().for_each(|value| *value *= scale);
-            b.upload("test", host).expect("fits")
+            host
+        };
+        let up = |shape: &[usize], seed| b.upload("test", host(shape, seed)).expect("fits");
+        let weight = |shape: &[usize], seed| {
+            b.upload_matrix("test", host(shape, seed), MatrixAxes::InOut).expect("fits")
         };
         let fits = |tensor: Result<B::Tensor, BackendError>| tensor.expect("operands fit");
         let kind = NormKind::LayerNorm;
@@ -41,15 +45,15 @@ impl Work for Block {
         let normalized = fits(b.normalize(&resid, &scale, kind));
         let normed = fits(b.affine(&normalized, Some(&up(&[d], 3)), Some(&up(&[d], 4))));
         let by_head = |x: &B::Tensor| fits(b.reshape(x, &[n_pos, n_heads, d]));
-        let read = |seed| fits(b.linear(&normed, &up(&[d, width], seed), Some(&up(&[width], seed + 1))));
+        let read = |seed| fits(b.linear(&normed, &weight(&[d, width], seed), Some(&up(&[width], seed + 1))));
         let [q, k, v] = [5, 7, 9].map(|seed| by_head(&read(seed)));
         let scores = fits(b.attn_scores(&q, &k, 2.3));
         let pattern = fits(b.softmax(&scores));
         let z = fits(b.attn_mix(&pattern, &v));
         let merged = fits(b.reshape(&z, &[n_pos, width]));
-        let attn_out = fits(b.linear(&merged, &up(&[width, d], 11), Some(&up(&[d], 12))));
+        let attn_out = fits(b.linear(&merged, &weight(&[width, d], 11), Some(&up(&[d], 12))));
         let resid_mid = fits(b.add(&resid, &attn_out));
-        let pre = fits(b.linear(&resid_mid, &up(&[d, n_vocab], 13), Some(&up(&[n_vocab], 14))));
+        let pre = fits(b.linear(&resid_mid, &weight(&[d, n_vocab], 13), Some(&up(&[n_vocab], 14))));
         let post = fits(b.activate(&pre, Activation::GeluNew));
         vec![
             ("embed", embed),

@@ -1,12 +1,15 @@
 //! Operands that are too large for one binding, or for the device.
 
-use vitrine::backend::{
-    Backend, BackendError,
-    checked::Checked,
-    webgpu::{GpuTensor, Options, WebGpu},
+use vitrine::{
+    backend::{
+        Backend, BackendError,
+        checked::Checked,
+        webgpu::{GpuTensor, Options, WebGpu},
+    },
+    op::MatrixAxes,
 };
 
-use super::ops::{OP_TOL, Work, agrees, up};
+use super::ops::{OP_TOL, Work, agrees, matrix, up};
 
 /// So small that an unembedding of the sizes below does not fit, bytes.
 const TINY_BINDING: u64 = 64 << 10;
@@ -18,15 +21,15 @@ struct Large;
 
 impl Work for Large {
     fn on<B: Backend>(&self, b: &Checked<B>) -> Vec<(&'static str, B::Tensor)> {
-        let table = up(b, &[N_VOCAB, D], 1);
+        let table = matrix(b, &[N_VOCAB, D], 1, MatrixAxes::OutIn);
         let other = up(b, &[11, D], 2);
         let bias = up(b, &[N_VOCAB], 3);
         let tokens: Vec<u32> = [0, 255, 256, 257, 511, 512, 7, 90, 300, 400, 1].into();
         let fits = |tensor: Result<B::Tensor, BackendError>| tensor.expect("operands fit");
-        let gathered = fits(b.gather(&table, &tokens));
+        let gathered = fits(b.columns(&table, &tokens));
         let embedded = fits(b.add(&gathered, &other));
-        let logits = fits(b.linear_t(&embedded, &table, Some(&bias)));
-        vec![("gather", gathered), ("linear_t", logits)]
+        let logits = fits(b.linear(&embedded, &table, Some(&bias)));
+        vec![("columns", gathered), ("linear", logits)]
     }
 }
 
@@ -53,8 +56,8 @@ struct OnlyLogits;
 
 impl Work for OnlyLogits {
     fn on<B: Backend>(&self, b: &Checked<B>) -> Vec<(&'static str, B::Tensor)> {
-        let (x, w) = (up(b, &[11, D], 1), up(b, &[N_VOCAB, D], 2));
-        vec![("linear_t", b.linear_t(&x, &w, None).expect("operands fit"))]
+        let (x, w) = (up(b, &[11, D], 1), matrix(b, &[N_VOCAB, D], 2, MatrixAxes::OutIn));
+        vec![("linear", b.linear(&x, &w, None).expect("operands fit"))]
     }
 }
 

@@ -2,7 +2,7 @@
 
 use vitrine::{
     backend::{Backend, checked::Checked, cpu::Cpu, webgpu::WebGpu},
-    op::{Activation, NormKind},
+    op::{Activation, MatrixAxes, NormKind},
     tensor::HostTensor,
 };
 
@@ -25,6 +25,11 @@ pub(super) fn values(shape: &[usize], seed: u32) -> HostTensor {
 /// The values on a backend.
 pub(super) fn up<B: Backend>(b: &Checked<B>, shape: &[usize], seed: u32) -> B::Tensor {
     b.upload("test", values(shape, seed)).expect("fits")
+}
+
+/// The values on a backend, as a weight.
+pub(super) fn matrix<B: Backend>(b: &Checked<B>, shape: &[usize], seed: u32, axes: MatrixAxes) -> B::Matrix {
+    b.upload_matrix("test", values(shape, seed), axes).expect("fits")
 }
 
 /// Something to compute on any backend: named results.
@@ -73,7 +78,9 @@ impl Work for Sizes {
         let Self { n_pos, n_past, n_heads, d_head, d, n_out } = *self;
         let up = |shape: &[usize], seed| up(b, shape, seed);
         let (x, y) = (up(&[n_pos, d], 1), up(&[n_pos, d], 2));
-        let (w, w_t, bias) = (up(&[d, n_out], 3), up(&[n_out, d], 4), up(&[n_out], 5));
+        let weight = |shape: &[usize], seed| matrix(b, shape, seed, MatrixAxes::InOut);
+        let (w, w_t) = (weight(&[d, n_out], 3), matrix(b, &[n_out, d], 4, MatrixAxes::OutIn));
+        let (table, bias) = (up(&[n_out, d], 4), up(&[n_out], 5));
         let by_head = up(&[n_pos, n_heads, d], 6);
         let (q, k) = (up(&[n_pos, n_heads, d_head], 7), up(&[n_past + n_pos, n_heads, d_head], 8));
         let pattern = up(&[n_heads, n_pos, n_past + n_pos], 9);
@@ -84,7 +91,8 @@ impl Work for Sizes {
         let norm = NormKind::LayerNorm;
         let made = [
             ("reshape", b.reshape(&x, &[d, n_pos])),
-            ("gather", b.gather(&w_t, &rows)),
+            ("gather", b.gather(&table, &rows)),
+            ("columns", b.columns(&w_t, &rows)),
             ("append", b.append(&q, &k)),
             ("add", b.add(&x, &y)),
             ("repeat_heads", b.repeat_heads(&x, n_heads)),
@@ -97,10 +105,12 @@ impl Work for Sizes {
             ("linear", b.linear(&x, &w, Some(&bias))),
             ("linear without bias", b.linear(&y, &w, None)),
             ("linear by head", b.linear(&by_head, &w, Some(&bias))),
-            ("linear_t", b.linear_t(&x, &w_t, Some(&bias))),
-            ("linear_t without bias", b.linear_t(&x, &w_t, None)),
-            ("heads_in", b.heads_in(&by_head, &up(&[d, n_heads * d_head], 13))),
-            ("heads_out", b.heads_out(&q, &up(&[n_heads * d_head, n_out], 14))),
+            ("linear, stored transposed", b.linear(&x, &w_t, Some(&bias))),
+            ("linear, stored transposed, without bias", b.linear(&x, &w_t, None)),
+            ("linear_at", b.linear_at(&x, &w_t, Some(&bias), &rows)),
+            ("linear_at without bias", b.linear_at(&by_head, &w_t, None, &rows)),
+            ("heads_in", b.heads_in(&by_head, &weight(&[d, n_heads * d_head], 13))),
+            ("heads_out", b.heads_out(&q, &weight(&[n_heads * d_head, n_out], 14))),
             ("sum_heads", b.sum_heads(&by_head)),
             ("attn_scores: hook_attn_scores", b.attn_scores(&q, &k, 1.7)),
             ("softmax", b.softmax(&x)),
@@ -172,7 +182,8 @@ impl Work for Damaged {
         let mut host = HostTensor::full(vec![3, 67], 0.5);
         host.data_mut()[70] = self.0;
         let x = b.upload("damaged", host).expect("fits");
-        let w = b.upload("w", HostTensor::full(vec![67, 2], 1.0)).expect("fits");
+        let w = HostTensor::full(vec![67, 2], 1.0);
+        let w = b.upload_matrix("w", w, MatrixAxes::InOut).expect("fits");
         let scale = b.norm_scale(&x, NormKind::LayerNorm, 1e-5).expect("operands fit");
         let made = [
             ("softmax", b.softmax(&x)),

@@ -25,7 +25,7 @@ const HEADS: Heads = Heads { n_q: 2, n_k: 2, n_heads: 1, d_head: 4 };
 
 fn linear(program: &mut Program, x: Id) -> Id {
     let (w, b) = (given(program), given(program));
-    let product = Product { m: 2, k: D, n: D, weights: WeightAxes::InOut, has_b: true };
+    let product = Product { m: 2, k: D, n: D, axes: MatrixAxes::InOut, has_b: true };
     push(program, Op::Linear(product), &[x, w, b])
 }
 

@@ -5,11 +5,11 @@ use std::ops::Range;
 use super::{
     super::{
         fuse::{Kernel, Then, Written, optional},
-        program::{Bits, Heads, Id, Op, Product, Program, WeightAxes},
+        program::{Bits, Heads, Id, Op, Product, Program},
     },
     Bound, GROUP_ALIGN, Launch, Limits, Source, Tile,
 };
-use crate::op::{Activation, NormKind};
+use crate::op::{Activation, MatrixAxes, NormKind};
 
 /// Invocations in a workgroup that makes one entry each.
 const ENTRIES: usize = 64;
@@ -228,7 +228,7 @@ impl Lower<'_> {
     }
 
     fn linear(&self, id: Id, then: Then, pre: Written) -> Vec<Launch> {
-        let Product { m, k, n, weights, has_b } = self.product(id);
+        let Product { m, k, n, axes, has_b } = self.product(id);
         let inputs = &self.program.values[id].inputs;
         let (activation, residual, y) = match then {
             Then::Nothing => (None, None, id),
@@ -236,9 +236,9 @@ impl Lower<'_> {
             Then::Add { residual, sum } => (None, Some(residual), sum),
         };
         // Parts of the weights are whole rows of them, so only [out in] can be cut; parts of the result always.
-        let (name, n_cols) = match weights {
-            WeightAxes::InOut => ("linear", n),
-            WeightAxes::OutIn => ("linear_t", self.rows_that_fit(k, &[k])),
+        let (name, n_cols) = match axes {
+            MatrixAxes::InOut => ("linear", n),
+            MatrixAxes::OutIn => ("linear_t", self.rows_that_fit(k, &[k])),
         };
         let n_rows = self.rows_that_fit(n, &[n, k]);
         let tile = Tile::of(self.limits, m);
