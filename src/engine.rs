@@ -99,7 +99,7 @@ impl<B: Backend> Engine<B> {
         let (hooks, captured): (Vec<_>, Vec<_>) = taps.into_captured().into_iter().unzip();
         let is_read = matches!(spec.readout, Readout::Predictions { .. });
         let wanted: Vec<&B::Tensor> = captured.iter().chain(is_read.then_some(&logits)).collect();
-        let mut values = self.backend.read_all(&wanted).await?;
+        let mut values = pace::breathing(pace, self.backend.read_all(&wanted)).await??;
         let logits = values.split_off(hooks.len()).pop();
         let mut result = RunResult::default();
         result.captures.extend(hooks.into_iter().zip(values));

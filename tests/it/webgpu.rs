@@ -13,6 +13,7 @@ use vitrine::{
 
 use crate::{golden, laws, support};
 
+mod cut;
 mod fused;
 mod limits;
 mod ops;
@@ -35,8 +36,10 @@ pub(crate) fn device(options: Options) -> Option<WebGpu> {
 }
 
 /// Both ways to share out work.
+const SCHEMES: [Scheme; 2] = [Scheme::Serial, Scheme::Parallel];
+
 fn both(check: impl Fn(&WebGpu)) {
-    for scheme in [Scheme::Serial, Scheme::Parallel] {
+    for scheme in SCHEMES {
         if let Some(device) = device(Options { scheme: Some(scheme), ..Options::default() }) {
             println!("{scheme:?}");
             check(&device);

@@ -6,7 +6,7 @@ use super::{
     device::{Device, error},
     launch::GROUP_ALIGN,
 };
-use crate::backend::BackendError;
+use crate::backend::{BackendError, DeviceFault};
 
 /// The most that is written to the device at once: what a copy on the way may take, bytes.
 const MAX_CHUNK_BYTES: usize = 16 << 20;
@@ -105,6 +105,18 @@ impl Storage {
 }
 
 impl Pool {
+    /// Forgets the blocks that nobody uses now.
+    pub(super) fn clear(&self) {
+        let mut free = self.0.borrow_mut();
+        free.by_size.clear();
+        free.n_bytes = 0;
+    }
+
+    /// Memory that nobody uses now, bytes.
+    pub(super) fn n_idle_bytes(&self) -> u64 {
+        self.0.borrow().n_bytes
+    }
+
     /// Room for `len` entries, whatever was there before.
     ///
     /// Errors: it is larger than any buffer of the device.
@@ -112,7 +124,8 @@ impl Pool {
         let size = size_of_block((len * size_of::<f32>()) as u64);
         if device.max_buffer_bytes < size {
             let (wanted, most) = (size >> 20, device.max_buffer_bytes >> 20);
-            return Err(error(format!("{label} takes {wanted} MiB; a buffer here has at most {most} MiB")));
+            let message = format!("{label} takes {wanted} MiB; a buffer here has at most {most} MiB");
+            return Err(error(DeviceFault::OutOfMemory, message));
         }
         let mut free = self.0.borrow_mut();
         let numbered = match free.by_size.get_mut(&size).and_then(Vec::pop) {

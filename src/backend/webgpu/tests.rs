@@ -13,24 +13,64 @@ fn two(b: &Checked<WebGpu>) -> GpuTensor {
     b.upload("two", HostTensor::full(vec![2, 3], 2.0)).expect("fits")
 }
 
-fn message(result: Result<HostTensor, BackendError>) -> String {
+fn fault<T: fmt::Debug>(result: Result<T, BackendError>) -> (DeviceFault, String) {
     match result {
-        Err(BackendError::Device { backend: "webgpu", message }) => message,
+        Err(BackendError::Device { backend: "webgpu", fault, message }) => (fault, message),
         other => panic!("{other:?} is no error of a device"),
     }
 }
 
 #[test]
-fn a_device_that_is_gone_is_an_error_at_each_reading() {
+fn a_device_that_is_lost_is_the_same_error_at_each_call() {
     let Some(b) = device() else { return };
     let (x, sum) = (two(&b), b.add(&two(&b), &two(&b)).expect("fits"));
+    b.0.lose();
+    let first = fault(pollster::block_on(b.read(&x)));
+    assert_eq!(first.0, DeviceFault::Lost);
+    assert!(first.1.contains("on purpose"), "{}", first.1);
+    assert_eq!(fault(pollster::block_on(b.read(&sum))), first);
+    assert_eq!(fault(b.add(&x, &x)), first);
+    assert_eq!(fault(b.upload("two", HostTensor::full(vec![2, 3], 2.0))), first);
+    assert_eq!(fault(pollster::block_on(b.read_all(&[&x, &sum]))), first);
+}
+
+#[test]
+fn a_device_that_goes_without_a_word_is_lost_as_well() {
+    let Some(b) = device() else { return };
+    let sum = b.add(&two(&b), &two(&b)).expect("fits");
     b.0.0.device.device.destroy();
-    for tensor in [&x, &sum] {
-        assert!(!message(pollster::block_on(b.read(tensor))).is_empty());
+    let first = fault(pollster::block_on(b.read(&sum)));
+    let second = fault(pollster::block_on(b.read(&sum)));
+    for (kind, message) in [first, second] {
+        assert!(matches!(kind, DeviceFault::Lost | DeviceFault::Invalid), "{message}");
     }
-    // Recording and moving values still work, and what comes of it is an error again.
-    let late = b.add(&two(&b), &x).expect("is recorded");
-    assert!(!message(pollster::block_on(b.read(&late))).is_empty());
+}
+
+#[test]
+fn no_adapter_is_an_error_in_words() {
+    let nowhere = wgpu::InstanceDescriptor {
+        backends: wgpu::Backends::empty(),
+        ..wgpu::InstanceDescriptor::new_without_display_handle()
+    };
+    let opened = pollster::block_on(Device::open_in(&wgpu::Instance::new(nowhere), Options::default()));
+    let (kind, message) = fault(opened.map(|_| ()));
+    assert_eq!(kind, DeviceFault::Missing);
+    assert!(message.contains("no graphics device"), "{message}");
+}
+
+#[test]
+fn after_a_refusal_the_device_goes_on() {
+    let Some(b) = device() else { return };
+    let most = b.0.0.device.limits.max_binding_bytes as usize / size_of::<f32>();
+    let one = b.upload("one", HostTensor::full(vec![1, 1 << 16], 2.0)).expect("fits");
+    // Rows of a table, again and again: a value that no kernel could bind.
+    let rows = vec![0; most / (1 << 16) + 1];
+    let (kind, message) = fault(pollster::block_on(b.read(&b.gather(&one, &rows).expect("is recorded"))));
+    assert_eq!(kind, DeviceFault::OutOfMemory, "{message}");
+    let sum = b.add(&one, &one).expect("fits");
+    assert_eq!(pollster::block_on(b.read(&sum)), Ok(HostTensor::full(vec![1, 1 << 16], 4.0)));
+    let missing = device::in_words(&wgpu::Error::OutOfMemory { source: "no more".into() });
+    assert_eq!(fault::<()>(Err(missing)).0, DeviceFault::OutOfMemory);
 }
 
 #[test]
@@ -44,8 +84,8 @@ fn what_the_device_says_aside_comes_out_at_the_next_reading_once() {
         mapped_at_creation: false,
     }));
     let x = two(&b);
-    let said = message(pollster::block_on(b.read(&x)));
-    assert!(said.contains("not valid") || said.contains("out of memory"), "{said}");
+    let (kind, said) = fault(pollster::block_on(b.read(&x)));
+    assert!(matches!(kind, DeviceFault::Invalid | DeviceFault::OutOfMemory), "{said}");
     assert_eq!(pollster::block_on(b.read(&x)), Ok(HostTensor::full(vec![2, 3], 2.0)));
 }
 
