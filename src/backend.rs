@@ -6,19 +6,23 @@
 
 use std::future::Future;
 
-use serde::{Deserialize, Serialize};
-
 use crate::{
     op::{Activation, MatrixAxes, NormKind},
     tensor::{HostTensor, ShapeMismatch},
 };
 
 pub mod backward;
+pub mod batch;
 pub mod checked;
 pub mod cpu;
+mod fault;
+mod report;
 pub mod tape;
 #[cfg(feature = "webgpu")]
 pub mod webgpu;
+
+pub use fault::DeviceFault;
+pub use report::{BackendReport, Measured, Measuring, MemoryRole, MemoryUse, OpTiming};
 
 /// Why a backend could not do something.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,34 +42,15 @@ pub enum BackendError {
     },
 }
 
-/// What is wrong with a device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DeviceFault {
-    /// It is gone: nothing works on it any more, and what was on it is lost.
-    Lost,
-    /// It has no memory for this; less may work.
-    OutOfMemory,
-    /// It refused a call: a defect of Vitrine or of a driver. Other calls may work.
-    Invalid,
-    /// There is none.
-    Missing,
-}
-
-impl DeviceFault {
-    /// What to try.
-    pub fn hint(self) -> &'static str {
-        match self {
-            Self::Lost => "Start it again, or compute on the CPU; there it takes longer and gives the same.",
-            Self::OutOfMemory => {
-                "Ask for less at once, take a smaller model, close other tabs, or compute on the CPU."
-            }
-            Self::Invalid => "Compute on the CPU instead, and report it with the name of the adapter.",
-            Self::Missing => {
-                "Compute on the CPU; or update the browser and the graphics driver, and switch hardware acceleration on."
-            }
-        }
-    }
+/// One of several sequences whose rows stand one after another: a continuation of a shared base.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Sequence {
+    /// Its first row.
+    pub start: usize,
+    /// How many rows it has.
+    pub len: usize,
+    /// How many positions of the base come before it.
+    pub n_past: usize,
 }
 
 /// Operations on tensors.
@@ -84,6 +69,14 @@ pub trait Backend {
 
     /// What it runs on, in words for a user.
     fn adapter(&self) -> String;
+
+    /// What it uses, and how long what it was asked to measure has taken.
+    fn report(&self) -> BackendReport {
+        BackendReport { name: self.name().to_owned(), adapter: self.adapter(), ..BackendReport::default() }
+    }
+
+    /// Starts to measure from nothing, or stops. Measuring changes no value.
+    fn measure(&self, _measuring: Measuring) {}
 
     /// Moves values to the backend.
     fn upload(&self, label: &str, host: HostTensor) -> Result<Self::Tensor, BackendError>;
@@ -207,4 +200,60 @@ pub trait Backend {
         keep: &Self::Tensor,
         add: &Self::Tensor,
     ) -> Result<Self::Tensor, BackendError>;
+
+    /// Rows `start..start + len` of the outermost axis.
+    fn rows(&self, x: &Self::Tensor, start: usize, len: usize) -> Result<Self::Tensor, BackendError> {
+        let mut shape = self.shape(x);
+        if start == 0 && shape.first() == Some(&len) {
+            return Ok(x.clone());
+        }
+        let table = self.reshape(x, &[shape[0], shape[1..].iter().product()])?;
+        let chosen: Vec<u32> = (start as u32..).take(len).collect();
+        shape[0] = len;
+        self.reshape(&self.gather(&table, &chosen)?, &shape)
+    }
+
+    /// All of `xs` along the outermost axis; there is at least one.
+    fn concat(&self, xs: &[Self::Tensor]) -> Result<Self::Tensor, BackendError> {
+        match xs {
+            [x] => Ok(x.clone()),
+            // In halves, so that no row is copied more often than needed.
+            _ => {
+                let (before, after) = xs.split_at(xs.len() / 2);
+                self.append(&self.concat(before)?, &self.concat(after)?)
+            }
+        }
+    }
+
+    /// What a sequence sees: the base's rows before it, then its own.
+    fn rows_after(
+        &self,
+        base: &Self::Tensor,
+        own: &Self::Tensor,
+        sequence: &Sequence,
+    ) -> Result<Self::Tensor, BackendError> {
+        let rows = self.rows(own, sequence.start, sequence.len)?;
+        match sequence.n_past {
+            0 => Ok(rows),
+            n_past => self.append(&self.rows(base, 0, n_past)?, &rows),
+        }
+    }
+
+    /// Attention of several sequences at once: softmax(q·k / scale) v, causally masked, sequence by sequence.
+    /// Keys and values are given as `[base, own]`. `[row head e] -> [row head e]`
+    fn attn_sequences(
+        &self,
+        q: &Self::Tensor,
+        k: [&Self::Tensor; 2],
+        v: [&Self::Tensor; 2],
+        sequences: &[Sequence],
+        scale: f32,
+    ) -> Result<Self::Tensor, BackendError> {
+        let one = |sequence: &Sequence| {
+            let [k, v] = [k, v].map(|[base, own]| self.rows_after(base, own, sequence));
+            let scores = self.attn_scores(&self.rows(q, sequence.start, sequence.len)?, &k?, scale)?;
+            self.attn_mix(&self.softmax(&scores)?, &v?)
+        };
+        self.concat(&sequences.iter().map(one).collect::<Result<Vec<_>, _>>()?)
+    }
 }

@@ -11,7 +11,7 @@ use vitrine::{
     run::WeightForm,
 };
 
-use crate::{golden, laws, support};
+use crate::{golden, laws, support, sweeps};
 
 mod cut;
 mod fused;
@@ -35,9 +35,10 @@ pub(crate) fn device(options: Options) -> Option<WebGpu> {
     }
 }
 
-/// Both ways to share out work.
+/// The ways to share out work.
 const SCHEMES: [Scheme; 2] = [Scheme::Serial, Scheme::Parallel];
 
+/// A check in both of them.
 fn both(check: impl Fn(&WebGpu)) {
     for scheme in SCHEMES {
         if let Some(device) = device(Options { scheme: Some(scheme), ..Options::default() }) {
@@ -76,6 +77,9 @@ on_the_device! {
         |device: WebGpu| golden::edits::check_all_with_optional_hook_points(golden_on(&device));
     greedy_text_is_transformers:
         |device: WebGpu| golden::greedy::check_all(golden_on(&device));
+    a_sweep_is_the_loop_over_its_variants:
+        |device: WebGpu| sweeps::a_sweep_is_the_loop_over_its_variants(
+            |model: &str| support::engine_on(device.clone(), model));
 }
 
 /// What a GPU would run, wherever the tests run.
