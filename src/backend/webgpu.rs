@@ -10,7 +10,7 @@ use std::{
     rc::Rc,
 };
 
-use super::{Backend, BackendError, DeviceFault};
+use super::{Backend, BackendError, BackendReport, DeviceFault, Measured, Measuring, MemoryRole, MemoryUse};
 use crate::{
     op::{Activation, MatrixAxes, NormKind},
     tensor::HostTensor,
@@ -30,6 +30,7 @@ mod readback;
 mod reading;
 mod shaders;
 mod signal;
+mod timing;
 
 pub use cost::Rates;
 pub use device::Options;
@@ -43,6 +44,7 @@ use pipelines::Pipelines;
 use plans::Plans;
 use program::{Heads, Op, Product};
 use readback::Idle;
+use timing::Timings;
 
 /// A device that computes. Clones share it.
 #[derive(Clone)]
@@ -57,6 +59,8 @@ struct Inner {
     idle: Idle,
     n_asked: Cell<u64>,
     last: Cell<Submission>,
+    measuring: Cell<Measuring>,
+    timings: Timings,
 }
 
 /// What one reading made the device do.
@@ -124,8 +128,23 @@ impl WebGpu {
             idle: Idle::default(),
             n_asked: Cell::new(0),
             last: Cell::default(),
+            measuring: Cell::default(),
+            timings: Timings::default(),
         };
         Self(Rc::new(inner))
+    }
+
+    fn memory(&self) -> Vec<MemoryUse> {
+        let Inner { pool, plans, idle, .. } = &*self.0;
+        let in_plans = plans.n_bytes();
+        let uses = [
+            // A value in a plan's memory that somebody holds counts as the plan's.
+            (MemoryRole::Weights, pool.n_used_bytes().saturating_sub(in_plans)),
+            (MemoryRole::Plans, in_plans),
+            (MemoryRole::Idle, pool.n_idle_bytes()),
+            (MemoryRole::Readback, idle.n_bytes()),
+        ];
+        uses.map(|(role, size_bytes)| MemoryUse { role, size_bytes }).into()
     }
 
     /// Loses the device on purpose, as a driver may at any time: to see what happens then.
@@ -185,6 +204,24 @@ impl Backend for WebGpu {
 
     fn adapter(&self) -> String {
         self.0.device.adapter.clone()
+    }
+
+    fn report(&self) -> BackendReport {
+        let timings = self.0.timings.report();
+        let measured = match self.0.device.has_clock() {
+            _ if timings.is_empty() => Measured::Nothing,
+            true => Measured::OnTheDevice,
+            false => Measured::FromTheHost,
+        };
+        let (name, adapter) = (self.name().to_owned(), self.adapter());
+        BackendReport { name, adapter, memory: self.memory(), timings, measured }
+    }
+
+    fn measure(&self, measuring: Measuring) {
+        if measuring == Measuring::On {
+            self.0.timings.clear();
+        }
+        self.0.measuring.set(measuring);
     }
 
     fn upload(&self, label: &str, host: HostTensor) -> Tensor {

@@ -76,8 +76,10 @@ impl Work {
             | Op::Activate(_)
             | Op::Edit => 0,
         };
+        // A sum is read term by term; all else entry by entry.
+        let n_entries = if n_terms == 0 { n_in.max(n_out) } else { n_out };
         Self {
-            flops: 2.0 * n_out * n_terms as f64 + PER_ENTRY * n_in.max(n_out),
+            flops: 2.0 * n_out * n_terms as f64 + PER_ENTRY * n_entries,
             bytes: (n_in + n_out) * size_of::<f32>() as f64,
         }
     }

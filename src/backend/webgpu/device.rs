@@ -51,7 +51,7 @@ pub(super) struct Device {
     pub(super) adapter: String,
     /// What it does in a second, as far as that is known without measuring.
     pub(super) rates: Rates,
-    clock: Option<fn() -> f64>,
+    pub(super) clock: Option<fn() -> f64>,
     faults: Faults,
     /// Why it is gone.
     lost: Arc<OnceLock<BackendError>>,
@@ -85,6 +85,7 @@ impl Device {
         };
         let wish = wgpu::DeviceDescriptor {
             label: Some("vitrine"),
+            required_features: adapter.features() & wgpu::Features::TIMESTAMP_QUERY,
             required_limits: required.clone(),
             ..Default::default()
         };
@@ -125,9 +126,14 @@ impl Device {
         })
     }
 
-    /// Seconds since some moment, where there is a clock.
-    pub(super) fn now(&self) -> Option<f64> {
-        self.clock.map(|now| now())
+    /// Whether it has a clock of its own for what it does.
+    pub(super) fn has_clock(&self) -> bool {
+        self.device.features().contains(wgpu::Features::TIMESTAMP_QUERY)
+    }
+
+    /// Seconds since some moment; without a clock always the same.
+    pub(super) fn now(&self) -> f64 {
+        self.clock.map_or(0.0, |now| now())
     }
 
     /// Errors: it is gone.

@@ -27,6 +27,8 @@ struct Numbered {
 struct Free {
     by_size: BTreeMap<u64, Vec<Numbered>>,
     n_bytes: u64,
+    /// Of the blocks that somebody uses.
+    n_used_bytes: u64,
     n_made: u64,
 }
 
@@ -45,6 +47,7 @@ impl Drop for Block {
         let Some(numbered) = self.numbered.take() else { return };
         let size = numbered.buffer.size();
         let mut free = self.pool.0.borrow_mut();
+        free.n_used_bytes -= size;
         if free.n_bytes + size <= MAX_FREE_BYTES {
             free.n_bytes += size;
             free.by_size.entry(size).or_default().push(numbered);
@@ -117,6 +120,11 @@ impl Pool {
         self.0.borrow().n_bytes
     }
 
+    /// Memory that somebody uses, bytes.
+    pub(super) fn n_used_bytes(&self) -> u64 {
+        self.0.borrow().n_used_bytes
+    }
+
     /// Room for `len` entries, whatever was there before.
     ///
     /// Errors: it is larger than any buffer of the device.
@@ -142,6 +150,7 @@ impl Pool {
                 Numbered { id: free.n_made, buffer: device.device.create_buffer(&wish) }
             }
         };
+        free.n_used_bytes += size;
         let block = Rc::new(Block { numbered: Some(numbered), pool: self.clone() });
         Ok(Storage { block, start: 0, len })
     }

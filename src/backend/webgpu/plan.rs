@@ -13,6 +13,7 @@ use super::{
     memory::{Pool, Storage},
     pipelines::{Pipeline, Pipelines, WINDOW_BINDING},
     program::{Id, Op, Program},
+    timing::Timer,
 };
 use crate::backend::{BackendError, DeviceFault};
 
@@ -51,6 +52,16 @@ struct Step {
 
 /// Buffer, first byte, number of bytes.
 type Place = (u64, u64, u64);
+
+impl Step {
+    fn record(&self, pass: &mut wgpu::ComputePass<'_>) {
+        pass.set_pipeline(&self.pipeline.pipeline);
+        let bound = self.bound.borrow();
+        pass.set_bind_group(0, bound.as_ref().map(|(_, group)| group), &[]);
+        let [x, y, z] = self.window.size;
+        pass.dispatch_workgroups(x, y, z);
+    }
+}
 
 /// Values in one block.
 #[derive(Clone, Debug)]
@@ -160,7 +171,7 @@ impl Plan {
     /// Memory that the plan holds between runs, bytes.
     pub(super) fn n_bytes(&self) -> u64 {
         let size = |storage: &Storage| (storage.id(), storage.buffer().size());
-        let inner = self.inner.values().map(size);
+        let inner = self.inner.values().chain(&self.rows).chain(&self.nothing).map(size);
         let outer = self.outer.iter().filter_map(|outer| outer.last.borrow().as_ref().map(size));
         // Several values may share a block.
         inner.chain(outer).collect::<BTreeMap<u64, u64>>().values().sum()
@@ -197,15 +208,23 @@ impl Plan {
     }
 
     /// Records some of the dispatches of a run that was prepared.
-    pub(super) fn record(&self, encoder: &mut wgpu::CommandEncoder, steps: Range<usize>) {
-        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-        for step in &self.steps[steps] {
-            pass.set_pipeline(&step.pipeline.pipeline);
-            let bound = step.bound.borrow();
-            pass.set_bind_group(0, bound.as_ref().map(|(_, group)| group), &[]);
-            let [x, y, z] = step.window.size;
-            pass.dispatch_workgroups(x, y, z);
+    pub(super) fn record(
+        &self,
+        encoder: &mut wgpu::CommandEncoder,
+        steps: Range<usize>,
+        timer: Option<&Timer>,
+    ) {
+        let steps = &self.steps[steps];
+        let Some(timer) = timer else {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            return steps.iter().for_each(|step| step.record(&mut pass));
+        };
+        for (nth, step) in steps.iter().enumerate() {
+            let timestamp_writes = timer.of(nth);
+            let wish = wgpu::ComputePassDescriptor { label: None, timestamp_writes };
+            step.record(&mut encoder.begin_compute_pass(&wish));
         }
+        timer.record(encoder);
     }
 
     /// Makes the bind group of a step, unless the last one was for the same places.

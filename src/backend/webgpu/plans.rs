@@ -58,11 +58,6 @@ impl Plans {
         self.0.borrow_mut().clear();
     }
 
-    /// How many wait.
-    pub(super) fn len(&self) -> usize {
-        self.0.borrow().len()
-    }
-
     /// Memory that they hold, bytes.
     pub(super) fn n_bytes(&self) -> u64 {
         n_bytes(&self.0.borrow())

@@ -1,6 +1,6 @@
 //! One reading: what it needs is computed, in submissions that are short each, and copied back.
 
-use std::ops::Range;
+use std::{collections::BTreeMap, ops::Range};
 
 use super::{
     Inner, Submission, WebGpu, cost,
@@ -12,8 +12,9 @@ use super::{
     program::Op,
     readback::Recorded,
     signal::{Signal, pause},
+    timing::Timer,
 };
-use crate::backend::BackendError;
+use crate::backend::{BackendError, Measuring};
 
 /// A run that can be submitted.
 struct Prepared<'a> {
@@ -32,8 +33,8 @@ struct OnItsWay<'a> {
     done: Signal,
     index: wgpu::SubmissionIndex,
     estimates: &'a [(&'static str, f64)],
-    /// When it was submitted, seconds; without a clock there is none.
-    start: Option<f64>,
+    /// When it was submitted, seconds.
+    start: f64,
 }
 
 impl WebGpu {
@@ -68,35 +69,36 @@ impl WebGpu {
                 return Err(refused);
             }
         };
-        let plan = prepared.in_use.as_ref().map(InUse::plan);
         let seconds: Vec<f64> = prepared.estimates.iter().map(|(_, seconds)| *seconds).collect();
         let mut submissions = cost::submissions(&seconds);
         last.set(Submission { n_submissions: submissions.len(), ..last.get() });
-        let steps = submissions.pop().expect("there is at least one");
-        let (mut before, mut before_done) = (None, None);
+        let last = submissions.pop().expect("there is at least one");
+        let (mut before, mut before_done, mut timers) = (None, None, vec![]);
         for steps in submissions {
-            let estimates = &prepared.estimates[steps.clone()];
-            let (index, _) = self.submit(plan, steps, &[]);
+            let (on_its_way, _, timer) = self.submit(&prepared, steps.clone(), &[]);
+            timers.extend(timer.map(|timer| (steps, timer)));
+            on_its_way.listen(device);
             watch.end().await?;
             // One computes while the next is recorded, so that the device has always something to do.
-            if let Some(before) = before.replace(OnItsWay::new(device, index, estimates)) {
-                before_done = self.wait_for(before, before_done, prepared.is_telling).await?;
+            if let Some(before) = before.replace(on_its_way) {
+                before_done = Some(self.wait_for(before, before_done, prepared.is_telling).await?);
                 pause().await;
             }
             watch = device.watch();
         }
-        let estimates = &prepared.estimates[steps.clone()];
-        let (_, recorded) = self.submit(plan, steps, &lowered.found(&prepared.kept));
+        let (on_its_way, recorded, timer) =
+            self.submit(&prepared, last.clone(), &lowered.found(&prepared.kept));
+        timers.extend(timer.map(|timer| (last, timer)));
         let watched = watch.end();
-        let start = device.now();
         if let Some(before) = before {
-            before_done = self.wait_for(before, before_done, prepared.is_telling).await?;
+            before_done = Some(self.wait_for(before, before_done, prepared.is_telling).await?);
         }
         let values = recorded.wait(device, idle).await;
         watched.await?;
         let values = values.map_err(|why| device.lose(&why))?;
-        if prepared.is_telling {
-            self.learn(estimates, start, before_done);
+        self.note(&on_its_way, before_done, prepared.is_telling);
+        for (steps, timer) in timers {
+            self.note_kernels(&prepared.estimates[steps], &timer.seconds(device).await);
         }
         lowered.settle(&prepared.kept);
         Ok(values)
@@ -134,54 +136,78 @@ impl WebGpu {
         Ok(Prepared { kept, estimates, is_telling: pipelines.len() == n_pipelines, in_use: Some(in_use) })
     }
 
-    /// Submits some steps of a plan, and the copies of `values`.
-    fn submit(
+    /// Submits some steps of a run, and the copies of `values`.
+    fn submit<'a>(
         &self,
-        plan: Option<&Plan>,
+        prepared: &'a Prepared<'_>,
         steps: Range<usize>,
         values: &[Storage],
-    ) -> (wgpu::SubmissionIndex, Recorded) {
-        let Inner { device, idle, .. } = &*self.0;
+    ) -> (OnItsWay<'a>, Recorded, Option<Timer>) {
+        let Inner { device, idle, measuring, .. } = &*self.0;
         let mut encoder = device.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        if let Some(plan) = plan {
-            plan.record(&mut encoder, steps);
+        let is_timed = measuring.get() == Measuring::On && device.has_clock() && !steps.is_empty();
+        let timer = is_timed.then(|| Timer::new(&device.device, steps.len()));
+        if let Some(in_use) = &prepared.in_use {
+            in_use.plan().record(&mut encoder, steps.clone(), timer.as_ref());
         }
         let recorded = idle.record(device, &mut encoder, values);
-        (device.queue.submit([encoder.finish()]), recorded)
+        let index = device.queue.submit([encoder.finish()]);
+        (OnItsWay::new(device, index, &prepared.estimates[steps]), recorded, timer)
     }
 
-    /// Waits for a submission; says when it was done.
+    /// Waits for a submission; says when it was done, seconds.
     async fn wait_for(
         &self,
         on_its_way: OnItsWay<'_>,
         before_done: Option<f64>,
         is_telling: bool,
-    ) -> Result<Option<f64>, BackendError> {
+    ) -> Result<f64, BackendError> {
         let device = &self.0.device;
-        let OnItsWay { done, index, estimates, start } = on_its_way;
-        device.wait(Some(index)).map_err(|why| device.lose(&why))?;
-        done.wait().await;
+        device.wait(Some(on_its_way.index.clone())).map_err(|why| device.lose(&why))?;
+        on_its_way.done.wait().await;
         device.alive()?;
-        if is_telling {
-            self.learn(estimates, start, before_done);
-        }
+        self.note(&on_its_way, before_done, is_telling);
         Ok(device.now())
     }
 
-    /// Corrects the estimates by a submission that is done now.
-    fn learn(&self, estimates: &[(&'static str, f64)], start: Option<f64>, before_done: Option<f64>) {
-        let (Some(start), Some(now)) = (start, self.0.device.now()) else { return };
+    /// Takes note of a submission that is done now, and corrects the estimates by it.
+    fn note(&self, on_its_way: &OnItsWay<'_>, before_done: Option<f64>, is_telling: bool) {
+        let Inner { device, costs, measuring, timings, .. } = &*self.0;
         // It cannot have begun before the one before it was done.
-        let start = before_done.map_or(start, |before| before.max(start));
-        self.0.costs.borrow_mut().learn(estimates, now - start);
+        let start = before_done.map_or(on_its_way.start, |before| before.max(on_its_way.start));
+        let seconds = device.now() - start;
+        if is_telling {
+            costs.borrow_mut().learn(on_its_way.estimates, seconds);
+        }
+        let is_measured = device.clock.is_some() && !on_its_way.estimates.is_empty();
+        if is_measured && measuring.get() == Measuring::On && !device.has_clock() {
+            timings.add("submission", seconds);
+        }
+    }
+
+    /// Takes note of how long each kernel took by the device's own clock, and corrects its estimate.
+    fn note_kernels(&self, estimates: &[(&'static str, f64)], seconds: &[f64]) {
+        let mut by_kernel: BTreeMap<&'static str, (f64, f64)> = BTreeMap::new();
+        for ((kernel, estimate), seconds) in estimates.iter().zip(seconds) {
+            self.0.timings.add(kernel, *seconds);
+            let (estimated, measured) = by_kernel.entry(kernel).or_default();
+            *estimated += estimate;
+            *measured += seconds;
+        }
+        for (kernel, (estimated, measured)) in by_kernel {
+            self.0.costs.borrow_mut().learn(&[(kernel, estimated)], measured);
+        }
     }
 }
 
 impl<'a> OnItsWay<'a> {
     fn new(device: &Device, index: wgpu::SubmissionIndex, estimates: &'a [(&'static str, f64)]) -> Self {
-        let signal = Signal::default();
-        let done = signal.clone();
-        device.queue.on_submitted_work_done(move || signal.set(true));
-        Self { done, index, estimates, start: device.now() }
+        Self { done: Signal::default(), index, estimates, start: device.now() }
+    }
+
+    /// Asks to be told when it is done; nothing may be submitted between.
+    fn listen(&self, device: &Device) {
+        let done = self.done.clone();
+        device.queue.on_submitted_work_done(move || done.set(true));
     }
 }

@@ -106,3 +106,62 @@ fn values_larger_than_a_chunk_arrive_whole() {
     let x = b.upload("large", host.clone()).expect("fits");
     assert_eq!(pollster::block_on(b.read(&x)), Ok(host));
 }
+
+fn bytes_for(b: &Checked<WebGpu>, role: MemoryRole) -> u64 {
+    let memory = b.report().memory;
+    memory.iter().find(|of| of.role == role).expect("every role is listed").size_bytes
+}
+
+#[test]
+fn memory_is_reported_by_what_it_is_for() {
+    let Some(b) = device() else { return };
+    assert_eq!(bytes_for(&b, MemoryRole::Weights), 0);
+    let w = b.upload("w", HostTensor::full(vec![512, 512], 1.0)).expect("fits");
+    assert_eq!(bytes_for(&b, MemoryRole::Weights), 1 << 20);
+    let twice = b.add(&w, &w).expect("fits");
+    let sum = b.add(&twice, &w).expect("fits");
+    drop(twice);
+    pollster::block_on(b.read(&sum)).expect("is read");
+    assert_eq!(bytes_for(&b, MemoryRole::Weights), 1 << 20);
+    // What is on the way, and the result that somebody holds.
+    let in_plans = bytes_for(&b, MemoryRole::Plans);
+    assert!((2 << 20..3 << 20).contains(&in_plans), "{in_plans}");
+    assert!((1 << 20) <= bytes_for(&b, MemoryRole::Readback));
+    drop(w);
+    assert_eq!((bytes_for(&b, MemoryRole::Weights), bytes_for(&b, MemoryRole::Idle)), (0, 1 << 20));
+}
+
+#[test]
+fn measuring_counts_every_kernel_and_changes_no_bit() {
+    let clock = || {
+        static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+        START.get_or_init(std::time::Instant::now).elapsed().as_secs_f64()
+    };
+    let options = Options { clock: Some(clock), ..Options::default() };
+    let Ok(b) = pollster::block_on(WebGpu::open_with(options)).map(Checked) else { return };
+    let run = || {
+        let x = b.upload("x", HostTensor::full(vec![40, 300], 0.3)).expect("fits");
+        let softmax = b.softmax(&x).expect("fits");
+        let sum = b.add(&softmax, &x).expect("fits");
+        pollster::block_on(b.read(&b.add(&sum, &softmax).expect("fits"))).expect("is read")
+    };
+    let want = run();
+    assert_eq!((b.report().measured, b.report().timings), (Measured::Nothing, vec![]));
+    b.measure(Measuring::On);
+    assert_eq!((run(), run()), (want.clone(), want.clone()));
+    let report = b.report();
+    let counts: Vec<(&str, u64)> = report.timings.iter().map(|of| (of.op.as_str(), of.count)).collect();
+    match report.measured {
+        Measured::OnTheDevice => assert!(
+            counts.len() == 2 && counts.contains(&("softmax", 2)) && counts.contains(&("add", 4)),
+            "{counts:?}"
+        ),
+        Measured::FromTheHost => assert_eq!(counts, [("submission", 2)]),
+        Measured::Nothing => panic!("{report:?}"),
+    }
+    assert!(report.timings.iter().all(|of| of.total_millis.is_finite() && 0.0 <= of.total_millis));
+    assert!(0.0 < report.timings[0].total_millis, "{report:?}");
+    b.measure(Measuring::Off);
+    assert_eq!(run(), want);
+    assert_eq!(b.report(), report, "nothing more is counted");
+}

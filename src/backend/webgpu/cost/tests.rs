@@ -12,7 +12,7 @@ use crate::{
 
 /// From a processor that plays a GPU to more than any GPU does. Below the first, a single workgroup may be too long.
 const RATES: [Rates; 4] = [
-    Rates { flops_per_second: 5e8, bytes_per_second: 1e9, seconds_per_dispatch: 1e-3 },
+    Rates { flops_per_second: 6e8, bytes_per_second: 1e9, seconds_per_dispatch: 1e-3 },
     Rates { flops_per_second: 1e9, bytes_per_second: 1e9, seconds_per_dispatch: 1e-5 },
     Rates { flops_per_second: 2e10, bytes_per_second: 5e9, seconds_per_dispatch: 1e-4 },
     Rates { flops_per_second: 1e14, bytes_per_second: 1e12, seconds_per_dispatch: 1e-6 },
