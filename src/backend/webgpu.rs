@@ -16,8 +16,10 @@ use crate::{
     tensor::HostTensor,
 };
 
+mod backward;
 mod cost;
 mod device;
+mod form;
 mod fuse;
 mod graph;
 mod launch;
@@ -274,7 +276,7 @@ impl Backend for WebGpu {
     fn gather(&self, table: &GpuTensor, rows: &[u32]) -> Tensor {
         let (n_table, d, n_rows) = (table.shape()[0], table.shape()[1], rows.len());
         let op = Op::Gather { n_table, n_rows, d };
-        Ok(GpuTensor::gathered(self.nth(), op, table, rows, vec![n_rows, d]))
+        Ok(GpuTensor::with_rows(self.nth(), op, table, rows, vec![n_rows, d]))
     }
 
     fn columns(&self, w: &GpuMatrix, columns: &[u32]) -> Tensor {

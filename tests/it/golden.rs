@@ -12,7 +12,7 @@ use vitrine::{
 mod bpe;
 pub(crate) mod edits;
 mod files;
-mod gradients;
+pub(crate) mod gradients;
 pub(crate) mod greedy;
 pub(crate) mod hooks;
 mod manifest;

@@ -1,18 +1,20 @@
 //! Every hook point and greedy text of the golden models.
 
+use serde::Deserialize;
 use vitrine::{
-    backend::{Backend, cpu::Cpu},
+    backend::{Backend, backward::Backward, cpu::Cpu},
     engine::{Engine, NoPace, RunError},
     hook::HookSet,
     intervention::Intervention,
+    metric::Metric,
     prompt::Prompt,
-    run::{FinishReason, GenerateSpec, Readout, RunSpec},
+    run::{FinishReason, GenerateSpec, GradientSpec, Readout, RunSpec, WeightForm},
 };
 use wasm_bindgen_test::wasm_bindgen_test;
 
 use crate::{
     compare::{Divergence, GOLDEN_TOL, compare},
-    files::{Case, MODELS, Model},
+    files::{self, Case, MODELS, Model},
 };
 
 #[wasm_bindgen_test]
@@ -23,6 +25,42 @@ async fn every_hook_point_is_transformer_lens() {
 #[wasm_bindgen_test]
 async fn greedy_text_is_transformers() {
     check_greedy(Cpu::<f32>::default).await;
+}
+
+#[wasm_bindgen_test]
+async fn gradients_are_autograds() {
+    check_gradients(Cpu::<f32>::default).await;
+}
+
+/// The golden gradients at every hook point, on a backend.
+pub(crate) async fn check_gradients<B: Backward>(backend: impl Fn() -> B) {
+    for model in MODELS {
+        let engine = model.engine_on(backend());
+        let points = engine.config().hook_points();
+        let [case, want] = model.gradients;
+        let GradientCase { tokens, metric } = serde_json::from_slice(case).expect("a golden case");
+        let spec = GradientSpec {
+            tokens,
+            weights: WeightForm::Raw,
+            interventions: vec![],
+            metric,
+            at: HookSet::of(points.iter().copied()),
+        };
+        let got = engine.gradients(&spec, &mut NoPace).await.expect("a golden model runs");
+        let want = files::tensors(want);
+        assert_eq!(points.len(), want.len(), "{}", model.name);
+        for point in points.iter().rev() {
+            let name = format!("d/d {point}, backwards");
+            let compared = compare(&name, &got.gradients[point], &want[&point.to_string()], GOLDEN_TOL);
+            compared.unwrap_or_else(|divergence| panic!("{}: {divergence}", model.name));
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct GradientCase {
+    tokens: Vec<u32>,
+    metric: Metric,
 }
 
 /// Every hook point of the golden models, on a backend.

@@ -38,6 +38,7 @@ async fn check_all(scheme: Scheme) {
     let Some(device) = device(scheme).await else { return };
     goldens::check_hooks(|| device.clone()).await;
     goldens::check_greedy(|| device.clone()).await;
+    goldens::check_gradients(|| device.clone()).await;
 }
 
 #[wasm_bindgen_test]
@@ -73,9 +74,8 @@ async fn long_work_is_cut_and_measured_and_is_still_transformer_lens() {
     let [_, model] = MODELS;
     let engine = model.engine_on(device.clone());
     device.measure(Measuring::On);
-    for case in model.cases() {
-        assert_eq!(goldens::first_divergence(&engine, &model, &case, vec![]).await, Ok(()));
-    }
+    let case = model.cases().remove(0);
+    assert_eq!(goldens::first_divergence(&engine, &model, &case, vec![]).await, Ok(()));
     assert!(1 < device.last_submission().n_submissions, "{:?}", device.last_submission());
     let report = device.report();
     console_log!("{report:?}");

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, iter, ops::Range};
 
-use super::program::{Id, Op, Product, Program};
+use super::program::{Dx, Id, Op, Product, Program};
 
 /// The most that a submission may take by estimate, seconds.
 const MAX_SUBMISSION_SECONDS: f64 = 0.1;
@@ -65,6 +65,11 @@ impl Work {
             Op::HeadsOut { d_head, .. } => d_head,
             Op::AttnScores { heads, .. } => heads.d_head,
             Op::AttnMix(heads) => heads.n_k,
+            Op::Dx(Dx::HeadsIn { d_head, .. }) => d_head,
+            Op::Dx(Dx::HeadsOut { n_out, .. }) => n_out,
+            Op::Dx(Dx::AttnDots(heads)) => heads.d_head,
+            Op::Dx(Dx::AttnMixT(heads)) => heads.n_q,
+            Op::Dx(Dx::Scatter { n_dy, .. }) => n_dy,
             Op::Append
             | Op::Add
             | Op::RepeatHeads { .. }
@@ -74,7 +79,15 @@ impl Work {
             | Op::SumHeads { .. }
             | Op::Softmax { .. }
             | Op::Activate(_)
-            | Op::Edit => 0,
+            | Op::Edit
+            | Op::Dx(
+                Dx::Multiply
+                | Dx::Scale(_)
+                | Dx::NormScale { .. }
+                | Dx::NormalizeScale { .. }
+                | Dx::Softmax { .. }
+                | Dx::Activate(_),
+            ) => 0,
         };
         // A sum is read term by term; all else entry by entry.
         let n_entries = if n_terms == 0 { n_in.max(n_out) } else { n_out };

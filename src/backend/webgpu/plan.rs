@@ -12,7 +12,7 @@ use super::{
     launch::{self, Bound, GROUP_ALIGN, Launch, Limits},
     memory::{Pool, Storage},
     pipelines::{Pipeline, Pipelines, WINDOW_BINDING},
-    program::{Id, Op, Program},
+    program::{Id, Program},
     timing::Timer,
 };
 use crate::backend::{BackendError, DeviceFault};
@@ -29,7 +29,9 @@ const WINDOW_WORDS: usize = 4;
 pub(super) struct Plan {
     steps: Vec<Step>,
     params: wgpu::Buffer,
-    /// The buffers for rows of gathers, in the program's order.
+    /// Whose sizes `params` has.
+    sizes_of: RefCell<Program>,
+    /// The buffers for lists of rows, in the program's order.
     rows: Vec<Storage>,
     /// Memory of the values that nobody looks at.
     inner: BTreeMap<Id, Storage>,
@@ -43,6 +45,8 @@ pub(super) struct Plan {
 #[derive(Debug)]
 struct Step {
     pipeline: Rc<Pipeline>,
+    /// Which launch it is, or is part of.
+    nth: usize,
     launch: Rc<Launch>,
     window: Window,
     work: Work,
@@ -96,6 +100,12 @@ impl Unit {
         Self { parts, len }
     }
 
+    /// The same values in a program of the same form.
+    fn with_lens_of(&self, program: &Program) -> Self {
+        let ids: Vec<Id> = self.parts.iter().map(|(id, _, _)| *id).collect();
+        Self::of(program, &ids)
+    }
+
     fn place(&self, storage: &Storage, places: &mut Places) {
         for (id, start, len) in &self.parts {
             places.insert(*id, storage.part(*start, *len));
@@ -132,19 +142,17 @@ impl Plan {
             memory.after(nth);
         }
         let (inner, outer) = (memory.inner, memory.outer);
-        let rows = program.gathers().map(|id| {
-            let Op::Gather { n_rows, .. } = program.values[id].op else { unreachable!("a gather") };
-            pool.take(device, "rows", n_rows)
-        });
+        let rows = program.with_rows().map(|(_, n_rows)| pool.take(device, "rows", n_rows));
         let rows = rows.collect::<Result<_, _>>()?;
         let nothing = (0..4).map(|_| pool.take(device, "nothing", 1)).collect::<Result<_, _>>()?;
         let mut steps = vec![];
-        for (launch, work) in launches.into_iter().zip(work) {
+        for (nth, (launch, work)) in launches.into_iter().zip(work).enumerate() {
             let pipeline = pipelines.get(device, &launch);
             let launch = Rc::new(launch);
             for (window, work) in costs.cut(launch.source.name, launch.grid, work) {
                 steps.push(Step {
                     pipeline: Rc::clone(&pipeline),
+                    nth,
                     launch: Rc::clone(&launch),
                     window,
                     work,
@@ -153,8 +161,48 @@ impl Plan {
                 });
             }
         }
-        let params = upload_params(device, &steps);
-        Ok(Self { steps, params, rows, inner, outer, nothing })
+        let params = device.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("params"),
+            size: (steps.len().max(1) * STEP_BYTES) as u64,
+            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        let plan = Self { steps, params, sizes_of: RefCell::default(), rows, inner, outer, nothing };
+        plan.take_sizes(device, program);
+        Ok(plan)
+    }
+
+    /// Takes the sizes of a program of this plan's form; says whether that could be done.
+    pub(super) fn take_sizes(&self, device: &Device, program: &Program) -> bool {
+        if *self.sizes_of.borrow() == *program {
+            return true;
+        }
+        let launches: Vec<Launch> =
+            launches(program, device.limits).into_iter().map(|(launch, _)| launch).collect();
+        let is_same = |step: &Step| {
+            launches.get(step.nth).is_some_and(|launch| {
+                let (own, other) = (&*step.launch, launch);
+                (own.source, &own.constants, own.params.len())
+                    == (other.source, &other.constants, other.params.len())
+            })
+        };
+        if !self.steps.iter().all(is_same) {
+            return false;
+        }
+        let words_each = STEP_BYTES / size_of::<u32>();
+        let mut words = vec![0_u32; self.steps.len() * words_each];
+        for (words, step) in words.chunks_exact_mut(words_each).zip(&self.steps) {
+            let (params, window) = words.split_at_mut(PARAMS_ALIGN / size_of::<u32>());
+            let sizes = &launches[step.nth].params;
+            params[..sizes.len()].copy_from_slice(sizes);
+            let [x, y, z] = step.window.first;
+            window[..WINDOW_WORDS].copy_from_slice(&[x, y, z, step.launch.grid[0]]);
+        }
+        if !words.is_empty() {
+            device.queue.write_buffer(&self.params, 0, bytemuck::cast_slice(&words));
+        }
+        self.sizes_of.replace(program.clone());
+        true
     }
 
     /// Its dispatches in order: kernel, and how long that will take, seconds.
@@ -193,16 +241,17 @@ impl Plan {
         places.extend(self.inner.iter().map(|(id, storage)| (*id, storage.clone())));
         let mut kept = Places::new();
         for outer in &self.outer {
-            outer.unit.place(&outer.storage(device, pool)?, &mut kept);
+            // There may be room for more than this run's.
+            outer.unit.with_lens_of(program).place(&outer.storage(device, pool)?, &mut kept);
         }
         places.extend(kept.iter().map(|(id, storage)| (*id, storage.clone())));
-        let gathers: Vec<Id> = program.gathers().collect();
+        let with_rows: Vec<Id> = program.with_rows().map(|(id, _)| id).collect();
         for (buffer, rows) in self.rows.iter().zip(rows) {
             device.queue.write_buffer(buffer.buffer(), 0, bytemuck::cast_slice(rows));
         }
         let mut n_made = 0;
         for step in &self.steps {
-            n_made += usize::from(self.bind(device, step, &places, &gathers)?);
+            n_made += usize::from(self.bind(device, step, &places, &with_rows)?);
         }
         Ok((kept, n_made))
     }
@@ -233,7 +282,7 @@ impl Plan {
         device: &Device,
         step: &Step,
         places: &Places,
-        gathers: &[Id],
+        with_rows: &[Id],
     ) -> Result<bool, BackendError> {
         let find = |bound: &Bound, nth_nothing: usize| match bound {
             Bound::Value(id, None) => places[id].clone(),
@@ -245,7 +294,7 @@ impl Plan {
                 places[&ids[0]].part(0, len)
             }
             Bound::Rows(id) => {
-                let nth = gathers.iter().position(|gather| gather == id).expect("rows belong to a gather");
+                let nth = with_rows.iter().position(|with| with == id).expect("it comes with rows");
                 self.rows[nth].clone()
             }
             Bound::Nothing => self.nothing[nth_nothing].clone(),
@@ -398,26 +447,4 @@ fn ids_of(bound: &Bound) -> Vec<Id> {
 /// Uniform structs are multiples of 16 bytes.
 fn params_bytes(launch: &Launch) -> usize {
     (launch.params.len() * size_of::<u32>()).next_multiple_of(16)
-}
-
-/// The parameters and windows of all steps in one buffer.
-fn upload_params(device: &Device, steps: &[Step]) -> wgpu::Buffer {
-    let buffer = device.device.create_buffer(&wgpu::BufferDescriptor {
-        label: Some("params"),
-        size: (steps.len().max(1) * STEP_BYTES) as u64,
-        usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
-        mapped_at_creation: false,
-    });
-    let words_each = STEP_BYTES / size_of::<u32>();
-    let mut words = vec![0_u32; steps.len() * words_each];
-    for (words, step) in words.chunks_exact_mut(words_each).zip(steps) {
-        let (params, window) = words.split_at_mut(PARAMS_ALIGN / size_of::<u32>());
-        params[..step.launch.params.len()].copy_from_slice(&step.launch.params);
-        let [x, y, z] = step.window.first;
-        window[..WINDOW_WORDS].copy_from_slice(&[x, y, z, step.launch.grid[0]]);
-    }
-    if !words.is_empty() {
-        device.queue.write_buffer(&buffer, 0, bytemuck::cast_slice(&words));
-    }
-    buffer
 }

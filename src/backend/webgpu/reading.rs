@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, ops::Range};
 use super::{
     Inner, Submission, WebGpu, cost,
     device::Device,
+    form,
     graph::{GpuTensor, Lowered},
     memory::Storage,
     plan::{Places, Plan},
@@ -116,15 +117,20 @@ impl WebGpu {
         let costs = costs.borrow();
         let n_pipelines = pipelines.len();
         // Where the device has turned out slower, its long dispatches are cut anew.
-        let found = plans.take(program, |plan| plan.is_short(&costs));
+        let form = form::form(program);
+        let found = plans.take(&form, |plan| plan.is_short(&costs) && plan.take_sizes(device, program));
         let is_replay = found.is_some();
         let in_use = match found {
             Some(in_use) => in_use,
             None => {
                 // Before the new one is made, so that their memory can be used again.
                 plans.make_room();
-                let plan = Plan::new(device, pool, pipelines, &costs, program)?;
-                plans.add(program.clone(), plan)
+                let plan = Plan::new(device, pool, pipelines, &costs, &form)?;
+                if plan.take_sizes(device, program) {
+                    plans.add(form, plan)
+                } else {
+                    plans.add(program.clone(), Plan::new(device, pool, pipelines, &costs, program)?)
+                }
             }
         };
         let plan = in_use.plan();

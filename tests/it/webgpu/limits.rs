@@ -3,6 +3,7 @@
 use vitrine::{
     backend::{
         Backend, BackendError,
+        backward::Backward,
         checked::Checked,
         webgpu::{GpuTensor, Options, WebGpu},
     },
@@ -20,7 +21,7 @@ const D: usize = 64;
 struct Large;
 
 impl Work for Large {
-    fn on<B: Backend>(&self, b: &Checked<B>) -> Vec<(&'static str, B::Tensor)> {
+    fn on<B: Backward>(&self, b: &Checked<B>) -> Vec<(&'static str, B::Tensor)> {
         let table = matrix(b, &[N_VOCAB, D], 1, MatrixAxes::OutIn);
         let other = up(b, &[11, D], 2);
         let bias = up(b, &[N_VOCAB], 3);
@@ -49,13 +50,28 @@ fn an_unembedding_is_cut_where_it_is_larger_than_a_binding() {
     // 752 KiB of weights in two parts; 129 KiB of logits in one.
     assert_eq!(cut.last_submission().n_dispatches, n_whole + 1);
     agrees(&tiny, "cut small", &OnlyLogits, OP_TOL);
+    agrees(&tiny, "cut small, backwards", &BackFromLogits, OP_TOL);
+}
+
+/// The way back, whose sums are cut, with what follows them.
+struct BackFromLogits;
+
+impl Work for BackFromLogits {
+    fn on<B: Backward>(&self, b: &Checked<B>) -> Vec<(&'static str, B::Tensor)> {
+        let (dy, before) = (up(b, &[11, N_VOCAB], 1), up(b, &[11, D], 3));
+        let w = matrix(b, &[N_VOCAB, D], 2, MatrixAxes::OutIn);
+        let dy = b.scale(&dy, (N_VOCAB as f32).sqrt().recip()).expect("is recorded");
+        let dx = b.linear_dx(&dy, &w).expect("operands fit");
+        let sum = b.add(&before, &dx).expect("operands fit");
+        vec![("linear_dx", dx), ("sum", sum)]
+    }
 }
 
 /// An unembedding whose result is over the limit as well.
 struct OnlyLogits;
 
 impl Work for OnlyLogits {
-    fn on<B: Backend>(&self, b: &Checked<B>) -> Vec<(&'static str, B::Tensor)> {
+    fn on<B: Backward>(&self, b: &Checked<B>) -> Vec<(&'static str, B::Tensor)> {
         let (x, w) = (up(b, &[11, D], 1), matrix(b, &[N_VOCAB, D], 2, MatrixAxes::OutIn));
         vec![("linear", b.linear(&x, &w, None).expect("operands fit"))]
     }

@@ -3,9 +3,10 @@
 use vitrine::{
     backend::webgpu::{Options, Submission, WebGpu},
     engine::NoPace,
-    hook::{HookPoint, HookSet},
+    hook::{HookPoint, HookSet, Site},
+    metric::Metric,
     prompt::Prompt,
-    run::{GenerateSpec, RunSpec},
+    run::{GenerateSpec, GradientSpec, RunSpec, WeightForm},
 };
 
 use crate::support::{ATTN_ONLY, GPT2, always, edits, engine_on, run, spec};
@@ -14,6 +15,30 @@ const TOKENS: [u32; 11] = [11, 4, 60, 23, 4, 57, 0, 68, 31, 62, 5];
 
 fn device() -> Option<WebGpu> {
     super::device(Options::default())
+}
+
+/// Backwards: output; attention; values and keys, mixed; values, keys and queries, each added; norm.
+/// Then output and slope; input; norm.
+const N_ATTENTION_DX: usize = 8;
+const N_MLP_DX: usize = 3;
+
+#[test]
+fn a_block_takes_eleven_dispatches_backwards() {
+    let Some(device) = device() else { return };
+    for (model, n_block) in [(GPT2, N_ATTENTION_DX + N_MLP_DX), (ATTN_ONLY, N_ATTENTION_DX)] {
+        let engine = engine_on(device.clone(), model);
+        let spec = GradientSpec {
+            tokens: TOKENS.to_vec(),
+            weights: WeightForm::Raw,
+            interventions: vec![],
+            metric: Metric::LogitDiff { pos: -1, correct: 5, wrong: 9 },
+            at: HookSet::of([HookPoint::Block(0, Site::ResidPre)]),
+        };
+        pollster::block_on(engine.gradients(&spec, &mut NoPace)).expect("has gradients");
+        // Unembedding and final norm.
+        let n_dispatches = engine.config().n_layers * n_block + 2;
+        assert_eq!(device.last_submission().n_dispatches, n_dispatches, "{model}");
+    }
 }
 
 /// Embedding, final norm, unembedding.
@@ -110,4 +135,33 @@ fn a_token_of_a_continuation_takes_few_dispatches_more() {
     let n_block = N_ATTENTION + N_MLP + 2;
     let n_dispatches = engine.config().n_layers * n_block + N_AROUND;
     assert_eq!(device.last_submission().n_dispatches, n_dispatches);
+}
+
+/// Continues by 20 tokens; says for each whether its plan was there before, and how likely it was.
+fn continuation(device: &WebGpu) -> Vec<(bool, u32, u32)> {
+    let engine = engine_on(device.clone(), GPT2);
+    let spec = GenerateSpec::greedy(Prompt::Tokens { tokens: TOKENS.to_vec() }, 20);
+    let mut tokens = vec![];
+    let heard = |steps: &[vitrine::engine::GenerateStep]| {
+        let newest = steps.last().expect("one more each time");
+        tokens.push((device.last_submission().is_replay, newest.id, newest.logprob.to_bits()));
+    };
+    pollster::block_on(engine.generate(&spec, &mut NoPace, heard)).expect("continues");
+    tokens
+}
+
+#[test]
+fn tokens_of_a_continuation_share_plans() {
+    let Some(fresh) = device() else { return };
+    let tokens = continuation(&fresh);
+    assert_eq!(tokens.len(), 20);
+    // The prompt; up to 16 keys; up to 32.
+    let n_made = tokens.iter().filter(|(is_replay, ..)| !is_replay).count();
+    assert_eq!(n_made, 3, "{tokens:?}");
+    // With room for other sizes in it, from the prompt on, a plan makes the same bits.
+    let again = continuation(&fresh);
+    assert!(again.iter().all(|(is_replay, ..)| *is_replay), "{again:?}");
+    let what =
+        |tokens: &[(bool, u32, u32)]| tokens.iter().map(|(_, id, bits)| (*id, *bits)).collect::<Vec<_>>();
+    assert_eq!(what(&again), what(&tokens));
 }
