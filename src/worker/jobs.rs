@@ -11,7 +11,10 @@ use super::{
 };
 use crate::{
     analysis::Question,
-    backend::{Backend as _, cpu::Cpu},
+    backend::{
+        Backend as _,
+        cpu::{Cpu, Kernel},
+    },
     engine::Engine,
     failure::{Failure, FailureKind},
     model::folder::{CONFIG, Folder, MERGES, TOKENIZER, VOCAB, WEIGHTS},
@@ -44,7 +47,7 @@ pub(super) async fn load(
     let (model_type, dtype, notes) =
         (checkpoint.model_type.clone(), checkpoint.dtype.clone(), checkpoint.notes.clone());
     let has_tokenizer = tokenizer.is_some();
-    let engine = Engine::new(Cpu::<f32>::default(), checkpoint, tokenizer)?;
+    let engine = Engine::new(Cpu::with_kernel(Kernel::open().await), checkpoint, tokenizer)?;
     let card = ModelCard {
         model: model.clone(),
         model_type,
