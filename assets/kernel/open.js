@@ -2,7 +2,9 @@
 // It stands in front of the engine's script, which calls `openKernel` once a model; `KERNELS` names the files.
 self.openKernel = (() => {
   const PAGE_BYTES = 65536, MAX_PAGES = 65536, FIRST_PAGES = 32;
-  const STACK_BYTES = 65536, MAX_THREADS = 8, PATIENCE_MILLIS = 3000;
+  const STACK_BYTES = 65536, PATIENCE_MILLIS = 3000;
+  // A bench compares like with like: `?threads=1` in the worker's address.
+  const MAX_THREADS = Number(new URLSearchParams(self.location.search).get("threads")) || 8;
   const url = (file) => new URL(file, self.location.href).href;
 
   // The first build that the browser accepts; the most capable stand first.
@@ -24,7 +26,11 @@ self.openKernel = (() => {
     };
     const timer = setTimeout(give, PATIENCE_MILLIS, null);
     worker.onmessage = () => give(worker);
-    worker.onerror = () => give(null);
+    // Its errors would otherwise be the engine's.
+    worker.onerror = (event) => {
+      event.preventDefault();
+      give(null);
+    };
     worker.postMessage({ module, memory, stack });
   });
 

@@ -6,10 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use xtask::server::{self, Isolation, Options, Running};
-use xtask::webdriver::Session;
+use xtask::webdriver::{Session, wait_for};
 use xtask::{paths, site::bundle::copy_dir};
 
-use crate::page::{Page, REPETITION, SMALL, question};
+use crate::page::{PATIENCE, Page, REPETITION, SMALL, question};
 use crate::world::World;
 
 /// What the script below finds out about one build.
@@ -105,20 +105,36 @@ pub(crate) fn helpers_that_do_not_start_are_done_without(world: &World, session:
 pub(crate) fn a_helper_that_dies_at_work_costs_no_answer(world: &World, session: &Session) -> Result<()> {
     let page = Page::open_ready(session, &world.url_with(SMALL))?;
     let want = page.ask(&question(REPETITION))?;
-    // It takes the first chunk of a job, as the kernel does, and is gone.
+    // Once told, it takes the first chunk of a job, as the kernel does, and is gone.
     let script = "onmessage = ({ data: { module, memory } }) => {
         const { exports } = new WebAssembly.Instance(module, { env: { memory } });
         const words = new Int32Array(memory.buffer), next = (exports.number_address() >> 2) - 2;
+        new BroadcastChannel('die').onmessage = () => {
+            while (Atomics.compareExchange(words, next, 0, 1) !== 0);
+            close();
+        };
         postMessage('ready');
-        while (Atomics.compareExchange(words, next, 0, 1) !== 0);
-        close();
     };";
-    let site = isolated(&with_helper(world, "lost-helper", script)?)?;
+    let dist = with_helper(world, "lost-helper", script)?;
+    // The console of a worker is not to be had from here.
+    let workers = files(&dist, "worker-", ".js")?;
+    let worker = fs::read_to_string(&workers[0])?;
+    let warn = "console.warn = (text) => new BroadcastChannel('warned').postMessage(text);";
+    fs::write(&workers[0], format!("{warn}\n{worker}"))?;
+    let site = isolated(&dist)?;
     let page = open(session, &site)?;
-    // The model's first run has found it out; a second one would not wait again.
-    let got = page.ask(&question(REPETITION)).context("with a lost helper")?;
-    ensure!(got["heads"] == want["heads"], "a lost helper changes an answer");
-    let said: Vec<String> = session.console()?.into_iter().map(|line| line.message).collect();
-    ensure!(said.iter().any(|line| line.contains("did not answer")), "nobody says it: {said:?}");
+    session.script(
+        "window.warnings = []; window.warned = new BroadcastChannel('warned');
+         window.warned.onmessage = ({ data }) => window.warnings.push(data);
+         new BroadcastChannel('die').postMessage('now');",
+        &[],
+    )?;
+    wait_for("the engine to say that a thread is lost", PATIENCE, || {
+        let got = page.ask(&question(REPETITION)).context("with a lost helper")?;
+        ensure!(got["heads"] == want["heads"], "a lost helper changes an answer");
+        let warnings = session.script("return window.warnings.join()", &[])?;
+        Ok(warnings.as_str().unwrap_or_default().contains("did not answer").then_some(()))
+    })?;
+    page.ask(&question(REPETITION)).context("alone")?;
     Ok(())
 }

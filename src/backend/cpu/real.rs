@@ -63,6 +63,11 @@ pub trait Real:
         activate::plain(values, activation);
     }
 
+    /// `dy` times the slope of a non-linearity, in place.
+    fn activate_dx(x: &[Self], dy: &mut [Self], activation: Activation) {
+        activate::plain_dx(x, dy, activation);
+    }
+
     /// Softmax of a row, in place.
     fn softmax(row: &mut [Self]) {
         softmax::plain(row);
@@ -134,6 +139,13 @@ impl Real for f32 {
             Activation::Gelu => vitrine_kernel::gelu(values),
             Activation::Silu => vitrine_kernel::silu(values),
             Activation::Relu => activate::plain(values, activation),
+        }
+    }
+
+    fn activate_dx(x: &[Self], dy: &mut [Self], activation: Activation) {
+        match activation {
+            Activation::GeluNew => vitrine_kernel::gelu_new_dx(x, dy),
+            Activation::Gelu | Activation::Silu | Activation::Relu => activate::plain_dx(x, dy, activation),
         }
     }
 
