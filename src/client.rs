@@ -11,7 +11,7 @@ use std::{
 };
 
 use crate::{
-    analysis::Question,
+    analysis::{Answer, Question},
     failure::{Failure, FailureKind},
     placement::{Report, Wish},
     prompt::{Bos, Token},
@@ -111,22 +111,26 @@ impl Client {
         }
     }
 
-    /// Asks a question; the id is for [`Client::cancel`].
+    /// Asks a question; the id is for [`Client::cancel`]. `on_partial` hears of answers that are not complete yet.
     ///
     /// Errors: a [`Failure`] in the user's words.
-    pub fn ask(
+    pub fn ask<F: Fn(Answer) + 'static>(
         &self,
         model: &str,
         question: Question,
-    ) -> (RunId, impl Future<Output = Result<Answered, Failure>> + use<>) {
+        on_partial: F,
+    ) -> (RunId, impl Future<Output = Result<Answered, Failure>> + use<F>) {
         let model = model.to_owned();
         let (run, mailbox) = self.request(|run| ToEngine::Ask { run, model, question }, js_sys::Array::new());
         let answered = async move {
-            match mailbox.next().await {
-                FromEngine::Answered { answer, elapsed_millis, .. } => {
-                    Ok(Answered { answer: *answer, elapsed_millis })
+            loop {
+                match mailbox.next().await {
+                    FromEngine::Partial { answer, .. } => on_partial(*answer),
+                    FromEngine::Answered { answer, elapsed_millis, .. } => {
+                        return Ok(Answered { answer: *answer, elapsed_millis });
+                    }
+                    other => return Err(failure_of(other)),
                 }
-                other => Err(failure_of(other)),
             }
         };
         (run, answered)
@@ -258,7 +262,10 @@ impl Inner {
     /// An answer to a request that nobody waits for any more is dropped.
     fn deliver(&self, letter: FromEngine) {
         let Some(run) = letter.run() else { return };
-        let is_last = !matches!(letter, FromEngine::Progress { .. } | FromEngine::Generated { .. });
+        let is_last = !matches!(
+            letter,
+            FromEngine::Progress { .. } | FromEngine::Partial { .. } | FromEngine::Generated { .. }
+        );
         let mut mailboxes = self.mailboxes.borrow_mut();
         let mailbox = if is_last { mailboxes.remove(&run) } else { mailboxes.get(&run).cloned() };
         drop(mailboxes);
@@ -291,6 +298,7 @@ fn failure_of(letter: FromEngine) -> Failure {
         | FromEngine::Moved { .. }
         | FromEngine::Inspected { .. }
         | FromEngine::Tokenized { .. }
+        | FromEngine::Partial { .. }
         | FromEngine::Answered { .. }
         | FromEngine::Generated { .. }
         | FromEngine::Finished { .. } => Failure::new(

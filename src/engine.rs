@@ -3,7 +3,10 @@
 //! It makes forward passes with taps at hook points, answers questions by stepping their analyses, and
 //! continues prompts. It never knows the page, the network or the command line.
 
-use std::{cell::OnceCell, rc::Rc};
+use std::{
+    cell::{OnceCell, RefCell},
+    rc::Rc,
+};
 
 use crate::{
     backend::{Backend, checked::Checked},
@@ -29,6 +32,7 @@ mod nan;
 mod pace;
 mod prompt;
 mod readout;
+mod recompute;
 mod sample;
 mod sweep;
 mod taps;
@@ -36,6 +40,7 @@ mod taps;
 pub use error::RunError;
 pub use generate::{Generated, Step as GenerateStep};
 use readout::Reading;
+use recompute::Streams;
 
 pub use pace::{Cancelled, NoPace, Pace};
 
@@ -47,6 +52,7 @@ pub struct Engine<B: Backend> {
     raw: OnBackend<B>,
     processed: OnceCell<OnBackend<B>>,
     n_params: u64,
+    streams: RefCell<Option<Streams<B::Tensor>>>,
 }
 
 impl<B: Backend> Engine<B> {
@@ -58,7 +64,8 @@ impl<B: Backend> Engine<B> {
         let n_params = checkpoint.weights.n_params();
         let raw = checkpoint.weights.upload(&backend)?;
         let (config, tokenizer) = (checkpoint.config, tokenizer.map(Rc::new));
-        Ok(Self { backend, config, tokenizer, raw, processed: OnceCell::new(), n_params })
+        let (processed, streams) = (OnceCell::new(), RefCell::default());
+        Ok(Self { backend, config, tokenizer, raw, processed, n_params, streams })
     }
 
     /// The model's sizes.
@@ -95,13 +102,23 @@ impl<B: Backend> Engine<B> {
         self.check_tokens(&spec.tokens)?;
         let wanted = spec.capture.resolve(&self.config.hook_points())?;
         let edits = self.prepare(&spec.interventions, spec.weights, pace).await?;
+        let is_long = recompute::MAX_WHOLE < spec.tokens.len();
+        if is_long && let Some(result) = self.recomputed(spec, &edits, &wanted, pace).await? {
+            return Ok(result);
+        }
         let mut taps = taps::Taps::new(&self.backend, &edits, wanted, spec.tokens.len(), pace);
+        if is_long {
+            taps.keep_streams();
+        }
         let weights = self.weights(spec.weights).await?;
         let model = Gpt2 { b: &self.backend, config: &self.config, weights };
         let mut cache = KvCache::new(self.config.n_layers);
         let resid = model.stream(&spec.tokens, &mut cache, &mut taps).await?;
         // What only a continuation would need is not kept.
         drop(cache);
+        if is_long {
+            *self.streams.borrow_mut() = Some(Streams::new(spec, taps.take_streams()));
+        }
         let reading = self.reading(spec)?;
         let logits = match &reading {
             Some((at, _)) => Some(model.unembed(&resid, at, &mut taps)?),
@@ -113,16 +130,21 @@ impl<B: Backend> Engine<B> {
             None => None,
         };
         let (hooks, captured): (Vec<_>, Vec<_>) = taps.into_captured().into_iter().unzip();
-        let wanted: Vec<&B::Tensor> = captured.iter().chain(&logits).collect();
+        let read_off = match (&reading, &logits) {
+            (Some((_, reading)), Some(logits)) => reading.of(&self.backend, logits, &spec.tokens)?,
+            (Some(_) | None, _) => vec![],
+        };
+        drop(logits);
+        let wanted: Vec<&B::Tensor> = captured.iter().chain(&read_off).collect();
         let mut values = self.backend.read_all(&wanted).await?;
-        let logits = values.split_off(hooks.len()).pop();
+        let read = values.split_off(hooks.len());
         let mut result = RunResult::default();
         result.captures.extend(hooks.into_iter().zip(values));
-        if let (Some((_, read)), Some(logits)) = (reading, logits) {
-            if logits.first_non_finite().is_some() {
+        if let Some((_, reading)) = reading {
+            if read.iter().any(|values| values.first_non_finite().is_some()) {
                 return Err(self.first_non_finite(spec, pace).await?);
             }
-            read.off(&logits, &spec.tokens, &mut result)?;
+            reading.off(&read, &spec.tokens, &mut result)?;
         }
         Ok(result)
     }

@@ -57,7 +57,7 @@ pub enum ToEngine {
     },
     /// Lose the GPU, as a driver might: for tests of what happens then.
     LoseDevice,
-    /// Answer a question. Replies: `Answered` | `Failed`.
+    /// Answer a question. Replies: `Partial`.., `Answered` | `Failed`.
     Ask {
         /// The request.
         run: RunId,
@@ -157,6 +157,13 @@ pub enum FromEngine {
         /// The tokens.
         tokens: Vec<Token>,
     },
+    /// An answer that is not complete yet.
+    Partial {
+        /// The request.
+        run: RunId,
+        /// The answer so far, whose arrays travel beside the message.
+        answer: Box<Answer>,
+    },
     /// The answer to a question.
     Answered {
         /// The request.
@@ -235,6 +242,7 @@ impl FromEngine {
             | Self::Loaded { run, .. }
             | Self::Inspected { run, .. }
             | Self::Tokenized { run, .. }
+            | Self::Partial { run, .. }
             | Self::Answered { run, .. }
             | Self::Generated { run, .. }
             | Self::Finished { run, .. } => Some(*run),
@@ -258,7 +266,7 @@ impl FromEngine {
 
     fn tensors_mut(&mut self) -> Vec<&mut HostTensor> {
         match self {
-            Self::Answered { answer, .. } => answer.tensors_mut(),
+            Self::Partial { answer, .. } | Self::Answered { answer, .. } => answer.tensors_mut(),
             Self::Ready { .. }
             | Self::Progress { .. }
             | Self::Loaded { .. }

@@ -6,11 +6,13 @@ use std::{
     future::Future,
 };
 
-use super::{Backend, BackendError};
+use super::{Backend, BackendError, Sequence};
 use crate::{
     op::{Activation, MatrixAxes, NormKind},
     tensor::HostTensor,
 };
+
+mod backward;
 
 /// A backend whose operations are timed. Not for one that only records: it would be quick at everything.
 #[derive(Debug)]
@@ -121,7 +123,7 @@ impl<B: Backend> Backend for Timed<B> {
         self.time("columns", |b| b.columns(w, columns))
     }
 
-    fn append(&self, x: &B::Tensor, y: &B::Tensor) -> Op<B> {
+    fn append(&self, x: B::Tensor, y: &B::Tensor) -> Op<B> {
         self.time("append", |b| b.append(x, y))
     }
 
@@ -175,6 +177,25 @@ impl<B: Backend> Backend for Timed<B> {
 
     fn attn_mix(&self, pattern: &B::Tensor, v: &B::Tensor) -> Op<B> {
         self.time("attn_mix", |b| b.attn_mix(pattern, v))
+    }
+
+    fn attn_sequences(
+        &self,
+        q: &B::Tensor,
+        k: [&B::Tensor; 2],
+        v: [&B::Tensor; 2],
+        sequences: &[Sequence],
+        scale: f32,
+    ) -> Op<B> {
+        self.time("attn_sequences", |b| b.attn_sequences(q, k, v, sequences, scale))
+    }
+
+    fn top_k(&self, x: &B::Tensor, k: usize) -> Op<B> {
+        self.time("top_k", |b| b.top_k(x, k))
+    }
+
+    fn standings(&self, x: &B::Tensor, chosen: &[u32]) -> Op<B> {
+        self.time("standings", |b| b.standings(x, chosen))
     }
 
     fn activate(&self, x: &B::Tensor, activation: Activation) -> Op<B> {

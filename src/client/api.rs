@@ -1,8 +1,9 @@
 //! `window.vitrine`: the same client for scripts, tests and pages that embed this one.
 //!
-//! `await vitrine.ask(question, { model })` resolves to the JSON that `vitrine ask` prints; it rejects
-//! with an `Error` that carries `kind` and `hint`. `vitrine.loseDevice()` takes the GPU away from the engine, as a driver
-//! might, for tests of what a page does then.
+//! `await vitrine.ask(question, { model, onPartial })` resolves to the JSON that `vitrine ask` prints; it
+//! rejects with an `Error` that carries `kind` and `hint`. `onPartial(answer)` hears of answers that are not
+//! complete yet, such as a sweep under way. `vitrine.loseDevice()` takes the GPU away from the engine, as a
+//! driver might, for tests of what a page does then.
 
 use std::{future::Future, pin::Pin, rc::Rc};
 
@@ -62,7 +63,15 @@ async fn answer(
         Some(model) => model,
         None => current().await?,
     };
-    Ok(plain(client.ask(&model, question).1.await?.answer).await)
+    let listener =
+        Reflect::get(options, &"onPartial".into()).ok().and_then(|f| f.dyn_into::<Function>().ok());
+    let on_partial = move |answer: Answer| {
+        if let Some(listener) = &listener {
+            // What a listener throws is its own affair.
+            let _ = listener.call1(&JsValue::UNDEFINED, &read(&answer));
+        }
+    };
+    Ok(plain(client.ask(&model, question, on_partial).1.await?.answer).await)
 }
 
 /// The answer as plain JSON. Long arrays are read one at a time, so that no task is long.

@@ -1,6 +1,9 @@
 //! Moving a model to another backend: its weights are copied over, tensor by tensor.
 
-use std::{cell::OnceCell, rc::Rc};
+use std::{
+    cell::{OnceCell, RefCell},
+    rc::Rc,
+};
 
 use super::{Engine, Pace, RunError};
 use crate::{
@@ -22,6 +25,7 @@ impl<B: Backend> Engine<B> {
             raw,
             processed: OnceCell::new(),
             n_params: self.n_params,
+            streams: RefCell::default(),
         })
     }
 }

@@ -35,15 +35,20 @@ impl AnyEngine {
         Ok(Self::Cpu(Engine::new(cpu(), checkpoint, tokenizer)?))
     }
 
-    pub(super) async fn ask(&self, question: &Question, turns: &mut Turns) -> Result<Answer, RunError> {
+    pub(super) async fn ask(
+        &self,
+        question: &Question,
+        turns: &mut Turns,
+        on_partial: impl FnMut(Answer),
+    ) -> Result<Answer, RunError> {
         match self {
             Self::Cpu(engine) => {
                 engine.backend().start();
-                let answer = engine.ask(question, turns).await;
+                let answer = engine.ask(question, turns, on_partial).await;
                 engine.backend().stop();
                 answer
             }
-            Self::WebGpu(engine) => engine.ask(question, turns).await,
+            Self::WebGpu(engine) => engine.ask(question, turns, on_partial).await,
         }
     }
 

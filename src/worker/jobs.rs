@@ -80,8 +80,9 @@ pub(super) fn inspect(state: &State, run: RunId, model: &str) -> Reply {
 pub(super) async fn ask(state: &Rc<State>, run: RunId, model: &str, question: &Question) -> Reply {
     let model = state.model(model)?;
     let start_millis = now_millis();
+    let on_partial = |answer| post::send(FromEngine::Partial { run, answer: Box::new(answer) });
     let answer = placing::with_fallback(state, &model, async |engine| {
-        engine.ask(question, &mut Turns::new(state, run)).await
+        engine.ask(question, &mut Turns::new(state, run), &on_partial).await
     });
     let answer = answer.await?;
     Ok(FromEngine::Answered { run, answer: Box::new(answer), elapsed_millis: now_millis() - start_millis })
