@@ -29,6 +29,8 @@ mod panels;
 mod real;
 mod rows;
 mod softmax;
+mod standings;
+mod top_k;
 
 pub use kernel::Kernel;
 pub use matrix::CpuMatrix;
@@ -46,6 +48,11 @@ impl Cpu<f32> {
     /// With weights in the kernel module's memory, if there is a module.
     pub fn with_kernel(kernel: Option<Kernel>) -> Self {
         Self { kernel: kernel.map(Rc::new), ..Self::default() }
+    }
+
+    /// How many threads take part in a product.
+    pub fn n_threads(&self) -> usize {
+        self.kernel.as_ref().map_or(1, |kernel| kernel.n_threads())
     }
 }
 
@@ -151,7 +158,7 @@ impl<R: Real> Backend for Cpu<R> {
         Ok(linear::columns(w, columns))
     }
 
-    fn append(&self, a: &CpuTensor<R>, b: &CpuTensor<R>) -> Op<R> {
+    fn append(&self, a: CpuTensor<R>, b: &CpuTensor<R>) -> Op<R> {
         Ok(rows::append(a, b))
     }
 
@@ -231,5 +238,13 @@ impl<R: Real> Backend for Cpu<R> {
 
     fn edit(&self, x: &CpuTensor<R>, keep: &CpuTensor<R>, add: &CpuTensor<R>) -> Op<R> {
         Ok(edit::edit(x, keep, add))
+    }
+
+    fn top_k(&self, x: &CpuTensor<R>, k: usize) -> Op<R> {
+        Ok(top_k::top_k(x, k))
+    }
+
+    fn standings(&self, x: &CpuTensor<R>, chosen: &[u32]) -> Op<R> {
+        Ok(standings::standings(x, chosen))
     }
 }

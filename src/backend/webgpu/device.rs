@@ -42,6 +42,8 @@ pub(super) struct Device {
     pub(super) max_buffer_bytes: u64,
     /// What it is, in words for a user.
     pub(super) adapter: String,
+    /// Whether that is a CPU.
+    pub(super) is_software: bool,
     faults: Faults,
     lost: Faults,
 }
@@ -99,6 +101,7 @@ impl Device {
             limits: Limits { scheme: options.scheme.unwrap_or(by_adapter), max_binding_bytes },
             max_buffer_bytes: required.max_buffer_size,
             adapter: adapter_in_words(&info),
+            is_software: info.device_type == wgpu::DeviceType::Cpu,
             faults,
             lost,
         })
@@ -112,6 +115,12 @@ impl Device {
             Some(fault) => Err(error(fault)),
             None => Ok(()),
         }
+    }
+
+    /// Ends the device as if it had been lost.
+    pub(super) fn lose(&self) {
+        self.lost.push("the device was lost: somebody asked for it".to_owned());
+        self.device.destroy();
     }
 
     /// Lets work that was submitted finish; in a browser that happens by itself.
