@@ -87,7 +87,7 @@ impl Client {
     ) -> impl Future<Output = Result<ModelCard, Failure>> + use<F> {
         let (client, model) = (self.clone(), model.to_owned());
         async move {
-            let (source, files) = source.for_message().await?;
+            let (source, files) = source.for_message();
             let (_, mailbox) = client.request(|run| ToEngine::Load { run, model, source }, files);
             loop {
                 match mailbox.next().await {

@@ -17,7 +17,7 @@ use crate::{
 pub use crate::run::{FinishReason, GenerateSpec};
 
 /// Changes with every incompatible change of this file.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Names one request; replies carry it. The page never uses one twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -87,7 +87,7 @@ pub enum ModelSource {
         /// The folder, with its final slash.
         base: String,
     },
-    /// Files whose bytes travel with the message, in this order.
+    /// Files that travel with the message as `File`s; the engine reads them.
     Files {
         /// Their names, e.g. `config.json`.
         names: Vec<String>,

@@ -10,10 +10,10 @@ use std::{
     rc::Rc,
 };
 
-use js_sys::{Array, Reflect, Uint8Array};
+use js_sys::{Array, Reflect};
 use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
 use wasm_bindgen_futures::spawn_local;
-use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
+use web_sys::{DedicatedWorkerGlobalScope, File, MessageEvent};
 
 use crate::{
     backend::cpu::Cpu,
@@ -22,7 +22,9 @@ use crate::{
     protocol::{FromEngine, RunId, ToEngine, VERSION},
 };
 
+mod body;
 mod fetch;
+mod files;
 mod jobs;
 mod pace;
 mod post;
@@ -129,11 +131,11 @@ fn read(data: &JsValue) -> Result<ToEngine, Failure> {
     })
 }
 
-/// The buffers that came with a message.
-fn files(data: &JsValue) -> Vec<Uint8Array> {
+/// The files that came with a message.
+fn files(data: &JsValue) -> Vec<File> {
     let files = Reflect::get(data, &"files".into()).unwrap_or(JsValue::UNDEFINED);
     match files.dyn_ref::<Array>() {
-        Some(files) => files.iter().map(|buffer| Uint8Array::new(&buffer)).collect(),
+        Some(files) => files.iter().filter_map(|file| file.dyn_into().ok()).collect(),
         None => vec![],
     }
 }

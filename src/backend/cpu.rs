@@ -8,7 +8,7 @@ use std::{future::Future, rc::Rc};
 use super::{Backend, BackendError};
 use crate::{
     op::{Activation, MatrixAxes, NormKind},
-    tensor::HostTensor,
+    tensor::{Dtype, HostTensor},
 };
 
 mod activate;
@@ -17,6 +17,7 @@ mod attn_mix;
 mod attn_scores;
 mod backward;
 mod edit;
+mod filling;
 mod heads;
 mod linear;
 mod matrix;
@@ -25,6 +26,7 @@ mod real;
 mod rows;
 mod softmax;
 
+pub use filling::CpuFilling;
 pub use matrix::CpuMatrix;
 pub use real::Real;
 
@@ -78,6 +80,7 @@ type Op<R> = Result<CpuTensor<R>, BackendError>;
 impl<R: Real> Backend for Cpu<R> {
     type Tensor = CpuTensor<R>;
     type Matrix = CpuMatrix<R>;
+    type Filling = CpuFilling<R>;
 
     fn name(&self) -> &'static str {
         "cpu"
@@ -94,13 +97,23 @@ impl<R: Real> Backend for Cpu<R> {
         Ok(CpuTensor::new(shape, R::from_f32s(host.into_data())))
     }
 
-    fn upload_matrix(
+    fn begin_matrix(
         &self,
-        _label: &str,
-        host: HostTensor,
+        label: &str,
+        dtype: Dtype,
+        shape: [usize; 2],
         axes: MatrixAxes,
-    ) -> Result<CpuMatrix<R>, BackendError> {
-        Ok(CpuMatrix::new(host, axes)?)
+    ) -> Result<CpuFilling<R>, BackendError> {
+        CpuFilling::new(label, dtype, shape, axes)
+    }
+
+    fn fill(&self, filling: &mut CpuFilling<R>, rows: &[u8]) -> Result<(), BackendError> {
+        filling.fill(rows);
+        Ok(())
+    }
+
+    fn finish(&self, filling: CpuFilling<R>) -> Result<CpuMatrix<R>, BackendError> {
+        Ok(filling.finish())
     }
 
     fn read_matrix(&self, w: &CpuMatrix<R>) -> impl Future<Output = Result<HostTensor, BackendError>> {

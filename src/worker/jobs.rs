@@ -2,10 +2,11 @@
 
 use std::rc::Rc;
 
-use js_sys::Uint8Array;
+use web_sys::File;
 
 use super::{
-    State, fetch,
+    State,
+    files::{Files, Loaded},
     pace::{Turns, now_millis},
     post,
 };
@@ -13,8 +14,7 @@ use crate::{
     analysis::Question,
     backend::{Backend as _, cpu::Cpu},
     engine::Engine,
-    failure::{Failure, FailureKind},
-    model::folder::{CONFIG, Folder, MERGES, TOKENIZER, VOCAB, WEIGHTS},
+    failure::Failure,
     prompt::{Bos, Prompt},
     protocol::{FromEngine, GenerateSpec, ModelCard, ModelSource, RunId},
 };
@@ -27,24 +27,16 @@ pub(super) async fn load(
     run: RunId,
     model: String,
     source: ModelSource,
-    files: Vec<Uint8Array>,
+    files: Vec<File>,
 ) -> Reply {
-    let (folder, origin) = match source {
-        ModelSource::Url { base } => (download(state, run, &base).await?, base),
-        ModelSource::Files { names } => {
-            let mut folder = Folder::default();
-            let origin = format!("from disk: {}", names.join(", "));
-            names.into_iter().zip(files).for_each(|(name, file)| folder.insert(name, file.to_vec()));
-            (folder, origin)
-        }
-    };
-    let size_bytes = folder.weights_bytes();
-    let (checkpoint, tokenizer) = folder.read()?;
-    drop(folder);
+    let files = Files::new(state, run, source, files);
+    let origin = files.origin();
+    let backend = Cpu::<f32>::default();
+    let Loaded { checkpoint, tokenizer, size_bytes } = files.load(&backend).await?;
     let (model_type, dtype, notes) =
         (checkpoint.model_type.clone(), checkpoint.dtype.clone(), checkpoint.notes.clone());
     let has_tokenizer = tokenizer.is_some();
-    let engine = Engine::new(Cpu::<f32>::default(), checkpoint, tokenizer)?;
+    let engine = Engine::new(backend, checkpoint, tokenizer);
     let card = ModelCard {
         model: model.clone(),
         model_type,
@@ -62,37 +54,6 @@ pub(super) async fn load(
     };
     state.models.borrow_mut().insert(model, Rc::new(engine));
     Ok(FromEngine::Loaded { run, card: Box::new(card) })
-}
-
-/// The files of a served folder. The tokenizer may be in one file, in two, or absent.
-async fn download(state: &Rc<State>, run: RunId, base: &str) -> Result<Folder, Failure> {
-    let mut folder = Folder::default();
-    for name in [CONFIG, TOKENIZER] {
-        if let Some(bytes) = file(state, run, base, name).await? {
-            folder.insert(name, bytes);
-        } else if name == TOKENIZER {
-            for name in [VOCAB, MERGES] {
-                if let Some(bytes) = file(state, run, base, name).await? {
-                    folder.insert(name, bytes);
-                }
-            }
-        }
-    }
-    if let Some(bytes) = file(state, run, base, WEIGHTS).await? {
-        folder.insert(WEIGHTS, bytes);
-    }
-    Ok(folder)
-}
-
-async fn file(state: &Rc<State>, run: RunId, base: &str, name: &str) -> Result<Option<Vec<u8>>, Failure> {
-    fetch::bytes(&format!("{base}{name}"), |done_bytes, total_bytes| {
-        if state.is_cancelled(run) {
-            return Err(Failure::new(FailureKind::Cancelled, "the download was cancelled", "Load it again."));
-        }
-        post::send(FromEngine::Progress { run, file: name.to_owned(), done_bytes, total_bytes });
-        Ok(())
-    })
-    .await
 }
 
 /// Answers a question.

@@ -64,9 +64,9 @@ struct Cases {
 }
 
 impl Model {
-    pub(crate) fn engine(&self) -> Engine<Cpu> {
-        let files = ModelFiles { config: self.config, weights: self.weights };
-        Engine::new(Cpu::default(), Checkpoint::read(files).expect("a golden model"), None).expect("fits")
+    pub(crate) async fn engine(&self) -> Engine<Cpu> {
+        let (b, files) = (Cpu::default(), ModelFiles { config: self.config, weights: self.weights });
+        Engine::new(b, Checkpoint::read(&b, files).await.expect("a golden model"), None)
     }
 
     pub(crate) fn cases(&self) -> Vec<Case> {

@@ -16,7 +16,7 @@ use crate::{
 #[wasm_bindgen_test]
 async fn every_hook_point_is_transformer_lens() {
     for model in MODELS {
-        let engine = model.engine();
+        let engine = model.engine().await;
         let points = engine.config().hook_points();
         for case in model.cases() {
             let spec = RunSpec {
@@ -42,7 +42,7 @@ async fn every_hook_point_is_transformer_lens() {
 #[wasm_bindgen_test]
 async fn greedy_text_is_transformers() {
     for model in MODELS {
-        let engine = model.engine();
+        let engine = model.engine().await;
         for case in model.cases() {
             let spec = GenerateSpec::greedy(Prompt::Tokens { tokens: case.tokens }, case.greedy.len());
             let mut n_heard = 0;
@@ -66,6 +66,6 @@ async fn values_that_overflow_are_refused_with_the_first_hook_point_named() {
         capture: HookSet::default(),
         readout: Readout::Predictions { top_k: 1 },
     };
-    let refused = MODELS[0].engine().run(&spec, &mut NoPace).await.err();
+    let refused = MODELS[0].engine().await.run(&spec, &mut NoPace).await.err();
     assert_eq!(refused, Some(RunError::NonFinite { hook: "blocks.1.hook_resid_pre".to_owned() }));
 }

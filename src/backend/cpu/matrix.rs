@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use vitrine_kernel::{PANEL, pack, pack_t, packed_len, unpacked_at};
+use vitrine_kernel::{PANEL, unpacked_at};
 
 use super::Real;
 use crate::{
@@ -15,29 +15,11 @@ use crate::{
 pub struct CpuMatrix<R> {
     pub(super) n_in: usize,
     pub(super) n_out: usize,
-    axes: MatrixAxes,
+    pub(super) axes: MatrixAxes,
     pub(super) panels: Rc<Vec<R>>,
 }
 
 impl<R: Real> CpuMatrix<R> {
-    /// Packs `host`, whose two axes are stored as `axes` says.
-    pub(super) fn new(host: HostTensor, axes: MatrixAxes) -> Result<Self, ShapeMismatch> {
-        let &[n_rows, n_cols] = host.shape() else {
-            return Err(ShapeMismatch::new("matrix", vec![0, 0], host.shape().to_vec()));
-        };
-        let values = R::from_f32s(host.into_data());
-        let (n_in, n_out) = match axes {
-            MatrixAxes::InOut => (n_rows, n_cols),
-            MatrixAxes::OutIn => (n_cols, n_rows),
-        };
-        let mut panels = vec![R::zero(); packed_len(n_in, n_out)];
-        match axes {
-            MatrixAxes::InOut => pack(n_in, n_out, &values, &mut panels),
-            MatrixAxes::OutIn => pack_t(n_in, n_out, &values, &mut panels),
-        }
-        Ok(Self { n_in, n_out, axes, panels: Rc::new(panels) })
-    }
-
     /// The values as they were given.
     pub(super) fn unpacked(&self) -> Result<HostTensor, ShapeMismatch> {
         let at = |i, column| unpacked_at(self.n_in, &self.panels, i, column).as_f32();
@@ -87,13 +69,15 @@ pub(super) fn add_panel_t<R: Real>(dx: &mut [R], dy: &[R; PANEL], panel: &[R]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::{Backend as _, cpu::Cpu};
 
     #[test]
     fn a_weight_comes_back_as_it_was_stored() {
         let values: Vec<f32> = (0..55_u8).map(f32::from).collect();
         let host = HostTensor::new(vec![5, 11], values).expect("fills its shape");
+        let b = Cpu::<f32>::default();
         for axes in [MatrixAxes::InOut, MatrixAxes::OutIn] {
-            let matrix = CpuMatrix::<f32>::new(host.clone(), axes).expect("has two axes");
+            let matrix = b.upload_matrix("w", host.clone(), axes).expect("has two axes");
             assert_eq!(matrix.unpacked().expect("fills its shape"), host);
             let third: Vec<f32> = matrix.column(3).collect();
             let at = |row: usize, col: usize| host.data()[row * 11 + col];
@@ -103,6 +87,6 @@ mod tests {
             };
             assert_eq!(third, want);
         }
-        assert!(CpuMatrix::<f32>::new(HostTensor::full(vec![2], 0.0), MatrixAxes::InOut).is_err());
+        assert!(b.upload_matrix("w", HostTensor::full(vec![2], 0.0), MatrixAxes::InOut).is_err());
     }
 }

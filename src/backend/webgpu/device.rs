@@ -1,6 +1,9 @@
 //! The device: opened once; what goes wrong on it becomes an error in words.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    cell::Cell,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use super::launch::{Limits, Scheme};
 use crate::backend::BackendError;
@@ -40,6 +43,8 @@ pub(super) struct Device {
     pub(super) queue: wgpu::Queue,
     pub(super) limits: Limits,
     pub(super) max_buffer_bytes: u64,
+    /// Written to the queue since it was last made to send what it has.
+    pub(super) waiting_bytes: Cell<usize>,
     /// What it is, in words for a user.
     pub(super) adapter: String,
     faults: Faults,
@@ -98,6 +103,7 @@ impl Device {
             queue,
             limits: Limits { scheme: options.scheme.unwrap_or(by_adapter), max_binding_bytes },
             max_buffer_bytes: required.max_buffer_size,
+            waiting_bytes: Cell::new(0),
             adapter: adapter_in_words(&info),
             faults,
             lost,
