@@ -13,5 +13,6 @@ mod models;
 #[cfg(feature = "schema")]
 mod schema;
 mod support;
+mod sweeps;
 #[cfg(feature = "webgpu")]
 mod webgpu;
