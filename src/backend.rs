@@ -16,6 +16,7 @@ pub mod batch;
 pub mod checked;
 pub mod cpu;
 pub mod tape;
+pub mod timed;
 #[cfg(feature = "webgpu")]
 pub mod webgpu;
 
@@ -142,8 +143,8 @@ pub trait Backend {
     /// Columns of a weight: `y[i, :] = w[:, columns[i]]`. `[in out] -> [n in]`
     fn columns(&self, w: &Self::Matrix, columns: &[u32]) -> Result<Self::Tensor, BackendError>;
 
-    /// `a` followed by `b` along the outermost axis.
-    fn append(&self, a: &Self::Tensor, b: &Self::Tensor) -> Result<Self::Tensor, BackendError>;
+    /// `a` followed by `b` along the outermost axis. What nobody else holds may grow in place: a cache does.
+    fn append(&self, a: Self::Tensor, b: &Self::Tensor) -> Result<Self::Tensor, BackendError>;
 
     /// `a + b`, same shape.
     fn add(&self, a: &Self::Tensor, b: &Self::Tensor) -> Result<Self::Tensor, BackendError>;
@@ -241,7 +242,7 @@ pub trait Backend {
             // In halves, so that no row is copied more often than needed.
             _ => {
                 let (before, after) = xs.split_at(xs.len() / 2);
-                self.append(&self.concat(before)?, &self.concat(after)?)
+                self.append(self.concat(before)?, &self.concat(after)?)
             }
         }
     }
@@ -256,7 +257,7 @@ pub trait Backend {
         let rows = self.rows(own, sequence.start, sequence.len)?;
         match sequence.n_past {
             0 => Ok(rows),
-            n_past => self.append(&self.rows(base, 0, n_past)?, &rows),
+            n_past => self.append(self.rows(base, 0, n_past)?, &rows),
         }
     }
 
@@ -277,4 +278,17 @@ pub trait Backend {
         };
         self.concat(&sequences.iter().map(one).collect::<Result<Vec<_>, _>>()?)
     }
+
+    /// The `k` largest entries over the last axis with their indices, largest first; ties go to the lower index.
+    /// `[.. d] -> [.. k 2]`; an index is exact below 2^24. A row with a NaN becomes NaN throughout.
+    ///
+    /// Of a wide value that is never read back: the features of an autoencoder are
+    /// `top_k(activate(linear(x, w_enc, b_enc)))`.
+    fn top_k(&self, x: &Self::Tensor, k: usize) -> Result<Self::Tensor, BackendError>;
+
+    /// How one entry of each row stands among the others: the row's maximum, the sum of exp(x - maximum), the
+    /// entry itself, and how many entries are larger. `[n d] -> [n 4]`
+    ///
+    /// A row with an entry that is not finite has NaN for its maximum.
+    fn standings(&self, x: &Self::Tensor, chosen: &[u32]) -> Result<Self::Tensor, BackendError>;
 }

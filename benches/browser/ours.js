@@ -4,7 +4,7 @@
 // are kept and scored, and the candidates at every position come back. Arrays that nobody looks at stay in the worker.
 import { publish, sample, times } from "./timing.js";
 
-const VERSION = 1;
+const VERSION = 2;
 const MODEL = "bench";
 
 // The worker that the built page names.
@@ -87,4 +87,36 @@ async function decode({ tokens, n_context, n_samples, d_vocab }) {
   return { adapter, checks: [logprobs], tokens: read, measure: async () => samples };
 }
 
-publish({ forward, decode });
+// The stream before each block at each position, patched from the clean run: the logit difference of two columns.
+async function patching({ request }, { clean, corrupted, columns: [correct, wrong] }, method) {
+  const question = {
+    kind: "patching", clean: { tokens: clean }, corrupted: { tokens: corrupted }, at: "resid_pre", method,
+    metric: { kind: "logit_diff", pos: -1, correct, wrong },
+  };
+  const { letter, arrays } = await request({ type: "ask", model: MODEL, question }, "answered");
+  return { base: letter.answer.corrupted_metric, changes: new Float32Array(arrays[0]) };
+}
+
+async function sweep(job) {
+  const engine = await start();
+  const run = () => patching(engine, job, "exact");
+  const { base, changes } = await run();
+  const checks = [sample("sweep.diff", changes.map((change) => change + base), Infinity)];
+  return { adapter: engine.adapter, checks, measure: () => times(job.n_samples, run) };
+}
+
+async function attribution(job) {
+  const engine = await start();
+  const run = () => patching(engine, job, "attribution");
+  const { changes } = await run();
+  const question = { kind: "attention", prompt: { tokens: job.corrupted }, top_k: 5, patterns: "none" };
+  const forward = () => engine.request({ type: "ask", model: MODEL, question }, "answered");
+  await forward();
+  const measure = async () => ({
+    samples: await times(job.n_samples, run),
+    own_forward: await times(job.n_samples, forward),
+  });
+  return { adapter: engine.adapter, checks: [sample("attribution", changes, Infinity)], measure };
+}
+
+publish({ forward, decode, sweep, attribution });

@@ -44,8 +44,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        gemm::tests::{SIZES, values},
         pack, pack_t,
+        reference::{SIZES, values},
     };
 
     #[test]

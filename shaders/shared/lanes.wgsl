@@ -39,6 +39,23 @@ fn max_lanes(value: f32, lane: u32, slot: u32) -> f32 {
     return top;
 }
 
+var<workgroup> per_lane_u32: array<u32, 256>; // [ROWS LANES]
+
+fn max_lanes_u32(value: u32, lane: u32, slot: u32) -> u32 {
+    let at = slot * LANES + lane;
+    per_lane_u32[at] = value;
+    workgroupBarrier();
+    for (var n = LANES / 2u; 0u < n; n /= 2u) {
+        if lane < n {
+            per_lane_u32[at] = max(per_lane_u32[at], per_lane_u32[at + n]);
+        }
+        workgroupBarrier();
+    }
+    let top = per_lane_u32[slot * LANES];
+    workgroupBarrier();
+    return top;
+}
+
 // What the lanes have stored is seen by all of them.
 fn share_stores() {
     storageBarrier();

@@ -15,5 +15,9 @@ fn max_lanes(value: f32, lane: u32, slot: u32) -> f32 {
     return value;
 }
 
+fn max_lanes_u32(value: u32, lane: u32, slot: u32) -> u32 {
+    return value;
+}
+
 fn share_stores() {
 }

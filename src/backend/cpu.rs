@@ -5,6 +5,8 @@
 
 use std::{future::Future, rc::Rc};
 
+use vitrine_kernel::HeadRows;
+
 use super::{Backend, BackendError, Sequence};
 use crate::{
     op::{Activation, MatrixAxes, NormKind},
@@ -26,6 +28,8 @@ mod norm;
 mod real;
 mod rows;
 mod softmax;
+mod standings;
+mod top_k;
 
 pub use filling::CpuFilling;
 pub use matrix::CpuMatrix;
@@ -63,17 +67,18 @@ impl<R: Real> CpuTensor<R> {
         self.data.len() / self.last().max(1)
     }
 
+    /// The rows of one head of `[pos head e]`.
+    fn head_rows(&self, head: usize) -> HeadRows<'_, R> {
+        let (n_pos, n_heads, d_head) = (self.shape[0], self.shape[1], self.shape[2]);
+        HeadRows::new(&self.data[head * d_head..], n_pos, d_head, n_heads * d_head)
+    }
+
     fn with_last(&self, last: usize, data: Vec<R>) -> Self {
         let mut shape = self.shape.clone();
         shape.pop();
         shape.push(last);
         Self::new(shape, data)
     }
-}
-
-/// Σ aᵢ bᵢ
-fn dot<R: Real>(a: &[R], b: &[R]) -> R {
-    a.iter().zip(b).map(|(a, b)| *a * *b).sum()
 }
 
 type Op<R> = Result<CpuTensor<R>, BackendError>;
@@ -146,7 +151,7 @@ impl<R: Real> Backend for Cpu<R> {
         Ok(linear::columns(w, columns))
     }
 
-    fn append(&self, a: &CpuTensor<R>, b: &CpuTensor<R>) -> Op<R> {
+    fn append(&self, a: CpuTensor<R>, b: &CpuTensor<R>) -> Op<R> {
         Ok(rows::append(a, b))
     }
 
@@ -226,5 +231,13 @@ impl<R: Real> Backend for Cpu<R> {
 
     fn edit(&self, x: &CpuTensor<R>, keep: &CpuTensor<R>, add: &CpuTensor<R>) -> Op<R> {
         Ok(edit::edit(x, keep, add))
+    }
+
+    fn top_k(&self, x: &CpuTensor<R>, k: usize) -> Op<R> {
+        Ok(top_k::top_k(x, k))
+    }
+
+    fn standings(&self, x: &CpuTensor<R>, chosen: &[u32]) -> Op<R> {
+        Ok(standings::standings(x, chosen))
     }
 }

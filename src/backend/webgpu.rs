@@ -17,6 +17,7 @@ use crate::{
     tensor::{Dtype, HostTensor},
 };
 
+mod backward;
 mod device;
 mod fuse;
 mod graph;
@@ -127,6 +128,16 @@ impl WebGpu {
             last: Cell::default(),
         };
         Ok(Self(Rc::new(inner)))
+    }
+
+    /// Whether the adapter is software, which computes on the CPU.
+    pub fn is_software(&self) -> bool {
+        self.0.device.is_software
+    }
+
+    /// Loses the device, as a driver might: to see what happens then.
+    pub fn lose(&self) {
+        self.0.device.lose();
     }
 
     /// What the last reading made the device do.
@@ -301,7 +312,7 @@ impl Backend for WebGpu {
     fn gather(&self, table: &GpuTensor, rows: &[u32]) -> Tensor {
         let (n_table, d, n_rows) = (table.shape()[0], table.shape()[1], rows.len());
         let op = Op::Gather { n_table, n_rows, d };
-        Ok(GpuTensor::gathered(self.nth(), op, table, rows, vec![n_rows, d]))
+        Ok(GpuTensor::with_rows(self.nth(), op, table, rows, vec![n_rows, d]))
     }
 
     fn columns(&self, w: &GpuMatrix, columns: &[u32]) -> Tensor {
@@ -311,10 +322,10 @@ impl Backend for WebGpu {
         }
     }
 
-    fn append(&self, a: &GpuTensor, b: &GpuTensor) -> Tensor {
+    fn append(&self, a: GpuTensor, b: &GpuTensor) -> Tensor {
         let mut shape = a.shape().to_vec();
         shape[0] += b.shape()[0];
-        self.pending(Op::Append, &[a, b], shape)
+        self.pending(Op::Append, &[&a, b], shape)
     }
 
     fn add(&self, a: &GpuTensor, b: &GpuTensor) -> Tensor {
@@ -397,6 +408,18 @@ impl Backend for WebGpu {
 
     fn edit(&self, x: &GpuTensor, keep: &GpuTensor, add: &GpuTensor) -> Tensor {
         self.pending(Op::Edit, &[x, keep, add], x.shape().to_vec())
+    }
+
+    fn top_k(&self, x: &GpuTensor, k: usize) -> Tensor {
+        let mut shape = x.shape().to_vec();
+        shape.pop();
+        shape.extend([k, 2]);
+        self.pending(Op::TopK { d: x.last(), k }, &[x], shape)
+    }
+
+    fn standings(&self, x: &GpuTensor, chosen: &[u32]) -> Tensor {
+        let op = Op::Standings { n_rows: chosen.len(), d: x.last() };
+        Ok(GpuTensor::with_rows(self.nth(), op, x, chosen, vec![chosen.len(), 4]))
     }
 }
 

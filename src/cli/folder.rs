@@ -10,7 +10,7 @@ use super::{BackendChoice, ModelArgs};
 #[cfg(feature = "webgpu")]
 use crate::backend::webgpu::WebGpu;
 use crate::{
-    backend::{Backend, MAX_PART_BYTES, cpu::Cpu},
+    backend::{MAX_PART_BYTES, backward::Backward, cpu::Cpu},
     engine::{Engine, RunError},
     failure::{Failure, FailureKind},
     model::{
@@ -22,7 +22,7 @@ use crate::{
 /// What a verb does once the model is loaded, on any backend.
 pub(super) trait Work {
     /// Errors: whatever the work comes across.
-    fn on<B: Backend>(self, engine: &Engine<B>) -> Result<(), Failure>;
+    fn on<B: Backward>(self, engine: &Engine<B>) -> Result<(), Failure>;
 }
 
 /// Loads a model folder and puts it to work; what its files have and the engine does not use goes to standard
@@ -50,7 +50,7 @@ pub(super) fn open(args: &ModelArgs, work: impl Work) -> Result<(), Failure> {
     }
 }
 
-fn open_on<B: Backend>(backend: B, dir: &Path, work: impl Work) -> Result<(), Failure> {
+fn open_on<B: Backward>(backend: B, dir: &Path, work: impl Work) -> Result<(), Failure> {
     let folder = folder(dir)?;
     let refuse = |error| in_folder(dir, error);
     let (mut file, n_bytes) = open_file(&dir.join(folder.weights().map_err(refuse)?))?;

@@ -47,7 +47,7 @@ impl Link {
         Ok(Self { worker, _on_message: on_message, _on_error: on_error })
     }
 
-    /// Sends one message; the worker can read the `files` as the page can.
+    /// Sends one message. Of files only the handles go over; the engine reads them.
     pub(super) fn post(&self, message: &ToEngine, files: &Array) {
         let json = serde_json::to_string(message).expect("messages have string keys and finite numbers");
         let envelope = Object::new();

@@ -10,7 +10,7 @@ use crate::protocol::ModelSource;
 pub enum Source {
     /// An absolute URL with its final slash.
     Url(String),
-    /// The files themselves; the engine reads their bytes, which never reach the page.
+    /// The files themselves; the engine reads them.
     Files(Vec<File>),
 }
 
@@ -20,8 +20,8 @@ impl Source {
         match self {
             Self::Url(base) => (ModelSource::Url { base }, Array::new()),
             Self::Files(files) => {
-                let names = files.iter().map(|file| file.name()).collect();
-                (ModelSource::Files { names }, files.into_iter().collect())
+                let names = files.iter().map(File::name).collect();
+                (ModelSource::Files { names }, files.iter().collect())
             }
         }
     }

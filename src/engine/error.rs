@@ -92,10 +92,9 @@ impl RunError {
                 (FailureKind::Question, "Positions count from 0, negative ones from the end; tokens are ids.")
             }
             Self::Analysis(_) => (FailureKind::Question, "Check the question against the model's sizes."),
-            Self::Backend(BackendError::Device { .. }) => (
-                FailureKind::Internal,
-                "Compute on the CPU instead; there it takes longer and gives the same.",
-            ),
+            Self::Backend(BackendError::Device { .. }) => {
+                (FailureKind::Device, "Compute on the CPU instead; there it takes longer and gives the same.")
+            }
             Self::Backend(BackendError::Shape(_)) => {
                 (FailureKind::Internal, "Reload; if it happens again, report it.")
             }

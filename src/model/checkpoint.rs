@@ -5,7 +5,10 @@
 //! whatever is wrong with them is a [`LoadError`] that says what, why and what to try. Nothing in a file is
 //! ignored in silence: what is not used is in the notes.
 
-use crate::{backend::Backend, failure::Failure};
+use crate::{
+    backend::Backend,
+    failure::{Failure, FailureKind},
+};
 
 use super::{ModelConfig, weights::OnBackend};
 
@@ -58,7 +61,10 @@ impl<B: Backend> Checkpoint<B> {
 
 impl From<LoadError> for Failure {
     fn from(error: LoadError) -> Self {
-        let hint = error.hint();
-        Self::new(crate::failure::FailureKind::Model, error.to_string(), hint)
+        let kind = match error {
+            LoadError::Backend(_) => FailureKind::Device,
+            _ => FailureKind::Model,
+        };
+        Self::new(kind, error.to_string(), error.hint())
     }
 }

@@ -11,8 +11,9 @@ use super::{
 };
 use crate::{
     analysis::{Answer, Question, attention},
-    client::{Client, Source},
+    client::{Answered, Client, Source},
     failure::{Failure, FailureKind},
+    placement::Wish,
     prompt::Prompt,
     protocol::GenerateSpec,
     run::WeightForm,
@@ -108,7 +109,7 @@ pub fn ask(state: State) {
     if let Some(run) = state.ask_run.get_value() {
         client.cancel(run);
     }
-    let (run, answered) = client.ask(&wanted.model, question(&wanted));
+    let (run, answered) = client.ask(&wanted.model, question(&wanted), |_| {});
     state.ask_run.set_value(Some(run));
     state.asking.set(Asking::Running);
     spawn_local(async move {
@@ -118,12 +119,12 @@ pub fn ask(state: State) {
         }
         state.ask_run.set_value(None);
         match answered {
-            Ok(answered) => {
-                let Answer::Attention(answer) = answered.answer;
-                let made = Made::Live { elapsed_millis: answered.elapsed_millis };
-                show(state, Shown { wanted, answer: Arc::new(answer), made });
+            Ok(Answered { answer: Answer::Attention(answer), elapsed_millis }) => {
+                show(state, Shown { wanted, answer: Arc::new(answer), made: Made::Live { elapsed_millis } });
                 state.asking.set(Asking::Idle);
             }
+            // An answer is of its question's kind, so there is no other.
+            Ok(_) => state.asking.set(Asking::Idle),
             Err(failure) if is_said(state, &failure) => state.asking.set(Asking::Idle),
             Err(failure) => state.asking.set(Asking::Failed(failure)),
         }
@@ -229,6 +230,32 @@ pub fn stop(state: State) {
     });
 }
 
+/// Where this machine's user last chose to compute.
+const WISH_KEY: &str = "vitrine-backend";
+
+/// Where models are computed at first: as the address says, or else as was chosen here before.
+pub fn first_wish(from_address: Wish) -> Wish {
+    let stored = || dom::stored(WISH_KEY).and_then(|key| Wish::from_key(&key)).unwrap_or_default();
+    if from_address == Wish::Auto { stored() } else { from_address }
+}
+
+/// Has models computed there from now on, and remembers it.
+pub fn prefer(state: State, wish: Wish) {
+    state.touch();
+    dom::store(WISH_KEY, (wish != Wish::Auto).then_some(wish.key()));
+    follow_wish(state, wish);
+}
+
+/// Has models computed there from now on.
+pub fn follow_wish(state: State, wish: Wish) {
+    state.wish.set(wish);
+    state.notice.set(None);
+    let is_any_there =
+        |models: &Vec<Entry>| models.iter().any(|entry| matches!(entry.loading, Loading::Done(_)));
+    state.is_moving.set(state.models.with_untracked(is_any_there));
+    client(state).prefer(wish);
+}
+
 /// Starts a fresh engine and gives it the models that the old one had.
 pub fn restart(state: State, sources: Sources) {
     let had = state.models.with_untracked(|models| {
@@ -238,6 +265,7 @@ pub fn restart(state: State, sources: Sources) {
     stop(state);
     state.ask_run.set_value(None);
     state.asking.set(Asking::Idle);
+    state.is_moving.set(false);
     state.engine.set(Engine::Up);
     client(state).restart();
     // The one in use comes first.

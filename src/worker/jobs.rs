@@ -1,27 +1,28 @@
 //! What the page can ask for, one function a request.
 
-use std::rc::Rc;
+use std::{cell::Cell, rc::Rc};
 
 use web_sys::File;
 
 use super::{
     State,
-    files::{Files, Loaded},
+    loaded::Loaded,
     pace::{Turns, now_millis},
-    post,
+    placing, post, probe,
+    source::{Found, Reader, Source},
 };
 use crate::{
     analysis::Question,
-    backend::{Backend as _, cpu::Cpu},
-    engine::Engine,
     failure::Failure,
+    placement::{Reason, Wish},
     prompt::{Bos, Prompt},
     protocol::{FromEngine, GenerateSpec, ModelCard, ModelSource, RunId},
 };
 
 type Reply = Result<FromEngine, Failure>;
 
-/// Loads a model; what had its name stays until the new one is whole.
+/// Loads a model; what had its name stays until the new one is whole. Unless the user wants the GPU it begins on the CPU,
+/// which is there at once.
 pub(super) async fn load(
     state: &Rc<State>,
     run: RunId,
@@ -29,15 +30,10 @@ pub(super) async fn load(
     source: ModelSource,
     files: Vec<File>,
 ) -> Reply {
-    let files = Files::new(state, run, source, files);
-    let origin = files.origin();
-    let backend = Cpu::<f32>::default();
-    let Loaded { checkpoint, tokenizer, size_bytes } = files.load(&backend).await?;
-    let (model_type, dtype, notes) =
-        (checkpoint.model_type.clone(), checkpoint.dtype.clone(), checkpoint.notes.clone());
-    let has_tokenizer = tokenizer.is_some();
-    let engine = Engine::new(backend, checkpoint, tokenizer);
-    let card = ModelCard {
+    let source = Source::new(source, files);
+    let (engine, found, failure) = placing::read(state, &model, &source, Reader::Request(run)).await?;
+    let Found { model_type, dtype, notes, size_bytes } = found;
+    let facts = ModelCard {
         model: model.clone(),
         model_type,
         config: engine.config().clone(),
@@ -45,28 +41,50 @@ pub(super) async fn load(
         size_bytes,
         memory_bytes: engine.memory_bytes(),
         dtype,
-        origin,
-        has_tokenizer,
+        origin: source.origin(),
+        has_tokenizer: engine.tokenizer().is_some(),
         default_bos: engine.default_bos(),
-        backend: engine.backend().name().to_owned(),
-        adapter: engine.backend().adapter(),
+        backend: engine.backend().to_owned(),
+        adapter: engine.adapter(),
         notes,
     };
-    state.models.borrow_mut().insert(model, Rc::new(engine));
-    Ok(FromEngine::Loaded { run, card: Box::new(card) })
+    let reason = match (state.wish.get(), &failure) {
+        (_, Some((reason, _))) => reason.clone(),
+        (Wish::Auto, None) => Reason::NotProbed,
+        (Wish::Cpu | Wish::Webgpu, None) => Reason::Wished,
+    };
+    let loaded = Rc::new(Loaded::new(facts, source, engine, reason));
+    state.models.borrow_mut().insert(model, Rc::clone(&loaded));
+    if state.wish.get() == Wish::Auto {
+        probe::later(state, &loaded);
+    }
+    if let Some((_, failure)) = failure {
+        placing::say(&loaded, Some(failure));
+    }
+    Ok(FromEngine::Loaded { run, card: Box::new(loaded.card()) })
+}
+
+/// How a model is computed.
+pub(super) fn inspect(state: &State, run: RunId, model: &str) -> Reply {
+    let report = state.model(model)?.report(state.wish.get());
+    Ok(FromEngine::Inspected { run, report: Box::new(report) })
 }
 
 /// Answers a question.
 pub(super) async fn ask(state: &Rc<State>, run: RunId, model: &str, question: &Question) -> Reply {
-    let engine = state.model(model)?;
+    let model = state.model(model)?;
     let start_millis = now_millis();
-    let answer = engine.ask(question, &mut Turns::new(state, run)).await?;
+    let on_partial = |answer| post::send(FromEngine::Partial { run, answer: Box::new(answer) });
+    let answer = placing::with_fallback(state, &model, async |engine| {
+        engine.ask(question, &mut Turns::new(state, run), &on_partial).await
+    });
+    let answer = answer.await?;
     Ok(FromEngine::Answered { run, answer: Box::new(answer), elapsed_millis: now_millis() - start_millis })
 }
 
 /// Tokenizes a text, however long.
 pub(super) fn tokenize(state: &Rc<State>, run: RunId, model: &str, text: String, bos: Bos) -> Reply {
-    let engine = state.model(model)?;
+    let engine = state.model(model)?.engine();
     let tokens = engine.tokens_of(&Prompt::Text { text, bos })?;
     let vocabulary = engine.vocabulary();
     Ok(FromEngine::Tokenized { run, tokens: tokens.into_iter().map(|id| vocabulary.token(id)).collect() })
@@ -74,13 +92,15 @@ pub(super) fn tokenize(state: &Rc<State>, run: RunId, model: &str, text: String,
 
 /// Continues a prompt, sending each token as it is made.
 pub(super) async fn generate(state: &Rc<State>, run: RunId, model: &str, spec: &GenerateSpec) -> Reply {
-    let engine = state.model(model)?;
+    let model = state.model(model)?;
     let start_millis = now_millis();
-    let mut n_tokens = 0_usize;
-    let generated = engine
-        .generate(spec, &mut Turns::new(state, run), |steps| {
-            let Some(newest) = steps.last() else { return };
-            n_tokens = steps.len();
+    // A continuation that begins anew on the CPU makes the same tokens again: the seed is the same.
+    let n_sent = Cell::new(0_usize);
+    let generated = placing::with_fallback(state, &model, async |engine| {
+        let mut turns = Turns::new(state, run);
+        let generated = engine.generate(spec, &mut turns, |steps| {
+            let Some(newest) = steps.last().filter(|_| n_sent.get() < steps.len()) else { return };
+            n_sent.set(steps.len());
             let ids: Vec<u32> = steps.iter().map(|step| step.id).collect();
             post::send(FromEngine::Generated {
                 run,
@@ -88,8 +108,10 @@ pub(super) async fn generate(state: &Rc<State>, run: RunId, model: &str, spec: &
                 logprob: newest.logprob,
                 text: engine.tokenizer().map_or_else(String::new, |tokenizer| tokenizer.decode(&ids)),
             });
-        })
-        .await?;
-    let millis_per_token = (now_millis() - start_millis) / n_tokens.max(1) as f64;
+        });
+        generated.await
+    });
+    let generated = generated.await?;
+    let millis_per_token = (now_millis() - start_millis) / n_sent.get().max(1) as f64;
     Ok(FromEngine::Finished { run, reason: generated.reason, millis_per_token })
 }

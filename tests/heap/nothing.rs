@@ -103,7 +103,7 @@ impl Backend for Nothing {
         reshape(&Shape, &[usize]);
         gather(&Shape, &[u32]);
         columns(&[usize; 2], &[u32]);
-        append(&Shape, &Shape);
+        append(Shape, &Shape);
         add(&Shape, &Shape);
         repeat_heads(&Shape, usize);
         norm_scale(&Shape, NormKind, f32);
@@ -119,5 +119,7 @@ impl Backend for Nothing {
         attn_mix(&Shape, &Shape);
         activate(&Shape, Activation);
         edit(&Shape, &Shape, &Shape);
+        top_k(&Shape, usize);
+        standings(&Shape, &[u32]);
     }
 }

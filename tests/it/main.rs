@@ -9,6 +9,7 @@ mod gradients;
 mod hostile;
 mod laws;
 mod loading;
+mod long;
 mod models;
 #[cfg(feature = "schema")]
 mod schema;

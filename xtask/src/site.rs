@@ -13,6 +13,7 @@ use crate::{cmd, paths, tools};
 
 pub mod bundle;
 pub mod hashed;
+pub mod names;
 pub mod page;
 pub mod size;
 pub mod stored;

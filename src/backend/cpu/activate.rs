@@ -5,13 +5,20 @@ use crate::op::Activation;
 
 /// Entry by entry; the formulas are at [`Activation`].
 pub(super) fn activate<R: Real>(x: &CpuTensor<R>, activation: Activation) -> CpuTensor<R> {
+    let mut y = x.data.to_vec();
+    R::activate(&mut y, activation);
+    CpuTensor::new(x.shape.clone(), y)
+}
+
+/// The reference.
+pub(super) fn plain<R: Real>(values: &mut [R], activation: Activation) {
     let f = match activation {
         Activation::GeluNew => gelu_new,
         Activation::Gelu => gelu,
         Activation::Relu => relu,
         Activation::Silu => silu,
     };
-    CpuTensor::new(x.shape.clone(), x.data.iter().map(|x| f(*x)).collect())
+    values.iter_mut().for_each(|x| *x = f(*x));
 }
 
 /// Hendrycks & Gimpel 2016, <https://arxiv.org/abs/1606.08415>, the tanh approximation.

@@ -47,6 +47,8 @@ pub(super) struct Device {
     pub(super) waiting_bytes: Cell<usize>,
     /// What it is, in words for a user.
     pub(super) adapter: String,
+    /// Whether that is a CPU.
+    pub(super) is_software: bool,
     faults: Faults,
     lost: Faults,
 }
@@ -105,6 +107,7 @@ impl Device {
             max_buffer_bytes: required.max_buffer_size,
             waiting_bytes: Cell::new(0),
             adapter: adapter_in_words(&info),
+            is_software: info.device_type == wgpu::DeviceType::Cpu,
             faults,
             lost,
         })
@@ -118,6 +121,12 @@ impl Device {
             Some(fault) => Err(error(fault)),
             None => Ok(()),
         }
+    }
+
+    /// Ends the device as if it had been lost.
+    pub(super) fn lose(&self) {
+        self.lost.push("the device was lost: somebody asked for it".to_owned());
+        self.device.destroy();
     }
 
     /// Lets work that was submitted finish; in a browser that happens by itself.

@@ -52,9 +52,9 @@ impl GpuTensor {
         Self::new(nth, op, shape, State::Pending { inputs, rows: None })
     }
 
-    /// Rows of `table` that are to be taken.
-    pub(super) fn gathered(nth: u64, op: Op, table: &Self, rows: &[u32], shape: Vec<usize>) -> Self {
-        let inputs = vec![Rc::clone(&table.node)];
+    /// A value that is to be made from `x` and a list of rows.
+    pub(super) fn with_rows(nth: u64, op: Op, x: &Self, rows: &[u32], shape: Vec<usize>) -> Self {
+        let inputs = vec![Rc::clone(&x.node)];
         Self::new(nth, op, shape, State::Pending { inputs, rows: Some(rows.into()) })
     }
 
@@ -104,7 +104,7 @@ pub(super) struct Lowered {
     pub(super) program: Program,
     /// Values on the device.
     pub(super) given: Places,
-    /// For each gather, in order.
+    /// For each operation that comes with a list of them, in order.
     pub(super) rows: Vec<Rc<[u32]>>,
     nodes: Vec<Rc<Node>>,
 }

@@ -11,7 +11,7 @@ use super::{
     launch::{self, Bound, GROUP_ALIGN, Launch},
     memory::{Pool, Storage},
     pipelines::{Pipeline, Pipelines},
-    program::{Id, Op, Program},
+    program::{Id, Program},
 };
 use crate::backend::BackendError;
 
@@ -23,7 +23,7 @@ const PARAMS_ALIGN: usize = 256;
 pub(super) struct Plan {
     steps: Vec<Step>,
     params: wgpu::Buffer,
-    /// The buffers for rows of gathers, in the program's order.
+    /// The buffers for lists of rows, in the program's order.
     rows: Vec<Storage>,
     /// Memory of the values that nobody looks at.
     inner: BTreeMap<Id, Storage>,
@@ -102,10 +102,7 @@ impl Plan {
             memory.after(nth);
         }
         let (inner, outer) = (memory.inner, memory.outer);
-        let rows = program.gathers().map(|id| {
-            let Op::Gather { n_rows, .. } = program.values[id].op else { unreachable!("a gather") };
-            pool.take(device, "rows", n_rows)
-        });
+        let rows = program.with_rows().map(|(_, n_rows)| pool.take(device, "rows", n_rows));
         let rows = rows.collect::<Result<_, _>>()?;
         let nothing = (0..4).map(|_| pool.take(device, "nothing", 1)).collect::<Result<_, _>>()?;
         let params = upload_params(device, &launches);
@@ -152,14 +149,14 @@ impl Plan {
             outer.unit.place(&outer.storage(device, pool)?, &mut kept);
         }
         places.extend(kept.iter().map(|(id, storage)| (*id, storage.clone())));
-        let gathers: Vec<Id> = program.gathers().collect();
+        let with_rows: Vec<Id> = program.with_rows().map(|(id, _)| id).collect();
         for (buffer, rows) in self.rows.iter().zip(rows) {
             device.queue.write_buffer(buffer.buffer(), 0, bytemuck::cast_slice(rows));
         }
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
         let mut n_made = 0;
         for step in &self.steps {
-            n_made += usize::from(self.bind(device, step, &places, &gathers)?);
+            n_made += usize::from(self.bind(device, step, &places, &with_rows)?);
             pass.set_pipeline(&step.pipeline.pipeline);
             let bound = step.bound.borrow();
             pass.set_bind_group(0, bound.as_ref().map(|(_, group)| group), &[]);
@@ -175,7 +172,7 @@ impl Plan {
         device: &Device,
         step: &Step,
         places: &Places,
-        gathers: &[Id],
+        with_rows: &[Id],
     ) -> Result<bool, BackendError> {
         let find = |bound: &Bound, nth_nothing: usize| match bound {
             Bound::Value(id, None) => places[id].clone(),
@@ -187,7 +184,7 @@ impl Plan {
                 places[&ids[0]].part(0, len)
             }
             Bound::Rows(id) => {
-                let nth = gathers.iter().position(|gather| gather == id).expect("rows belong to a gather");
+                let nth = with_rows.iter().position(|with| with == id).expect("it comes with rows");
                 self.rows[nth].clone()
             }
             Bound::Nothing => self.nothing[nth_nothing].clone(),

@@ -114,18 +114,10 @@ pub const CASES: &[Case] = &[
         figure: figure(1.6, 1.8),
         ..BASE
     },
-    Case {
-        name: "sweep-12x15",
-        work: Work::Sweep,
-        n_samples: 3,
-        missing: Some("no question asks for a sweep"),
-        figure: figure(5.0, 7.0),
-        ..BASE
-    },
+    Case { name: "sweep-12x15", work: Work::Sweep, n_samples: 3, figure: figure(5.0, 7.0), ..BASE },
     Case {
         name: "attribution-15",
         work: Work::Attribution,
-        missing: Some("the engine has no gradients"),
         has_peer: false,
         rival: Rival::OwnForward,
         figure: figure(3.5, 3.0),

@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use std::fs;
 use std::path::Path;
 
-use super::{hashed, page, wasm_opt};
+use super::{hashed, names::without_names, page, wasm_opt};
 
 /// The hashed names that the page must know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +27,9 @@ pub struct Names {
 const RENAMED: [&str; 6] =
     ["index.html", "app.js", "app_bg.wasm", "worker.js", "worker_bg.wasm", "worker_loader.js"];
 
+/// Keeps its name: a browser finds a newer version of it by looking there again.
+const SERVICE_WORKER: &str = "sw.js";
+
 /// Writes the site into `out` (which must not exist) from Trunk's output in `raw`.
 ///
 /// Errors: Trunk left something else than this version of xtask knows; the page would break a promise.
@@ -39,7 +42,9 @@ pub fn bundle(raw: &Path, out: &Path) -> Result<()> {
         if name.starts_with('.') || RENAMED.contains(&name.as_str()) {
             continue;
         }
-        if let Some((stem, extension @ ("css" | "js"))) = name.rsplit_once('.') {
+        if let Some((stem, extension @ ("css" | "js"))) =
+            name.rsplit_once('.').filter(|_| name != SERVICE_WORKER)
+        {
             let text = read(&entry.path())?;
             let hashed = hashed::name(stem, extension, text.as_bytes());
             write(&out.join(&hashed), text.as_bytes())?;
@@ -51,8 +56,9 @@ pub fn bundle(raw: &Path, out: &Path) -> Result<()> {
         copy_any(&entry.path(), &out.join(&name))?;
     }
 
-    let app_wasm = wasm_opt::optimised(&raw.join("app_bg.wasm"), wasm_opt::For::Size)?;
-    let worker_wasm = wasm_opt::optimised(&raw.join("worker_bg.wasm"), wasm_opt::For::Speed)?;
+    let app_wasm = without_names(&wasm_opt::optimised(&raw.join("app_bg.wasm"), wasm_opt::For::Size)?)?;
+    let worker_wasm =
+        without_names(&wasm_opt::optimised(&raw.join("worker_bg.wasm"), wasm_opt::For::Speed)?)?;
     let app_js = read(&raw.join("app.js"))?;
     let worker_js = read(&raw.join("worker.js"))?;
 

@@ -34,8 +34,7 @@ fn build_once() -> Result<()> {
 
 /// The engine's own tests, compiled to wasm, in a headless browser.
 ///
-/// In release mode, as visitors run it, with the dependencies that the site has compiled already; overflow checks are on
-/// in the native tests.
+/// In release mode, because wasm-pack knows no other that is fast; overflow checks are on in the native tests.
 ///
 /// Errors: a test fails; with CI, also that there is no browser.
 pub fn wasm_pack() -> Result<Outcome> {
