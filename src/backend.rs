@@ -8,7 +8,7 @@ use std::future::Future;
 
 use crate::{
     op::{Activation, MatrixAxes, NormKind},
-    tensor::{HostTensor, ShapeMismatch},
+    tensor::{Dtype, HostTensor, ShapeMismatch},
 };
 
 pub mod backward;
@@ -24,6 +24,8 @@ pub mod webgpu;
 
 pub use fault::DeviceFault;
 pub use report::{BackendReport, Measured, Measuring, MemoryRole, MemoryUse, OpTiming};
+/// The most of a weight that is moved at once, and so the most that is held twice meanwhile.
+pub const MAX_PART_BYTES: usize = 1 << 20;
 
 /// Why a backend could not do something.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -65,6 +67,9 @@ pub trait Backend {
     /// A weight `[in out]` in whatever form the backend multiplies by best; cloning it is cheap.
     type Matrix: Clone;
 
+    /// A weight of which some rows may still be missing. Dropping it gives its memory back.
+    type Filling;
+
     /// `cpu` or `webgpu`.
     fn name(&self) -> &'static str;
 
@@ -82,13 +87,43 @@ pub trait Backend {
     /// Moves values to the backend.
     fn upload(&self, label: &str, host: HostTensor) -> Result<Self::Tensor, BackendError>;
 
-    /// Moves a weight to the backend; `axes` says how `host` stores it.
+    /// Makes room for a weight that is stored as `shape` (rows, columns), in the order that `axes` says, with
+    /// values of `dtype`. The backend decides what it keeps them as.
+    ///
+    /// Errors: it cannot hold as much.
+    fn begin_matrix(
+        &self,
+        label: &str,
+        dtype: Dtype,
+        shape: [usize; 2],
+        axes: MatrixAxes,
+    ) -> Result<Self::Filling, BackendError>;
+
+    /// Takes over the next rows, as they are stored: whole rows, in order, whose bytes remain the caller's. At
+    /// most [`MAX_PART_BYTES`] at a time, unless one row is longer.
+    fn fill(&self, filling: &mut Self::Filling, rows: &[u8]) -> Result<(), BackendError>;
+
+    /// The weight, once all its rows were filled in.
+    fn finish(&self, filling: Self::Filling) -> Result<Self::Matrix, BackendError>;
+
+    /// Moves a weight to the backend at once; `axes` says how `host` stores it.
     fn upload_matrix(
         &self,
         label: &str,
         host: HostTensor,
         axes: MatrixAxes,
-    ) -> Result<Self::Matrix, BackendError>;
+    ) -> Result<Self::Matrix, BackendError> {
+        let &[n_rows, n_cols] = host.shape() else {
+            return Err(ShapeMismatch::new("upload_matrix", vec![0, 0], host.shape().to_vec()).into());
+        };
+        let dtype = Dtype::F32;
+        let mut filling = self.begin_matrix(label, dtype, [n_rows, n_cols], axes)?;
+        let part_rows = (MAX_PART_BYTES / (n_cols * dtype.size_bytes()).max(1)).max(1);
+        for rows in host.data().chunks((part_rows * n_cols).max(1)) {
+            self.fill(&mut filling, &dtype.encode(rows))?;
+        }
+        self.finish(filling)
+    }
 
     /// Copies a weight back, stored as it was uploaded.
     fn read_matrix(&self, w: &Self::Matrix) -> impl Future<Output = Result<HostTensor, BackendError>>;

@@ -51,21 +51,16 @@ pub struct Engine<B: Backend> {
     tokenizer: Option<Rc<Tokenizer>>,
     raw: OnBackend<B>,
     processed: OnceCell<OnBackend<B>>,
-    n_params: u64,
     streams: RefCell<Option<Streams<B::Tensor>>>,
 }
 
 impl<B: Backend> Engine<B> {
-    /// Moves a model's weights to a backend.
-    ///
-    /// Errors: the backend cannot hold them.
-    pub fn new(backend: B, checkpoint: Checkpoint, tokenizer: Option<Tokenizer>) -> Result<Self, RunError> {
-        let backend = Checked(backend);
-        let n_params = checkpoint.weights.n_params();
-        let raw = checkpoint.weights.upload(&backend)?;
-        let (config, tokenizer) = (checkpoint.config, tokenizer.map(Rc::new));
+    /// A model whose weights are on `backend` already.
+    pub fn new(backend: B, checkpoint: Checkpoint<B>, tokenizer: Option<Tokenizer>) -> Self {
+        let Checkpoint { config, weights: raw, .. } = checkpoint;
+        let (backend, tokenizer) = (Checked(backend), tokenizer.map(Rc::new));
         let (processed, streams) = (OnceCell::new(), RefCell::default());
-        Ok(Self { backend, config, tokenizer, raw, processed, n_params, streams })
+        Self { backend, config, tokenizer, raw, processed, streams }
     }
 
     /// The model's sizes.
@@ -85,13 +80,14 @@ impl<B: Backend> Engine<B> {
 
     /// Number of stored weights.
     pub fn n_params(&self) -> u64 {
-        self.n_params
+        self.raw.n_values(&self.backend)
     }
 
     /// Bytes that the weights take, in all the forms that have been asked for.
     pub fn memory_bytes(&self) -> u64 {
-        let n_forms = 1 + u64::from(self.processed.get().is_some());
-        self.n_params * size_of::<f32>() as u64 * n_forms
+        let forms = [Some(&self.raw), self.processed.get()];
+        let n_values: u64 = forms.into_iter().flatten().map(|form| form.n_values(&self.backend)).sum();
+        n_values * size_of::<f32>() as u64
     }
 
     /// Makes one forward pass.
@@ -169,10 +165,9 @@ impl<B: Backend> Engine<B> {
             return Ok(&self.raw);
         }
         if self.processed.get().is_none() {
-            let mut host = self.raw.read(&self.backend).await?;
-            fold::process(&mut host);
+            let processed = fold::process(&self.backend, &self.raw).await?;
             // A run beside this one may have been first; both made the same weights.
-            let _ = self.processed.set(host.upload(&self.backend)?);
+            let _ = self.processed.set(processed);
         }
         Ok(self.processed.get().expect("set above"))
     }

@@ -1,7 +1,7 @@
 //! Vitrine: a glass case for looking inside language models.
 //!
 //! ```text
-//!  bytes --load--> Weights --upload--> Backend tensors                          (worker)
+//!  bytes, as they come --checkpoint--> Weights on a Backend                     (worker)
 //!  prompt --tokenizer--> tokens --+
 //!  Question --step--> runs -------+--engine------> results {captures, predictions}
 //!       ^                              taps at HookPoints: edit, then capture

@@ -7,8 +7,12 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "engine")]
+mod dtype;
 mod shape;
 
+#[cfg(feature = "engine")]
+pub use dtype::Dtype;
 pub use shape::{ShapeMismatch, n_elements, row_major_strides};
 
 /// An f32 array with its shape.

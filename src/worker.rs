@@ -23,6 +23,7 @@ use crate::{
 };
 
 mod any_engine;
+mod body;
 mod fetch;
 mod jobs;
 mod loaded;

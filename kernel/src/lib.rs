@@ -7,6 +7,7 @@
 mod activate;
 mod attn;
 mod exp;
+mod pack_rows;
 mod packed;
 mod packed_t;
 #[cfg(test)]
@@ -16,6 +17,7 @@ mod simd;
 
 pub use activate::{gelu, gelu_new, gelu_new_dx, silu};
 pub use attn::{HeadRows, Visible, attn_mix, attn_mix_scratch_len, attn_scores};
+pub use pack_rows::{pack_rows, pack_rows_t};
 pub use packed::{
     Dims, PANEL, gemm_packed, gemm_packed_cols, gemm_packed_cols_at, pack, pack_panels, pack_t, packed_len,
     unpacked_at,

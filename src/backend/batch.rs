@@ -9,7 +9,7 @@ use std::future::Future;
 use super::{Backend, BackendError, Sequence};
 use crate::{
     op::{Activation, MatrixAxes, NormKind},
-    tensor::{HostTensor, ShapeMismatch},
+    tensor::{Dtype, HostTensor, ShapeMismatch},
 };
 
 /// Sequences on the backend `b`.
@@ -111,6 +111,7 @@ fn rows_of<T>(x: Option<&Batched<T>>) -> Result<Option<&T>, BackendError> {
 impl<B: Backend> Backend for Batch<'_, B> {
     type Tensor = Batched<B::Tensor>;
     type Matrix = B::Matrix;
+    type Filling = B::Filling;
 
     fn name(&self) -> &'static str {
         self.b.name()
@@ -124,13 +125,22 @@ impl<B: Backend> Backend for Batch<'_, B> {
         Ok(Batched::Rows(self.b.upload(label, host)?))
     }
 
-    fn upload_matrix(
+    fn begin_matrix(
         &self,
         label: &str,
-        host: HostTensor,
+        dtype: Dtype,
+        shape: [usize; 2],
         axes: MatrixAxes,
-    ) -> Result<B::Matrix, BackendError> {
-        self.b.upload_matrix(label, host, axes)
+    ) -> Result<B::Filling, BackendError> {
+        self.b.begin_matrix(label, dtype, shape, axes)
+    }
+
+    fn fill(&self, filling: &mut B::Filling, rows: &[u8]) -> Result<(), BackendError> {
+        self.b.fill(filling, rows)
+    }
+
+    fn finish(&self, filling: B::Filling) -> Result<B::Matrix, BackendError> {
+        self.b.finish(filling)
     }
 
     fn read_matrix(&self, w: &B::Matrix) -> impl Future<Output = Result<HostTensor, BackendError>> {

@@ -5,10 +5,13 @@ use std::future::Future;
 use super::{Backend, BackendError, BackendReport, Measuring, Sequence};
 use crate::{
     op::{Activation, MatrixAxes, NormKind},
-    tensor::{HostTensor, ShapeMismatch},
+    tensor::{Dtype, HostTensor, ShapeMismatch},
 };
 
 mod backward;
+mod filling;
+
+pub use filling::CheckedFilling;
 
 /// A backend whose operands are checked.
 #[derive(Debug)]
@@ -54,6 +57,7 @@ impl<B: Backend> Checked<B> {
 impl<B: Backend> Backend for Checked<B> {
     type Tensor = B::Tensor;
     type Matrix = B::Matrix;
+    type Filling = CheckedFilling<B::Filling>;
 
     fn name(&self) -> &'static str {
         self.0.name()
@@ -75,14 +79,23 @@ impl<B: Backend> Backend for Checked<B> {
         self.0.upload(label, host)
     }
 
-    fn upload_matrix(
+    fn begin_matrix(
         &self,
         label: &str,
-        host: HostTensor,
+        dtype: Dtype,
+        shape: [usize; 2],
         axes: MatrixAxes,
-    ) -> Result<B::Matrix, BackendError> {
-        has_rank("upload_matrix", 2, host.shape())?;
-        self.0.upload_matrix(label, host, axes)
+    ) -> Result<Self::Filling, BackendError> {
+        let filling = self.0.begin_matrix(label, dtype, shape, axes)?;
+        Ok(CheckedFilling::new(filling, dtype, shape))
+    }
+
+    fn fill(&self, filling: &mut Self::Filling, rows: &[u8]) -> Result<(), BackendError> {
+        self.0.fill(filling.next(rows.len())?, rows)
+    }
+
+    fn finish(&self, filling: Self::Filling) -> Result<B::Matrix, BackendError> {
+        self.0.finish(filling.whole()?)
     }
 
     fn read_matrix(&self, w: &B::Matrix) -> impl Future<Output = Result<HostTensor, BackendError>> {

@@ -10,7 +10,7 @@ use vitrine_kernel::HeadRows;
 use super::{Backend, BackendError, Sequence};
 use crate::{
     op::{Activation, MatrixAxes, NormKind},
-    tensor::HostTensor,
+    tensor::{Dtype, HostTensor},
 };
 
 mod activate;
@@ -20,6 +20,7 @@ mod attn_scores;
 mod attn_sequences;
 mod backward;
 mod edit;
+mod filling;
 mod heads;
 mod kernel;
 mod linear;
@@ -32,6 +33,7 @@ mod softmax;
 mod standings;
 mod top_k;
 
+pub use filling::CpuFilling;
 pub use kernel::Kernel;
 pub use matrix::CpuMatrix;
 pub use panels::Panels;
@@ -103,6 +105,7 @@ type Op<R> = Result<CpuTensor<R>, BackendError>;
 impl<R: Real> Backend for Cpu<R> {
     type Tensor = CpuTensor<R>;
     type Matrix = CpuMatrix<R>;
+    type Filling = CpuFilling<R>;
 
     fn name(&self) -> &'static str {
         "cpu"
@@ -120,13 +123,23 @@ impl<R: Real> Backend for Cpu<R> {
         Ok(CpuTensor::new(shape, R::from_f32s(host.into_data())))
     }
 
-    fn upload_matrix(
+    fn begin_matrix(
         &self,
         _label: &str,
-        host: HostTensor,
+        dtype: Dtype,
+        shape: [usize; 2],
         axes: MatrixAxes,
-    ) -> Result<CpuMatrix<R>, BackendError> {
-        CpuMatrix::new(host, axes, self.kernel.as_ref())
+    ) -> Result<CpuFilling<R>, BackendError> {
+        CpuFilling::new(dtype, shape, axes, self.kernel.as_ref())
+    }
+
+    fn fill(&self, filling: &mut CpuFilling<R>, rows: &[u8]) -> Result<(), BackendError> {
+        filling.fill(rows);
+        Ok(())
+    }
+
+    fn finish(&self, filling: CpuFilling<R>) -> Result<CpuMatrix<R>, BackendError> {
+        Ok(filling.finish())
     }
 
     fn read_matrix(&self, w: &CpuMatrix<R>) -> impl Future<Output = Result<HostTensor, BackendError>> {

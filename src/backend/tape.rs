@@ -9,7 +9,7 @@ use std::{cell::RefCell, future::Future};
 use super::{Backend, BackendError, backward::Backward};
 use crate::{
     op::{Activation, MatrixAxes, NormKind},
-    tensor::HostTensor,
+    tensor::{Dtype, HostTensor},
 };
 
 mod back;
@@ -132,6 +132,7 @@ fn value<T>(x: Option<&Taped<T>>) -> Option<&T> {
 impl<B: Backward> Backend for Tape<'_, B> {
     type Tensor = Taped<B::Tensor>;
     type Matrix = B::Matrix;
+    type Filling = B::Filling;
 
     fn name(&self) -> &'static str {
         self.b.name()
@@ -145,13 +146,22 @@ impl<B: Backward> Backend for Tape<'_, B> {
         Ok(Self::constant(self.b.upload(label, host)?))
     }
 
-    fn upload_matrix(
+    fn begin_matrix(
         &self,
         label: &str,
-        host: HostTensor,
+        dtype: Dtype,
+        shape: [usize; 2],
         axes: MatrixAxes,
-    ) -> Result<B::Matrix, BackendError> {
-        self.b.upload_matrix(label, host, axes)
+    ) -> Result<B::Filling, BackendError> {
+        self.b.begin_matrix(label, dtype, shape, axes)
+    }
+
+    fn fill(&self, filling: &mut B::Filling, rows: &[u8]) -> Result<(), BackendError> {
+        self.b.fill(filling, rows)
+    }
+
+    fn finish(&self, filling: B::Filling) -> Result<B::Matrix, BackendError> {
+        self.b.finish(filling)
     }
 
     fn read_matrix(&self, w: &B::Matrix) -> impl Future<Output = Result<HostTensor, BackendError>> {

@@ -9,7 +9,7 @@ use std::{
 use super::{Backend, BackendError, Sequence};
 use crate::{
     op::{Activation, MatrixAxes, NormKind},
-    tensor::HostTensor,
+    tensor::{Dtype, HostTensor},
 };
 
 mod backward;
@@ -78,6 +78,7 @@ type Op<B> = Result<<B as Backend>::Tensor, BackendError>;
 impl<B: Backend> Backend for Timed<B> {
     type Tensor = B::Tensor;
     type Matrix = B::Matrix;
+    type Filling = B::Filling;
 
     fn name(&self) -> &'static str {
         self.inner.name()
@@ -91,13 +92,22 @@ impl<B: Backend> Backend for Timed<B> {
         self.inner.upload(label, host)
     }
 
-    fn upload_matrix(
+    fn begin_matrix(
         &self,
         label: &str,
-        host: HostTensor,
+        dtype: Dtype,
+        shape: [usize; 2],
         axes: MatrixAxes,
-    ) -> Result<B::Matrix, BackendError> {
-        self.inner.upload_matrix(label, host, axes)
+    ) -> Result<B::Filling, BackendError> {
+        self.inner.begin_matrix(label, dtype, shape, axes)
+    }
+
+    fn fill(&self, filling: &mut B::Filling, rows: &[u8]) -> Result<(), BackendError> {
+        self.inner.fill(filling, rows)
+    }
+
+    fn finish(&self, filling: B::Filling) -> Result<B::Matrix, BackendError> {
+        self.inner.finish(filling)
     }
 
     fn read_matrix(&self, w: &B::Matrix) -> impl Future<Output = Result<HostTensor, BackendError>> {

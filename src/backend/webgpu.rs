@@ -13,7 +13,7 @@ use std::{
 use super::{Backend, BackendError, BackendReport, DeviceFault, Measured, Measuring, MemoryRole, MemoryUse};
 use crate::{
     op::{Activation, MatrixAxes, NormKind},
-    tensor::HostTensor,
+    tensor::{Dtype, HostTensor},
 };
 
 mod backward;
@@ -41,7 +41,7 @@ pub use launch::Scheme;
 
 use cost::Costs;
 use device::{Device, error};
-use memory::Pool;
+use memory::{Pool, Storage};
 use pipelines::Pipelines;
 use plans::Plans;
 use program::{Heads, Op, Product};
@@ -91,6 +91,16 @@ type Tensor = Result<GpuTensor, BackendError>;
 pub struct GpuMatrix {
     stored: GpuTensor,
     axes: MatrixAxes,
+}
+
+/// A weight on its way to the device. What the device holds is f32.
+#[derive(Debug)]
+pub struct GpuFilling {
+    storage: Storage,
+    shape: [usize; 2],
+    axes: MatrixAxes,
+    dtype: Dtype,
+    n_filled: usize,
 }
 
 impl GpuMatrix {
@@ -204,6 +214,7 @@ fn heads_of(q: &GpuTensor, k: &GpuTensor) -> Heads {
 impl Backend for WebGpu {
     type Tensor = GpuTensor;
     type Matrix = GpuMatrix;
+    type Filling = GpuFilling;
 
     fn name(&self) -> &'static str {
         "webgpu"
@@ -238,13 +249,27 @@ impl Backend for WebGpu {
         Ok(GpuTensor::ready(self.nth(), storage, host.shape().to_vec()))
     }
 
-    fn upload_matrix(
+    fn begin_matrix(
         &self,
         label: &str,
-        host: HostTensor,
+        dtype: Dtype,
+        shape: [usize; 2],
         axes: MatrixAxes,
-    ) -> Result<GpuMatrix, BackendError> {
-        Ok(GpuMatrix { stored: self.upload(label, host)?, axes })
+    ) -> Result<GpuFilling, BackendError> {
+        let storage = self.0.pool.take(&self.0.device, label, shape[0] * shape[1])?;
+        Ok(GpuFilling { storage, shape, axes, dtype, n_filled: 0 })
+    }
+
+    fn fill(&self, filling: &mut GpuFilling, rows: &[u8]) -> Result<(), BackendError> {
+        let values = filling.dtype.decode(rows);
+        memory::write(&self.0.device, &filling.storage.part(filling.n_filled, values.len()), &values);
+        filling.n_filled += values.len();
+        Ok(())
+    }
+
+    fn finish(&self, filling: GpuFilling) -> Result<GpuMatrix, BackendError> {
+        let GpuFilling { storage, shape, axes, .. } = filling;
+        Ok(GpuMatrix { stored: GpuTensor::ready(self.nth(), storage, shape.to_vec()), axes })
     }
 
     fn read_matrix(&self, w: &GpuMatrix) -> impl Future<Output = Result<HostTensor, BackendError>> {

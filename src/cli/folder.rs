@@ -1,17 +1,21 @@
 //! A model folder on disk.
 
-use std::{fs, path::Path};
+use std::{
+    fs::{self, File},
+    io::{self, ErrorKind, Read as _},
+    path::Path,
+};
 
 use super::{BackendChoice, ModelArgs};
 #[cfg(feature = "webgpu")]
 use crate::backend::webgpu::WebGpu;
 use crate::{
-    backend::{backward::Backward, cpu::Cpu},
+    backend::{MAX_PART_BYTES, backward::Backward, cpu::Cpu},
     engine::{Engine, RunError},
     failure::{Failure, FailureKind},
     model::{
         checkpoint::LoadError,
-        folder::{CONFIG, Folder, MERGES, TOKENIZER, VOCAB, WEIGHTS},
+        folder::{CONFIG, Folder, MERGES, TOKENIZER, VOCAB},
     },
 };
 
@@ -47,14 +51,29 @@ pub(super) fn open(args: &ModelArgs, work: impl Work) -> Result<(), Failure> {
 }
 
 fn open_on<B: Backward>(backend: B, dir: &Path, work: impl Work) -> Result<(), Failure> {
-    let (checkpoint, tokenizer) = folder(dir)?.read().map_err(|error| in_folder(dir, error))?;
+    let folder = folder(dir)?;
+    let refuse = |error| in_folder(dir, error);
+    let (mut file, n_bytes) = open_file(&dir.join(folder.weights().map_err(refuse)?))?;
+    let mut reader = folder.reader(&backend, Some(n_bytes)).map_err(refuse)?;
+    let tokenizer = folder.tokenizer().map_err(refuse)?;
+    let mut part = vec![0; MAX_PART_BYTES];
+    let checkpoint = pollster::block_on(async {
+        loop {
+            match file.read(&mut part) {
+                Ok(0) => return reader.finish().await.map_err(refuse),
+                Ok(n_bytes) => reader.feed(&part[..n_bytes]).await.map_err(refuse)?,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(unreadable(dir, &error)),
+            }
+        }
+    })?;
     for note in &checkpoint.notes {
         eprintln!("note: {note}");
     }
-    work.on(&Engine::new(backend, checkpoint, tokenizer)?)
+    work.on(&Engine::new(backend, checkpoint, tokenizer))
 }
 
-/// The files of a folder that make a model.
+/// The files of a folder that make a model; of the weights only the name.
 fn folder(dir: &Path) -> Result<Folder, Failure> {
     let entries = fs::read_dir(dir).map_err(|error| {
         Failure::new(
@@ -64,32 +83,40 @@ fn folder(dir: &Path) -> Result<Folder, Failure> {
         )
     })?;
     let mut folder = Folder::default();
-    let has_whole = dir.join(WEIGHTS).is_file();
     for entry in entries.filter_map(Result::ok) {
         let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
-        let is_small = [CONFIG, TOKENIZER, VOCAB, MERGES].contains(&name.as_str());
-        let is_weights = name == WEIGHTS || (name.ends_with(".safetensors") && !has_whole);
-        if is_small || is_weights {
+        if [CONFIG, TOKENIZER, VOCAB, MERGES].contains(&name.as_str()) {
             folder.insert(name, read(&path)?);
-        } else if !has_whole && path.is_file() {
-            // Only its name matters: to say what was found in place of weights.
+        } else if path.is_file() {
             folder.insert(name, vec![]);
         }
     }
     Ok(folder)
 }
 
+/// Opens a file; with its length, bytes.
+fn open_file(path: &Path) -> Result<(File, u64), Failure> {
+    let open = || {
+        let file = File::open(path)?;
+        let n_bytes = file.metadata()?.len();
+        Ok((file, n_bytes))
+    };
+    open().map_err(|error| unreadable(path, &error))
+}
+
 /// Reads a file.
 ///
 /// Errors: in words, with the path last.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    fs::read(path).map_err(|error| {
-        Failure::new(
-            FailureKind::Model,
-            format!("cannot read the file: {error}, {}", path.display()),
-            "Check the path and its permissions.",
-        )
-    })
+    fs::read(path).map_err(|error| unreadable(path, &error))
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Failure {
+    Failure::new(
+        FailureKind::Model,
+        format!("cannot read the file: {error}, {}", path.display()),
+        "Check the path and its permissions.",
+    )
 }
 
 fn in_folder(dir: &Path, error: LoadError) -> Failure {

@@ -24,7 +24,6 @@ impl<B: Backend> Engine<B> {
             tokenizer: self.tokenizer.as_ref().map(Rc::clone),
             raw,
             processed: OnceCell::new(),
-            n_params: self.n_params,
             streams: RefCell::default(),
         })
     }

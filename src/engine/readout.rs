@@ -87,7 +87,7 @@ pub(super) fn top(row: &[f32], k: usize) -> Vec<u32> {
     ids
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     use super::*;
     use crate::backend::cpu::Cpu;

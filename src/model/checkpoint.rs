@@ -1,20 +1,29 @@
-//! From the bytes of a Hugging Face folder to a configuration and weights.
+//! From the bytes of a Hugging Face folder to a configuration, and to weights on a backend.
 //!
-//! Files come from outside: whatever is wrong with them is a [`LoadError`] that says what, why and what to
-//! try. Nothing in a file is ignored in silence: what is not used is in the notes.
+//! The header of the weights says where everything is, and is checked against config.json before the first
+//! value is needed; then values go to the backend as they come, a part at a time. Files come from outside:
+//! whatever is wrong with them is a [`LoadError`] that says what, why and what to try. Nothing in a file is
+//! ignored in silence: what is not used is in the notes.
 
-use crate::{failure::Failure, tensor::HostTensor};
+use crate::{
+    backend::Backend,
+    failure::{Failure, FailureKind},
+};
 
-use super::{ModelConfig, weights::Weights};
+use super::{ModelConfig, weights::OnBackend};
 
 mod config_json;
 mod error;
+mod filler;
 mod gpt2;
+mod header;
+mod reader;
 mod tensors;
 
 pub use config_json::ConfigJson;
 pub use error::LoadError;
-pub use tensors::TensorFile;
+pub use reader::WeightsReader;
+pub use tensors::{Source, TensorFile};
 
 /// A model's files, as bytes.
 #[derive(Clone, Copy, Debug)]
@@ -25,39 +34,37 @@ pub struct ModelFiles<'a> {
     pub weights: &'a [u8],
 }
 
-/// A model as it was found in its files.
-#[derive(Debug)]
-pub struct Checkpoint {
+/// A model as it was found in its files, its weights on the backend `B`.
+pub struct Checkpoint<B: Backend> {
     /// Its sizes.
     pub config: ModelConfig,
     /// `model_type` of config.json.
     pub model_type: String,
-    /// Its weights, as f32.
-    pub weights: Weights<HostTensor>,
+    /// Its weights.
+    pub weights: OnBackend<B>,
     /// How most weights are stored, e.g. `F16`.
     pub dtype: String,
     /// What in the files was not used, and why.
     pub notes: Vec<String>,
 }
 
-impl Checkpoint {
-    /// Reads config.json and the weights, and checks that they agree.
+impl<B: Backend> Checkpoint<B> {
+    /// Reads config.json and the weights, checks that they agree, and moves the weights to `b`.
     ///
     /// Errors: [`LoadError`], for anything that would make the model another one than its files describe.
-    pub fn read(files: ModelFiles<'_>) -> Result<Self, LoadError> {
-        let config_json = ConfigJson::parse(files.config)?;
-        let mut tensors = TensorFile::parse(files.weights)?;
-        let dtype = tensors.main_dtype();
-        let mut notes = config_json.notes();
-        let (config, weights) = gpt2::read(&config_json, &mut tensors, &mut notes)?;
-        notes.extend(tensors.unused_notes());
-        Ok(Self { config, model_type: config_json.model_type().to_owned(), weights, dtype, notes })
+    pub async fn read(b: &B, files: ModelFiles<'_>) -> Result<Self, LoadError> {
+        let mut reader = WeightsReader::new(b, files.config, Some(files.weights.len() as u64))?;
+        reader.feed(files.weights).await?;
+        reader.finish().await
     }
 }
 
 impl From<LoadError> for Failure {
     fn from(error: LoadError) -> Self {
-        let hint = error.hint();
-        Self::new(crate::failure::FailureKind::Model, error.to_string(), hint)
+        let kind = match error {
+            LoadError::Backend(_) => FailureKind::Device,
+            _ => FailureKind::Model,
+        };
+        Self::new(kind, error.to_string(), error.hint())
     }
 }

@@ -3,47 +3,156 @@
 //! As TransformerLens' `from_pretrained` does by default: fold_ln, center_writing_weights, center_unembed,
 //! fold_value_biases, in this order. Log-probabilities, patterns and MLP activations do not change; the
 //! residual stream loses its mean over d_model, logits their mean over the vocabulary.
+//!
+//! The raw weights stay where they are; one matrix at a time comes to the host, and goes back as another.
 
-use super::weights::{Affine, AttnWeights, Weights};
-use crate::tensor::HostTensor;
+use super::weights::{Affine, AttnWeights, BlockWeights, MlpWeights, OnBackend, W_E, W_U, Weights};
+use crate::{
+    backend::{Backend, BackendError},
+    op::MatrixAxes,
+    tensor::HostTensor,
+};
 
 /// All four steps. The unembedding is no longer the embedding afterwards.
-pub fn process(weights: &mut Weights<HostTensor>) {
-    fold_ln(weights);
-    center_writing_weights(weights);
-    center_unembed(weights);
-    fold_value_biases(weights);
-}
-
-/// Folds each norm's weight and bias into the matrices that read it, then centres those: W has zero mean
-/// along d_model, which the norm's own centring makes harmless.
-fn fold_ln(weights: &mut Weights<HostTensor>) {
-    for block in &mut weights.blocks {
-        let ln1 = take(&mut block.ln1);
-        let AttnWeights { w_q, w_k, w_v, b_q, b_k, b_v, .. } = &mut block.attn;
-        for (w, b) in [(w_q, b_q), (w_k, b_k), (w_v, b_v)] {
-            fold_into(&ln1, w, b);
-        }
-        if let Some(mlp) = &mut block.mlp {
-            let ln2 = take(&mut mlp.ln2);
-            fold_into(&ln2, &mut mlp.w_in, &mut mlp.b_in);
-        }
+///
+/// Errors: the backend cannot hold both forms.
+pub async fn process<B: Backend>(b: &B, raw: &OnBackend<B>) -> Result<OnBackend<B>, BackendError> {
+    let (w_u, b_u) = unembedding(b, raw).await?;
+    let mut blocks = Vec::with_capacity(raw.blocks.len());
+    for (layer, raw) in raw.blocks.iter().enumerate() {
+        blocks.push(Block { b, layer }.process(raw).await?);
     }
-    let ln_final = take(&mut weights.ln_final);
-    // W_U is stored [d_vocab d_model]; folding speaks of [d_model d_vocab].
-    let mut w_u = weights.w_u.as_ref().unwrap_or(&weights.w_e).transposed();
-    let d_vocab = w_u.last_axis();
-    let mut b_u = weights.b_u.take().unwrap_or_else(|| HostTensor::full(vec![d_vocab], 0.0));
-    fold_into(&ln_final, &mut w_u, &mut b_u);
-    weights.w_u = Some(w_u.transposed());
-    weights.b_u = Some(b_u);
+    let mut w_e = b.read_matrix(&raw.w_e).await?;
+    center_rows(&mut w_e);
+    let w_e = b.upload_matrix(W_E, w_e, MatrixAxes::OutIn)?;
+    let mut w_pos = b.read(&raw.w_pos).await?;
+    center_rows(&mut w_pos);
+    Ok(Weights {
+        w_e,
+        w_pos: b.upload("pos_embed.W_pos", w_pos)?,
+        blocks,
+        ln_final: folded(),
+        w_u: Some(w_u),
+        b_u: Some(b_u),
+    })
 }
 
-fn take(affine: &mut Affine<HostTensor>) -> Affine<HostTensor> {
-    Affine { w: affine.w.take(), b: affine.b.take() }
+/// What is left of a norm whose weight and bias were folded into its readers.
+fn folded<T>() -> Affine<T> {
+    Affine { w: None, b: None }
 }
 
-/// `b += ln_b · W`, then `W *= ln_w` row by row, then `W -= mean over d_model`. w: [d_model out], b: [out]
+/// One block on a backend.
+struct Block<'b, B> {
+    b: &'b B,
+    layer: usize,
+}
+
+impl<B: Backend> Block<'_, B> {
+    async fn process(
+        &self,
+        raw: &BlockWeights<B::Tensor, B::Matrix>,
+    ) -> Result<BlockWeights<B::Tensor, B::Matrix>, BackendError> {
+        let AttnWeights { w_q, w_k, w_v, b_q, b_k, b_v, w_o, b_o } = &raw.attn;
+        let ln1 = read_affine(self.b, &raw.ln1).await?;
+        let (w_q, b_q) = self.reader("attn.W_Q", &ln1, w_q, b_q).await?;
+        let (w_k, b_k) = self.reader("attn.W_K", &ln1, w_k, b_k).await?;
+        let (w_v, b_v) = self.reader("attn.W_V", &ln1, w_v, b_v).await?;
+        let (w_o, b_o) = self.writer("attn.W_O", w_o, b_o, Some(&b_v)).await?;
+        let b_v = HostTensor::full(b_v.shape().to_vec(), 0.0);
+        let attn = AttnWeights {
+            w_q,
+            w_k,
+            w_v,
+            b_q: self.upload("attn.b_Q", b_q)?,
+            b_k: self.upload("attn.b_K", b_k)?,
+            b_v: self.upload("attn.b_V", b_v)?,
+            w_o,
+            b_o: self.upload("attn.b_O", b_o)?,
+        };
+        let mlp = match &raw.mlp {
+            Some(MlpWeights { ln2, w_in, b_in, w_out, b_out }) => {
+                let ln2 = read_affine(self.b, ln2).await?;
+                let (w_in, b_in) = self.reader("mlp.W_in", &ln2, w_in, b_in).await?;
+                let (w_out, b_out) = self.writer("mlp.W_out", w_out, b_out, None).await?;
+                let (b_in, b_out) = (self.upload("mlp.b_in", b_in)?, self.upload("mlp.b_out", b_out)?);
+                Some(MlpWeights { ln2: folded(), w_in, b_in, w_out, b_out })
+            }
+            None => None,
+        };
+        Ok(BlockWeights { ln1: folded(), attn, mlp })
+    }
+
+    /// A matrix that reads a norm's output, with the norm folded in.
+    async fn reader(
+        &self,
+        name: &str,
+        ln: &Affine<HostTensor>,
+        w: &B::Matrix,
+        bias: &B::Tensor,
+    ) -> Result<(B::Matrix, HostTensor), BackendError> {
+        let (mut w, mut bias) = (self.b.read_matrix(w).await?, self.b.read(bias).await?);
+        fold_into(ln, &mut w, &mut bias);
+        Ok((self.b.upload_matrix(&self.name(name), w, MatrixAxes::InOut)?, bias))
+    }
+
+    /// A matrix that writes to the stream, centred; with a bias before it that goes into the one after it.
+    async fn writer(
+        &self,
+        name: &str,
+        w: &B::Matrix,
+        bias: &B::Tensor,
+        before: Option<&HostTensor>,
+    ) -> Result<(B::Matrix, HostTensor), BackendError> {
+        let (mut w, mut bias) = (self.b.read_matrix(w).await?, self.b.read(bias).await?);
+        center_rows(&mut w);
+        center_rows(&mut bias);
+        if let Some(before) = before {
+            fold_value_bias(before, &w, &mut bias);
+        }
+        Ok((self.b.upload_matrix(&self.name(name), w, MatrixAxes::InOut)?, bias))
+    }
+
+    fn upload(&self, name: &str, vector: HostTensor) -> Result<B::Tensor, BackendError> {
+        self.b.upload(&self.name(name), vector)
+    }
+
+    fn name(&self, name: &str) -> String {
+        format!("blocks.{}.{name}", self.layer)
+    }
+}
+
+async fn read_affine<B: Backend>(
+    b: &B,
+    affine: &Affine<B::Tensor>,
+) -> Result<Affine<HostTensor>, BackendError> {
+    let mut host = folded();
+    if let Some(w) = &affine.w {
+        host.w = Some(b.read(w).await?);
+    }
+    if let Some(bias) = &affine.b {
+        host.b = Some(b.read(bias).await?);
+    }
+    Ok(host)
+}
+
+/// W_U and b_U: ln_final folded in, then centred over the vocabulary, which moves the logits by one constant
+/// per position.
+async fn unembedding<B: Backend>(b: &B, raw: &OnBackend<B>) -> Result<(B::Matrix, B::Tensor), BackendError> {
+    let ln = read_affine(b, &raw.ln_final).await?;
+    let mut w_u = b.read_matrix(raw.w_u.as_ref().unwrap_or(&raw.w_e)).await?; // [d_vocab d_model]
+    let mut b_u = match &raw.b_u {
+        Some(b_u) => b.read(b_u).await?,
+        None => HostTensor::full(vec![w_u.shape()[0]], 0.0),
+    };
+    fold_into_rows(&ln, &mut w_u, &mut b_u);
+    center_columns(&mut w_u);
+    center_rows(&mut b_u);
+    Ok((b.upload_matrix(W_U, w_u, MatrixAxes::OutIn)?, b.upload("unembed.b_U", b_u)?))
+}
+
+/// `b += ln_b · W`, then `W *= ln_w` row by row, then `W -= mean over d_model`: W has zero mean along d_model,
+/// which the norm's own centring makes harmless. w: [d_model out], b: [out]
 fn fold_into(ln: &Affine<HostTensor>, w: &mut HostTensor, b: &mut HostTensor) {
     let n_out = w.last_axis();
     let d_model = w.shape()[0];
@@ -58,30 +167,30 @@ fn fold_into(ln: &Affine<HostTensor>, w: &mut HostTensor, b: &mut HostTensor) {
             mean[out] += f64::from(*w) / d_model as f64;
         }
     }
-    for row in w.data_mut().chunks_exact_mut(n_out) {
-        row.iter_mut().zip(&mean).for_each(|(w, mean)| *w = (f64::from(*w) - mean) as f32);
-    }
+    subtract_from_rows(w, &mean);
     b.data_mut().iter_mut().zip(bias).for_each(|(b, bias)| *b = bias as f32);
+}
+
+/// The same for a matrix that is stored by its columns. w: [out d_model], b: [out]
+fn fold_into_rows(ln: &Affine<HostTensor>, w: &mut HostTensor, b: &mut HostTensor) {
+    let d_model = w.last_axis().max(1);
+    for (row, b) in w.data_mut().chunks_exact_mut(d_model).zip(b.data_mut()) {
+        let (mut bias, mut mean) = (f64::from(*b), 0.0);
+        for (d, w) in row.iter_mut().enumerate() {
+            bias += f64::from(at(ln.b.as_ref(), d, 0.0)) * f64::from(*w);
+            *w *= at(ln.w.as_ref(), d, 1.0);
+            mean += f64::from(*w) / d_model as f64;
+        }
+        row.iter_mut().for_each(|w| *w = (f64::from(*w) - mean) as f32);
+        *b = bias as f32;
+    }
 }
 
 fn at(vector: Option<&HostTensor>, idx: usize, default: f32) -> f32 {
     vector.map_or(default, |vector| vector.data()[idx])
 }
 
-/// Subtracts the d_model mean from every row that is written to the stream: every reader centres first.
-fn center_writing_weights(weights: &mut Weights<HostTensor>) {
-    center_rows(&mut weights.w_e);
-    center_rows(&mut weights.w_pos);
-    for block in &mut weights.blocks {
-        center_rows(&mut block.attn.w_o);
-        center_rows(&mut block.attn.b_o);
-        if let Some(mlp) = &mut block.mlp {
-            center_rows(&mut mlp.w_out);
-            center_rows(&mut mlp.b_out);
-        }
-    }
-}
-
+/// Subtracts the mean of every row: what is written to the stream may lose it, because every reader centres.
 fn center_rows(w: &mut HostTensor) {
     let n = w.last_axis().max(1);
     for row in w.data_mut().chunks_exact_mut(n) {
@@ -90,27 +199,28 @@ fn center_rows(w: &mut HostTensor) {
     }
 }
 
-/// Subtracts the mean over the vocabulary: logits move by one constant per position.
-fn center_unembed(weights: &mut Weights<HostTensor>) {
-    if let Some(w_u) = &mut weights.w_u {
-        let mut by_dim = w_u.transposed(); // [d_model d_vocab]
-        center_rows(&mut by_dim);
-        *w_u = by_dim.transposed();
+/// Subtracts the mean of every column.
+fn center_columns(w: &mut HostTensor) {
+    let mut mean = vec![0.0_f64; w.last_axis()];
+    for row in w.data().chunks_exact(mean.len().max(1)) {
+        mean.iter_mut().zip(row).for_each(|(mean, w)| *mean += f64::from(*w));
     }
-    weights.b_u.iter_mut().for_each(center_rows);
+    let n_rows = w.shape()[0] as f64;
+    mean.iter_mut().for_each(|mean| *mean /= n_rows);
+    subtract_from_rows(w, &mean);
 }
 
-/// `b_O += b_V W_O`, `b_V = 0`: the rows of a pattern sum to 1.
-fn fold_value_biases(weights: &mut Weights<HostTensor>) {
-    for block in &mut weights.blocks {
-        let AttnWeights { b_v, w_o, b_o, .. } = &mut block.attn;
-        let mut bias: Vec<f64> = b_o.data().iter().map(|b| f64::from(*b)).collect();
-        for (idx, b_v) in b_v.data_mut().iter_mut().enumerate() {
-            for (bias, w) in bias.iter_mut().zip(w_o.row(idx)) {
-                *bias += f64::from(*b_v) * f64::from(*w);
-            }
-            *b_v = 0.0;
-        }
-        b_o.data_mut().iter_mut().zip(bias).for_each(|(b, bias)| *b = bias as f32);
+fn subtract_from_rows(w: &mut HostTensor, mean: &[f64]) {
+    for row in w.data_mut().chunks_exact_mut(mean.len().max(1)) {
+        row.iter_mut().zip(mean).for_each(|(w, mean)| *w = (f64::from(*w) - mean) as f32);
     }
+}
+
+/// `b_O += b_V W_O`; b_V may then be 0, because the rows of a pattern sum to 1.
+fn fold_value_bias(b_v: &HostTensor, w_o: &HostTensor, b_o: &mut HostTensor) {
+    let mut bias: Vec<f64> = b_o.data().iter().map(|b| f64::from(*b)).collect();
+    for (idx, b_v) in b_v.data().iter().enumerate() {
+        bias.iter_mut().zip(w_o.row(idx)).for_each(|(bias, w)| *bias += f64::from(*b_v) * f64::from(*w));
+    }
+    b_o.data_mut().iter_mut().zip(bias).for_each(|(b, bias)| *b = bias as f32);
 }

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::{
-    checkpoint::{Checkpoint, LoadError, ModelFiles},
+    checkpoint::{Checkpoint, LoadError, WeightsReader},
     tokenizer::Tokenizer,
 };
+use crate::backend::Backend;
 
 /// The files of one model, by name.
 #[derive(Debug, Default)]
@@ -26,25 +27,32 @@ pub const MERGES: &str = "merges.txt";
 const OTHER_FORMATS: [&str; 6] = [".bin", ".pt", ".pth", ".ckpt", ".gguf", ".npz"];
 
 impl Folder {
-    /// Adds a file.
+    /// Adds a file. Of the weights only the name matters to [`Folder::reader`].
     pub fn insert(&mut self, name: impl Into<String>, bytes: Vec<u8>) {
         self.0.insert(name.into(), bytes);
     }
 
-    /// Bytes of the weights, 0 without any.
-    pub fn weights_bytes(&self) -> u64 {
-        self.weights().map_or(0, |weights| weights.len() as u64)
-    }
-
-    /// Reads the model and, if its files are there, its tokenizer.
+    /// Reads the model, and its tokenizer if that is there.
     ///
     /// Errors: [`LoadError`].
-    pub fn read(&self) -> Result<(Checkpoint, Option<Tokenizer>), LoadError> {
+    pub async fn read<B: Backend>(&self, b: &B) -> Result<(Checkpoint<B>, Option<Tokenizer>), LoadError> {
+        let weights = &self.0[self.weights()?];
+        let mut reader = self.reader(b, Some(weights.len() as u64))?;
+        reader.feed(weights).await?;
+        Ok((reader.finish().await?, self.tokenizer()?))
+    }
+
+    /// What reads the weights, whose bytes come from elsewhere; `total_bytes` is their length, if it is known.
+    ///
+    /// Errors: [`LoadError`].
+    pub fn reader<'b, B: Backend>(
+        &self,
+        b: &'b B,
+        total_bytes: Option<u64>,
+    ) -> Result<WeightsReader<'b, B>, LoadError> {
         // The weights first: whoever brings one wrong file most likely brings this one.
-        let weights = self.weights()?;
-        let config = self.file(CONFIG)?;
-        let checkpoint = Checkpoint::read(ModelFiles { config, weights })?;
-        Ok((checkpoint, self.tokenizer()?))
+        self.weights()?;
+        WeightsReader::new(b, self.file(CONFIG)?, total_bytes)
     }
 
     fn file(&self, name: &str) -> Result<&[u8], LoadError> {
@@ -52,14 +60,16 @@ impl Folder {
         bytes.ok_or_else(|| LoadError::MissingFile { file: name.to_owned() })
     }
 
-    /// model.safetensors, or the only safetensors file there is.
-    fn weights(&self) -> Result<&[u8], LoadError> {
-        if let Ok(weights) = self.file(WEIGHTS) {
-            return Ok(weights);
+    /// The name of the weights: model.safetensors, or the only safetensors file there is.
+    ///
+    /// Errors: there is none, or more than one.
+    pub fn weights(&self) -> Result<&str, LoadError> {
+        if self.0.contains_key(WEIGHTS) {
+            return Ok(WEIGHTS);
         }
-        let mut files = self.0.iter().filter(|(name, _)| name.ends_with(".safetensors"));
-        match (files.next(), files.count()) {
-            (Some((_, only)), 0) => Ok(only),
+        let mut names = self.0.keys().filter(|name| name.ends_with(".safetensors"));
+        match (names.next(), names.count()) {
+            (Some(only), 0) => Ok(only),
             (Some(_), n_more) => Err(LoadError::SeveralWeights { n: n_more + 1 }),
             (None, _) => {
                 let is_other = |name: &&String| OTHER_FORMATS.iter().any(|ending| name.ends_with(ending));
@@ -71,7 +81,10 @@ impl Folder {
         }
     }
 
-    fn tokenizer(&self) -> Result<Option<Tokenizer>, LoadError> {
+    /// The tokenizer, if its files are there.
+    ///
+    /// Errors: they are not what they should be.
+    pub fn tokenizer(&self) -> Result<Option<Tokenizer>, LoadError> {
         if let Some(json) = self.0.get(TOKENIZER) {
             return Tokenizer::from_json(json).map(Some);
         }
@@ -85,11 +98,12 @@ impl Folder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::cpu::Cpu;
 
     fn error_with(names: &[&str]) -> LoadError {
         let mut folder = Folder::default();
         names.iter().for_each(|name| folder.insert(*name, vec![]));
-        folder.read().map(|_| ()).expect_err("nothing is whole")
+        folder.reader(&Cpu::<f32>::default(), None).map(|_| ()).expect_err("nothing is whole")
     }
 
     #[test]

@@ -1,12 +1,6 @@
 //! The weights of a GPT-2-style model, in TransformerLens' orientation: row vectors, `x @ W`.
 
-use std::cell::Cell;
-
-use crate::{
-    backend::{Backend, BackendError},
-    op::MatrixAxes,
-    tensor::HostTensor,
-};
+use crate::{backend::Backend, op::MatrixAxes};
 
 /// Everything a forward pass multiplies by. `T` is a host or a backend tensor; `M` holds what stands on the
 /// right of a product.
@@ -74,57 +68,25 @@ pub struct MlpWeights<T, M = T> {
     pub b_out: T, // [d_model]
 }
 
-impl Weights<HostTensor> {
-    /// Moves everything to a backend.
-    ///
-    /// Errors: what the backend cannot hold.
-    pub fn upload<B: Backend>(self, b: &B) -> Result<OnBackend<B>, BackendError> {
-        self.try_map(&mut |name, vector| b.upload(name, vector), &mut |name, matrix, axes| {
-            b.upload_matrix(name, matrix, axes)
-        })
-    }
-
-    /// Number of stored values.
-    pub fn n_params(&self) -> u64 {
-        let n = Cell::new(0);
-        let add = |tensor: &HostTensor| n.set(n.get() + tensor.data().len() as u64);
-        self.visit(&mut |_, vector| add(vector), &mut |_, matrix| add(matrix));
-        n.get()
-    }
-}
-
-impl<T: Clone, M: Clone> Weights<T, M> {
-    /// Copies everything back from the backend that holds it.
-    ///
-    /// Errors: what the backend cannot read.
-    pub async fn read<B: Backend<Tensor = T, Matrix = M>>(
-        &self,
-        b: &B,
-    ) -> Result<Weights<HostTensor>, BackendError> {
-        let (mut vectors, mut matrices) = (vec![], vec![]);
-        self.visit(&mut |_, vector| vectors.push(vector.clone()), &mut |_, matrix| {
-            matrices.push(matrix.clone());
-        });
-        let (mut vector_values, mut matrix_values) = (vec![], vec![]);
-        for vector in &vectors {
-            vector_values.push(b.read(vector).await?);
-        }
-        for matrix in &matrices {
-            matrix_values.push(b.read_matrix(matrix).await?);
-        }
-        let (mut vectors, mut matrices) = (vector_values.into_iter(), matrix_values.into_iter());
-        // `visit` and `try_map` go through the vectors, and through the matrices, in the same order.
-        self.clone()
-            .try_map(&mut |_, _| Ok(vectors.next().expect("one value for each vector")), &mut |_, _, _| {
-                Ok(matrices.next().expect("one value for each matrix"))
-            })
-    }
-}
+/// What the embedding is called.
+pub const W_E: &str = "embed.W_E";
+/// What an unembedding of its own is called.
+pub const W_U: &str = "unembed.W_U";
 
 impl<T, M> Weights<T, M> {
-    /// Calls `vector` or `matrix` with the name and value of every tensor.
-    pub fn visit(&self, vector: &mut impl FnMut(&str, &T), matrix: &mut impl FnMut(&str, &M)) {
-        matrix("embed.W_E", &self.w_e);
+    /// Number of values that `b` holds.
+    pub fn n_values<B: Backend<Tensor = T, Matrix = M>>(&self, b: &B) -> u64 {
+        let (mut vectors, mut matrices) = (0, 0);
+        self.visit(
+            &mut |_, vector| vectors += b.shape(vector).iter().product::<usize>() as u64,
+            &mut |_, matrix, _| matrices += b.matrix_shape(matrix).iter().product::<usize>() as u64,
+        );
+        vectors + matrices
+    }
+
+    /// Calls `vector` or `matrix` with the name and value of every tensor, and how a matrix is stored.
+    pub fn visit(&self, vector: &mut impl FnMut(&str, &T), matrix: &mut impl FnMut(&str, &M, MatrixAxes)) {
+        matrix(W_E, &self.w_e, MatrixAxes::OutIn);
         vector("pos_embed.W_pos", &self.w_pos);
         for (layer, block) in self.blocks.iter().enumerate() {
             block.ln1.visit(&format!("blocks.{layer}.ln1"), vector);
@@ -135,7 +97,7 @@ impl<T, M> Weights<T, M> {
             }
         }
         self.ln_final.visit("ln_final", vector);
-        self.w_u.iter().for_each(|w| matrix("unembed.W_U", w));
+        self.w_u.iter().for_each(|w| matrix(W_U, w, MatrixAxes::OutIn));
         self.b_u.iter().for_each(|b| vector("unembed.b_U", b));
     }
 
@@ -145,7 +107,7 @@ impl<T, M> Weights<T, M> {
         vector: &mut impl FnMut(&str, T) -> Result<U, E>,
         matrix: &mut impl FnMut(&str, M, MatrixAxes) -> Result<N, E>,
     ) -> Result<Weights<U, N>, E> {
-        let w_e = matrix("embed.W_E", self.w_e, MatrixAxes::OutIn)?;
+        let w_e = matrix(W_E, self.w_e, MatrixAxes::OutIn)?;
         let w_pos = vector("pos_embed.W_pos", self.w_pos)?;
         let mut blocks = Vec::with_capacity(self.blocks.len());
         for (layer, block) in self.blocks.into_iter().enumerate() {
@@ -160,7 +122,7 @@ impl<T, M> Weights<T, M> {
             w_pos,
             blocks,
             ln_final: self.ln_final.try_map("ln_final", vector)?,
-            w_u: self.w_u.map(|w| matrix("unembed.W_U", w, MatrixAxes::OutIn)).transpose()?,
+            w_u: self.w_u.map(|w| matrix(W_U, w, MatrixAxes::OutIn)).transpose()?,
             b_u: self.b_u.map(|b| vector("unembed.b_U", b)).transpose()?,
         })
     }
@@ -181,10 +143,15 @@ impl<T> Affine<T> {
 }
 
 impl<T, M> AttnWeights<T, M> {
-    fn visit(&self, layer: usize, vector: &mut impl FnMut(&str, &T), matrix: &mut impl FnMut(&str, &M)) {
+    fn visit(
+        &self,
+        layer: usize,
+        vector: &mut impl FnMut(&str, &T),
+        matrix: &mut impl FnMut(&str, &M, MatrixAxes),
+    ) {
         let Self { w_q, w_k, w_v, b_q, b_k, b_v, w_o, b_o } = self;
         for (name, w) in [("W_Q", w_q), ("W_K", w_k), ("W_V", w_v), ("W_O", w_o)] {
-            matrix(&format!("blocks.{layer}.attn.{name}"), w);
+            matrix(&format!("blocks.{layer}.attn.{name}"), w, MatrixAxes::InOut);
         }
         for (name, b) in [("b_Q", b_q), ("b_K", b_k), ("b_V", b_v), ("b_O", b_o)] {
             vector(&format!("blocks.{layer}.attn.{name}"), b);
@@ -212,10 +179,15 @@ impl<T, M> AttnWeights<T, M> {
 }
 
 impl<T, M> MlpWeights<T, M> {
-    fn visit(&self, layer: usize, vector: &mut impl FnMut(&str, &T), matrix: &mut impl FnMut(&str, &M)) {
+    fn visit(
+        &self,
+        layer: usize,
+        vector: &mut impl FnMut(&str, &T),
+        matrix: &mut impl FnMut(&str, &M, MatrixAxes),
+    ) {
         let Self { ln2: _, w_in, b_in, w_out, b_out } = self;
-        matrix(&format!("blocks.{layer}.mlp.W_in"), w_in);
-        matrix(&format!("blocks.{layer}.mlp.W_out"), w_out);
+        matrix(&format!("blocks.{layer}.mlp.W_in"), w_in, MatrixAxes::InOut);
+        matrix(&format!("blocks.{layer}.mlp.W_out"), w_out, MatrixAxes::InOut);
         vector(&format!("blocks.{layer}.mlp.b_in"), b_in);
         vector(&format!("blocks.{layer}.mlp.b_out"), b_out);
     }

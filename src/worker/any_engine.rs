@@ -11,7 +11,7 @@ use crate::{
     },
     engine::{Engine, GenerateStep, Generated, RunError},
     hook::HookSet,
-    model::{ModelConfig, checkpoint::Checkpoint, tokenizer::Tokenizer},
+    model::{ModelConfig, tokenizer::Tokenizer},
     placement::{Clock, OpTime, PROBE_TOKENS, Place},
     prompt::{Prompt, Vocabulary},
     protocol::GenerateSpec,
@@ -33,16 +33,6 @@ pub(super) async fn cpu() -> Timed<Cpu<f32>> {
 }
 
 impl AnyEngine {
-    /// A model that was just read, on the CPU.
-    ///
-    /// Errors: the memory does not hold it.
-    pub(super) async fn on_cpu(
-        checkpoint: Checkpoint,
-        tokenizer: Option<Tokenizer>,
-    ) -> Result<Self, RunError> {
-        Ok(Self::Cpu(Engine::new(cpu().await, checkpoint, tokenizer)?))
-    }
-
     pub(super) async fn ask(
         &self,
         question: &Question,

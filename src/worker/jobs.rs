@@ -6,23 +6,23 @@ use web_sys::File;
 
 use super::{
     State,
-    any_engine::AnyEngine,
     loaded::Loaded,
     pace::{Turns, now_millis},
     placing, post, probe,
-    source::{Reader, Source},
+    source::{Found, Reader, Source},
 };
 use crate::{
     analysis::Question,
     failure::Failure,
-    placement::{Place, Reason, Wish},
+    placement::{Reason, Wish},
     prompt::{Bos, Prompt},
     protocol::{FromEngine, GenerateSpec, ModelCard, ModelSource, RunId},
 };
 
 type Reply = Result<FromEngine, Failure>;
 
-/// Loads a model; what had its name stays until the new one is whole. It begins on the CPU, which is there at once.
+/// Loads a model; what had its name stays until the new one is whole. Unless the user wants the GPU it begins on the CPU,
+/// which is there at once.
 pub(super) async fn load(
     state: &Rc<State>,
     run: RunId,
@@ -31,14 +31,8 @@ pub(super) async fn load(
     files: Vec<File>,
 ) -> Reply {
     let source = Source::new(source, files);
-    let folder = source.folder(state, Reader::Request(run)).await?;
-    let size_bytes = folder.weights_bytes();
-    let (checkpoint, tokenizer) = folder.read()?;
-    drop(folder);
-    let (model_type, dtype, notes) =
-        (checkpoint.model_type.clone(), checkpoint.dtype.clone(), checkpoint.notes.clone());
-    let has_tokenizer = tokenizer.is_some();
-    let engine = AnyEngine::on_cpu(checkpoint, tokenizer).await?;
+    let (engine, found, failure) = placing::read(state, &model, &source, Reader::Request(run)).await?;
+    let Found { model_type, dtype, notes, size_bytes } = found;
     let facts = ModelCard {
         model: model.clone(),
         model_type,
@@ -48,24 +42,24 @@ pub(super) async fn load(
         memory_bytes: engine.memory_bytes(),
         dtype,
         origin: source.origin(),
-        has_tokenizer,
+        has_tokenizer: engine.tokenizer().is_some(),
         default_bos: engine.default_bos(),
         backend: engine.backend().to_owned(),
         adapter: engine.adapter(),
         notes,
     };
-    let reason = if state.wish.get() == Wish::Cpu { Reason::Wished } else { Reason::NotProbed };
-    let loaded = Rc::new(Loaded::new(facts, source, engine, reason));
-    let failure = match state.wish.get() {
-        Wish::Webgpu => placing::to(state, &loaded, Place::Webgpu).await.err(),
-        Wish::Auto | Wish::Cpu => None,
+    let reason = match (state.wish.get(), &failure) {
+        (_, Some((reason, _))) => reason.clone(),
+        (Wish::Auto, None) => Reason::NotProbed,
+        (Wish::Cpu | Wish::Webgpu, None) => Reason::Wished,
     };
+    let loaded = Rc::new(Loaded::new(facts, source, engine, reason));
     state.models.borrow_mut().insert(model, Rc::clone(&loaded));
     if state.wish.get() == Wish::Auto {
         probe::later(state, &loaded);
     }
-    if failure.is_some() {
-        placing::say(&loaded, failure);
+    if let Some((_, failure)) = failure {
+        placing::say(&loaded, Some(failure));
     }
     Ok(FromEngine::Loaded { run, card: Box::new(loaded.card()) })
 }

@@ -9,7 +9,7 @@ use super::{
     loaded::Loaded,
     pace::Turns,
     post, probe,
-    source::Reader,
+    source::{Found, Reader, Source},
 };
 use crate::{
     backend::{BackendError, webgpu::WebGpu},
@@ -66,11 +66,9 @@ pub(super) async fn to(state: &Rc<State>, model: &Loaded, place: Place) -> Resul
             model.put(engine, wished);
             Ok(())
         }
-        Err(Failure { kind, message, hint }) => {
-            model.put(None, Reason::Fault { message: message.clone() });
-            let what =
-                format!("{} stays on the CPU, because WebGPU cannot be used ({message})", model.name());
-            Err(Failure { kind, message: what, hint })
+        Err(failure) => {
+            model.put(None, Reason::Fault { message: failure.message.clone() });
+            Err(stays(model.name(), failure))
         }
     }
 }
@@ -150,8 +148,61 @@ async fn fall_back(
 }
 
 async fn read_again(state: &Rc<State>, model: &Loaded) -> Result<AnyEngine, Failure> {
-    let (checkpoint, tokenizer) = model.source().folder(state, Reader::Worker).await?.read()?;
-    Ok(AnyEngine::on_cpu(checkpoint, tokenizer).await?)
+    Ok(read_onto_cpu(state, model.source(), Reader::Worker).await?.0)
+}
+
+/// Reads a model to where the user wants it; if that is not where it is, with the reason and with words for it.
+///
+/// Errors: the files, or the memory for them.
+pub(super) async fn read(
+    state: &Rc<State>,
+    name: &str,
+    source: &Source,
+    reader: Reader,
+) -> Result<(AnyEngine, Found, Option<(Reason, Failure)>), Failure> {
+    let mut failed = None;
+    if state.wish.get() == Wish::Webgpu {
+        match read_onto_webgpu(state, source, reader).await {
+            Ok((engine, found)) => return Ok((engine, found, None)),
+            Err(failure) if failure.kind == FailureKind::Device => {
+                // The next who wants a device gets another.
+                state.gpu.take();
+                failed = Some((Reason::Fault { message: failure.message.clone() }, stays(name, failure)));
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    let (engine, found) = read_onto_cpu(state, source, reader).await?;
+    Ok((engine, found, failed))
+}
+
+async fn read_onto_cpu(
+    state: &Rc<State>,
+    source: &Source,
+    reader: Reader,
+) -> Result<(AnyEngine, Found), Failure> {
+    let (engine, found) = source.engine(state, reader, cpu().await).await?;
+    Ok((AnyEngine::Cpu(engine), found))
+}
+
+/// Straight onto the device: the weights are never all on the heap.
+async fn read_onto_webgpu(
+    state: &Rc<State>,
+    source: &Source,
+    reader: Reader,
+) -> Result<(AnyEngine, Found), Failure> {
+    let device = device(state).await.map_err(RunError::from)?;
+    let (engine, found) = source.engine(state, reader, device).await?;
+    let engine = AnyEngine::WebGpu(engine);
+    // What a device says of memory and of kernels, it says when it computes.
+    engine.pass(&mut Turns::of_worker(state)).await?;
+    Ok((engine, found))
+}
+
+/// What a user is told of a model that the GPU does not take.
+fn stays(name: &str, Failure { kind, message, hint }: Failure) -> Failure {
+    let what = format!("{name} stays on the CPU, because WebGPU cannot be used ({message})");
+    Failure::new(kind, what, hint)
 }
 
 /// Tells the page where a model is.

@@ -1,9 +1,14 @@
 //! Where a model's files are, kept for as long as the model is: what was on a lost device is read again.
 
+use std::rc::Rc;
+
+use js_sys::Uint8Array;
 use web_sys::File;
 
-use super::{State, fetch, post};
+use super::{State, body::Body, fetch, pace::Turns, post};
 use crate::{
+    backend::{Backend, MAX_PART_BYTES},
+    engine::{Engine, Pace as _},
     failure::{Failure, FailureKind},
     model::folder::{CONFIG, Folder, MERGES, TOKENIZER, VOCAB, WEIGHTS},
     protocol::{FromEngine, ModelSource, RunId},
@@ -13,6 +18,14 @@ use crate::{
 pub(super) enum Source {
     Url(String),
     Files(Vec<(String, File)>),
+}
+
+/// What the files say of a model beside its weights.
+pub(super) struct Found {
+    pub(super) model_type: String,
+    pub(super) dtype: String,
+    pub(super) notes: Vec<String>,
+    pub(super) size_bytes: u64,
 }
 
 /// Who waits for a model to be read.
@@ -43,51 +56,123 @@ impl Source {
         }
     }
 
-    /// Everything that is in it.
+    /// The model, on `b`. What is wrong with the small files is said before the large one is read.
     ///
-    /// Errors: the network, a file that cannot be read any more; cancelled.
-    pub(super) async fn folder(&self, state: &State, reader: Reader) -> Result<Folder, Failure> {
-        match self {
-            Self::Url(base) => download(state, reader, base).await,
-            Self::Files(files) => {
-                let mut folder = Folder::default();
-                for (name, file) in files {
-                    folder.insert(name, fetch::file(name, file).await?);
-                }
-                Ok(folder)
-            }
+    /// Errors: the network, the files, the backend; cancelled.
+    pub(super) async fn engine<B: Backend>(
+        &self,
+        state: &Rc<State>,
+        reader: Reader,
+        b: B,
+    ) -> Result<(Engine<B>, Found), Failure> {
+        let mut reading = Reading::new(state, reader);
+        let mut folder = self.folder(&mut reading).await?;
+        let name = match self {
+            Self::Url(_) => WEIGHTS.to_owned(),
+            Self::Files(_) => folder.weights()?.to_owned(),
+        };
+        let mut body = self.open(&name).await?;
+        if body.is_some() {
+            folder.insert(&name, vec![]);
         }
+        let mut weights = folder.reader(&b, body.as_ref().and_then(|body| body.total_bytes))?;
+        let tokenizer = folder.tokenizer()?;
+        let mut part = vec![0; MAX_PART_BYTES];
+        while let Some(body) = &mut body
+            && let Some(chunk) = body.next().await?
+        {
+            for start in (0..chunk.length()).step_by(part.len()) {
+                let n = part.len().min((chunk.length() - start) as usize);
+                chunk.subarray(start, start + n as u32).copy_to(&mut part[..n]);
+                weights.feed(&part[..n]).await?;
+                reading.turn().await?;
+            }
+            reading.report(&name, body);
+        }
+        let checkpoint = weights.finish().await?;
+        let found = Found {
+            model_type: checkpoint.model_type.clone(),
+            dtype: checkpoint.dtype.clone(),
+            notes: checkpoint.notes.clone(),
+            size_bytes: body.map_or(0, |body| body.done_bytes),
+        };
+        Ok((Engine::new(b, checkpoint, tokenizer), found))
     }
-}
 
-/// The files of a served folder. The tokenizer may be in one file, in two, or absent.
-async fn download(state: &State, reader: Reader, base: &str) -> Result<Folder, Failure> {
-    let mut folder = Folder::default();
-    for name in [CONFIG, TOKENIZER] {
-        if let Some(bytes) = file(state, reader, base, name).await? {
+    /// The small files, whole; of others the name. The tokenizer may be in one file, in two, or absent.
+    async fn folder(&self, reading: &mut Reading) -> Result<Folder, Failure> {
+        let mut folder = Folder::default();
+        if let Self::Files(files) = self {
+            files.iter().for_each(|(name, _)| folder.insert(name, vec![]));
+        }
+        for name in [CONFIG, TOKENIZER, VOCAB, MERGES] {
+            let Some(mut body) = self.open(name).await? else { continue };
+            let mut bytes = Vec::new();
+            while let Some(chunk) = body.next().await? {
+                append(&mut bytes, &chunk, name)?;
+                reading.turn().await?;
+                reading.report(name, &body);
+            }
             folder.insert(name, bytes);
-        } else if name == TOKENIZER {
-            for name in [VOCAB, MERGES] {
-                if let Some(bytes) = file(state, reader, base, name).await? {
-                    folder.insert(name, bytes);
-                }
+            if name == TOKENIZER {
+                break;
+            }
+        }
+        Ok(folder)
+    }
+
+    /// One of the files; `None` if it is not there.
+    async fn open(&self, name: &str) -> Result<Option<Body>, Failure> {
+        match self {
+            Self::Url(base) => fetch::open(&format!("{base}{name}")).await,
+            Self::Files(files) => {
+                Ok(files.iter().find(|(of, _)| of == name).map(|(_, file)| Body::of_file(file)))
             }
         }
     }
-    if let Some(bytes) = file(state, reader, base, WEIGHTS).await? {
-        folder.insert(WEIGHTS, bytes);
-    }
-    Ok(folder)
 }
 
-async fn file(state: &State, reader: Reader, base: &str, name: &str) -> Result<Option<Vec<u8>>, Failure> {
-    fetch::bytes(&format!("{base}{name}"), |done_bytes, total_bytes| {
-        let Reader::Request(run) = reader else { return Ok(()) };
-        if state.is_cancelled(run) {
-            return Err(Failure::new(FailureKind::Cancelled, "the download was cancelled", "Load it again."));
-        }
-        post::send(FromEngine::Progress { run, file: name.to_owned(), done_bytes, total_bytes });
-        Ok(())
-    })
-    .await
+/// Files that are being read for somebody.
+struct Reading {
+    reader: Reader,
+    turns: Turns,
+}
+
+impl Reading {
+    fn new(state: &Rc<State>, reader: Reader) -> Self {
+        let turns = match reader {
+            Reader::Request(run) => Turns::new(state, run),
+            Reader::Worker => Turns::of_worker(state),
+        };
+        Self { reader, turns }
+    }
+
+    /// Lets others have a turn.
+    async fn turn(&mut self) -> Result<(), Failure> {
+        self.turns
+            .breathe()
+            .await
+            .map_err(|_| Failure::new(FailureKind::Cancelled, "the download was cancelled", "Load it again."))
+    }
+
+    fn report(&self, name: &str, body: &Body) {
+        let Reader::Request(run) = self.reader else { return };
+        let (file, done_bytes, total_bytes) = (name.to_owned(), body.done_bytes, body.total_bytes);
+        post::send(FromEngine::Progress { run, file, done_bytes, total_bytes });
+    }
+}
+
+fn append(bytes: &mut Vec<u8>, chunk: &Uint8Array, name: &str) -> Result<(), Failure> {
+    let start = bytes.len();
+    let n_more = chunk.length() as usize;
+    bytes.try_reserve(n_more).map_err(|_| {
+        Failure::new(
+            FailureKind::Model,
+            format!("the file does not fit into memory after {start} bytes, {name}"),
+            "Close other tabs, or take a smaller model.",
+        )
+    })?;
+    bytes.resize(start + n_more, 0);
+    chunk.copy_to(&mut bytes[start..]);
+    Ok(())
 }

@@ -32,9 +32,9 @@ pub(crate) fn engine_on<B: Backend>(backend: B, model: &str) -> Engine<B> {
 /// A golden model with other weights.
 fn engine_from<B: Backend>(backend: B, model: &str, weights: &[u8]) -> Engine<B> {
     let config = files::bytes(&format!("{model}/config.json"));
-    let checkpoint = Checkpoint::read(ModelFiles { config: &config, weights })
-        .unwrap_or_else(|error| panic!("{model}: {error}"));
-    Engine::new(backend, checkpoint, None).unwrap_or_else(|error| panic!("{model}: {error}"))
+    let read = pollster::block_on(Checkpoint::read(&backend, ModelFiles { config: &config, weights }));
+    let checkpoint = read.unwrap_or_else(|error| panic!("{model}: {error}"));
+    Engine::new(backend, checkpoint, None)
 }
 
 /// One forward pass that keeps `capture`.

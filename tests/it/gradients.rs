@@ -9,7 +9,7 @@ use vitrine::{
     hook::{HookPoint, HookSet, Site},
     metric::Metric,
     model::{
-        folder::Folder,
+        checkpoint::Checkpoint,
         gpt2::{Gpt2, KvCache},
         tap::Tap,
         weights::OnBackend,
@@ -20,7 +20,7 @@ use vitrine::{
 
 use crate::{
     compare::compare,
-    support::{ATTN_ONLY, GPT2, edits, engine, files, folder},
+    support::{ATTN_ONLY, GPT2, edits, engine, files, read},
 };
 
 const TOKENS: [u32; 7] = [3, 14, 15, 9, 26, 5, 35];
@@ -94,10 +94,9 @@ struct Exact {
 
 impl Exact {
     fn of(model: &str) -> Self {
-        let files: Folder = folder(&files(model));
-        let (checkpoint, _) = files.read().unwrap_or_else(|error| panic!("{model}: {error}"));
-        let weights = checkpoint.weights.upload(&Cpu::<f64>::default()).expect("the CPU holds them");
-        Self { config: checkpoint.config, weights }
+        let read = read(&Cpu::<f64>::default(), &files(model));
+        let (Checkpoint { config, weights, .. }, _) = read.unwrap_or_else(|error| panic!("{model}: {error}"));
+        Self { config, weights }
     }
 
     fn metric(&self, mut nudge: Nudge) -> f64 {

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use vitrine::model::folder::{CONFIG, MERGES, TOKENIZER, VOCAB, WEIGHTS};
+use vitrine::{
+    backend::cpu::Cpu,
+    model::folder::{CONFIG, MERGES, TOKENIZER, VOCAB, WEIGHTS},
+};
 
-use crate::support::{ATTN_ONLY, GPT2, files, folder};
+use crate::support::{ATTN_ONLY, GPT2, files, read};
 
 type Files = BTreeMap<String, Vec<u8>>;
 
@@ -291,7 +294,7 @@ fn all() -> Vec<Bad> {
 fn every_bad_folder_says_what_is_wrong() {
     let mut wrong = vec![];
     for Bad { name, files, words } in all() {
-        match folder(&files).read() {
+        match read(&Cpu::<f32>::default(), &files) {
             Ok(_) => wrong.push(format!("{name}: was read")),
             Err(error) => {
                 let message = error.to_string();
@@ -315,7 +318,7 @@ fn a_file_cut_anywhere_is_refused() {
     for cut in cuts {
         let mut files = whole.clone();
         files.insert(WEIGHTS.to_owned(), bytes[..cut].to_vec());
-        let error = folder(&files).read().map(|_| ()).expect_err("is cut").to_string();
+        let error = read(&Cpu::<f32>::default(), &files).map(|_| ()).expect_err("is cut").to_string();
         let is_clear = error.contains("cut short") || error.contains("not a whole safetensors file");
         assert!(is_clear, "cut at {cut}: {error}");
         assert!(cut < 9 || error.contains("cut short"), "cut at {cut}: {error}");
@@ -332,7 +335,7 @@ fn a_header_with_any_byte_changed_is_read_or_refused() {
             let mut files = whole.clone();
             let bytes = files.get_mut(WEIGHTS).expect("the weights");
             bytes[at] = byte;
-            if let Err(error) = folder(&files).read() {
+            if let Err(error) = read(&Cpu::<f32>::default(), &files) {
                 assert!(!error.to_string().is_empty() && !error.hint().is_empty());
                 n_refused += 1;
             }

@@ -8,6 +8,7 @@ mod golden;
 mod gradients;
 mod hostile;
 mod laws;
+mod loading;
 mod long;
 mod models;
 #[cfg(feature = "schema")]

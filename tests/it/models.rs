@@ -18,7 +18,7 @@ use vitrine::{
     tensor::HostTensor,
 };
 
-use crate::support::{TALES, bytes, engine, files, folder, run, spec};
+use crate::support::{TALES, bytes, engine, files, read, run, spec};
 
 /// The embedded model with MLPs, the default.
 const TALES_4L: &str = "assets/models/tales-4l";
@@ -43,7 +43,7 @@ fn every_embedded_model_is_read_without_a_note() {
     for (model, model_type, n_layers, n_ctx) in
         [(TALES, "vitrine_attn_only", 2, 256), (TALES_4L, "gpt2", 4, 512)]
     {
-        let (checkpoint, tokenizer) = folder(&files(model)).read().expect("an embedded model");
+        let (checkpoint, tokenizer) = read(&Cpu::<f32>::default(), &files(model)).expect("an embedded model");
         assert_eq!(checkpoint.notes, [""; 0], "{model}");
         assert_eq!((checkpoint.model_type.as_str(), checkpoint.dtype.as_str()), (model_type, "F16"));
         assert!(tokenizer.is_some(), "{model}");

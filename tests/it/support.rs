@@ -16,7 +16,11 @@ use vitrine::{
     engine::{Engine, NoPace, RunError},
     hook::{HookPoint, HookSet, Presence},
     intervention::Intervention,
-    model::folder::{CONFIG, Folder, MERGES, TOKENIZER, VOCAB, WEIGHTS},
+    model::{
+        checkpoint::{Checkpoint, LoadError},
+        folder::{CONFIG, Folder, MERGES, TOKENIZER, VOCAB, WEIGHTS},
+        tokenizer::Tokenizer,
+    },
     run::{Readout, RunResult, RunSpec, WeightForm},
     tensor::HostTensor,
 };
@@ -52,6 +56,14 @@ pub(crate) fn folder(files: &BTreeMap<String, Vec<u8>>) -> Folder {
     folder
 }
 
+/// What comes of a model's files.
+pub(crate) fn read<B: Backend>(
+    b: &B,
+    files: &BTreeMap<String, Vec<u8>>,
+) -> Result<(Checkpoint<B>, Option<Tokenizer>), LoadError> {
+    pollster::block_on(folder(files).read(b))
+}
+
 /// A model of the repository, on the CPU.
 pub(crate) fn engine<R: Real + Default>(model: &str) -> Engine<Cpu<R>> {
     engine_on(Cpu::default(), model)
@@ -60,8 +72,8 @@ pub(crate) fn engine<R: Real + Default>(model: &str) -> Engine<Cpu<R>> {
 /// A model of the repository, on any backend.
 pub(crate) fn engine_on<B: Backend>(backend: B, model: &str) -> Engine<B> {
     let (checkpoint, tokenizer) =
-        folder(&files(model)).read().unwrap_or_else(|error| panic!("{model}: {error}"));
-    Engine::new(backend, checkpoint, tokenizer).unwrap_or_else(|error| panic!("{model}: {error}"))
+        read(&backend, &files(model)).unwrap_or_else(|error| panic!("{model}: {error}"));
+    Engine::new(backend, checkpoint, tokenizer)
 }
 
 /// A run on raw weights that changes and keeps nothing, and reads every prediction.

@@ -67,13 +67,10 @@ struct Cases {
 }
 
 impl Model {
-    pub(crate) fn engine(&self) -> Engine<Cpu> {
-        self.engine_on(Cpu::default())
-    }
-
-    pub(crate) fn engine_on<B: Backend>(&self, backend: B) -> Engine<B> {
+    pub(crate) async fn engine_on<B: Backend>(&self, backend: B) -> Engine<B> {
         let files = ModelFiles { config: self.config, weights: self.weights };
-        Engine::new(backend, Checkpoint::read(files).expect("a golden model"), None).expect("fits")
+        let checkpoint = Checkpoint::read(&backend, files).await.expect("a golden model");
+        Engine::new(backend, checkpoint, None)
     }
 
     pub(crate) fn cases(&self) -> Vec<Case> {

@@ -35,7 +35,7 @@ async fn gradients_are_autograds() {
 /// The golden gradients at every hook point, on a backend.
 pub(crate) async fn check_gradients<B: Backward>(backend: impl Fn() -> B) {
     for model in MODELS {
-        let engine = model.engine_on(backend());
+        let engine = model.engine_on(backend()).await;
         let points = engine.config().hook_points();
         let [case, want] = model.gradients;
         let GradientCase { tokens, metric } = serde_json::from_slice(case).expect("a golden case");
@@ -66,7 +66,7 @@ struct GradientCase {
 /// Every hook point of the golden models, on a backend.
 pub(crate) async fn check_hooks<B: Backend>(backend: impl Fn() -> B) {
     for model in MODELS {
-        let engine = model.engine_on(backend());
+        let engine = model.engine_on(backend()).await;
         for case in model.cases() {
             if let Err(divergence) = first_divergence(&engine, &model, &case, vec![]).await {
                 panic!("{}/{}, first divergence: {divergence}", model.name, case.file);
@@ -103,7 +103,7 @@ pub(crate) async fn first_divergence<B: Backend>(
 /// The continuations of the golden models, on a backend.
 pub(crate) async fn check_greedy<B: Backend>(backend: impl Fn() -> B) {
     for model in MODELS {
-        let engine = model.engine_on(backend());
+        let engine = model.engine_on(backend()).await;
         for case in model.cases() {
             let spec = GenerateSpec::greedy(Prompt::Tokens { tokens: case.tokens }, case.greedy.len());
             let mut n_heard = 0;
@@ -127,6 +127,6 @@ async fn values_that_overflow_are_refused_with_the_first_hook_point_named() {
         capture: HookSet::default(),
         readout: Readout::Predictions { top_k: 1 },
     };
-    let refused = MODELS[0].engine().run(&spec, &mut NoPace).await.err();
+    let refused = MODELS[0].engine().await.run(&spec, &mut NoPace).await.err();
     assert_eq!(refused, Some(RunError::NonFinite { hook: "blocks.1.hook_resid_pre".to_owned() }));
 }

@@ -1,12 +1,11 @@
 //! Weights, packed once for the kernels: `panels[column / 8][in][column % 8]`.
 
-use std::{borrow::Cow, rc::Rc};
+use std::borrow::Cow;
 
-use vitrine_kernel::{PANEL, pack_panels};
+use vitrine_kernel::PANEL;
 
-use super::{Real, kernel::Kernel, panels::Panels as _};
+use super::{Real, panels::Panels as _};
 use crate::{
-    backend::BackendError,
     op::MatrixAxes,
     tensor::{HostTensor, ShapeMismatch},
 };
@@ -16,32 +15,11 @@ use crate::{
 pub struct CpuMatrix<R: Real> {
     pub(super) n_in: usize,
     pub(super) n_out: usize,
-    axes: MatrixAxes,
+    pub(super) axes: MatrixAxes,
     pub(super) panels: R::Panels,
 }
 
 impl<R: Real> CpuMatrix<R> {
-    /// Packs `host`, whose two axes are stored as `axes` says.
-    pub(super) fn new(
-        host: HostTensor,
-        axes: MatrixAxes,
-        kernel: Option<&Rc<Kernel>>,
-    ) -> Result<Self, BackendError> {
-        let &[n_rows, n_cols] = host.shape() else {
-            return Err(ShapeMismatch::new("matrix", vec![0, 0], host.shape().to_vec()).into());
-        };
-        let values = R::from_f32s(host.into_data());
-        let (n_in, n_out) = match axes {
-            MatrixAxes::InOut => (n_rows, n_cols),
-            MatrixAxes::OutIn => (n_cols, n_rows),
-        };
-        let panels = R::Panels::packed(kernel, n_in, n_out, |first, panels| match axes {
-            MatrixAxes::InOut => pack_panels(n_in, n_out, first, panels, |i, col| values[i * n_out + col]),
-            MatrixAxes::OutIn => pack_panels(n_in, n_out, first, panels, |i, col| values[col * n_in + i]),
-        })?;
-        Ok(Self { n_in, n_out, axes, panels })
-    }
-
     /// The values as they were given.
     pub(super) fn unpacked(&self) -> Result<HostTensor, ShapeMismatch> {
         let (n_rows, n_cols) = match self.axes {
@@ -96,13 +74,15 @@ pub(super) fn add_panel_t<R: Real>(dx: &mut [R], dy: &[R; PANEL], panel: &[R]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::{Backend as _, cpu::Cpu};
 
     #[test]
     fn a_weight_comes_back_as_it_was_stored() {
         let values: Vec<f32> = (0..55_u8).map(f32::from).collect();
         let host = HostTensor::new(vec![5, 11], values).expect("fills its shape");
+        let b = Cpu::<f32>::default();
         for axes in [MatrixAxes::InOut, MatrixAxes::OutIn] {
-            let matrix = CpuMatrix::<f32>::new(host.clone(), axes, None).expect("has two axes");
+            let matrix = b.upload_matrix("w", host.clone(), axes).expect("has two axes");
             assert_eq!(matrix.unpacked().expect("fills its shape"), host);
             let third = matrix.column(3);
             let at = |row: usize, col: usize| host.data()[row * 11 + col];
@@ -112,6 +92,6 @@ mod tests {
             };
             assert_eq!(third, want);
         }
-        assert!(CpuMatrix::<f32>::new(HostTensor::full(vec![2], 0.0), MatrixAxes::InOut, None).is_err());
+        assert!(b.upload_matrix("w", HostTensor::full(vec![2], 0.0), MatrixAxes::InOut).is_err());
     }
 }

@@ -2,25 +2,26 @@
 
 use std::{borrow::Cow, fmt::Debug, ops::Range, rc::Rc};
 
-use vitrine_kernel::{Dims, packed_len};
+use vitrine_kernel::{Dims, PANEL, pack_rows, pack_rows_t};
 
 use super::{
     Real,
     kernel::{Block, Kernel},
 };
-use crate::backend::BackendError;
+use crate::backend::{BackendError, DeviceFault};
 
 /// A packed `[k n]` weight; clones share it.
 pub trait Panels<R: Real>: Clone + Debug {
-    /// Packs a weight: `pack(first, panels)` fills panels from the one with index `first` on.
+    /// Zeros, to be filled while nobody else holds them.
     ///
-    /// Errors: no memory for it.
-    fn packed(
-        kernel: Option<&Rc<Kernel>>,
-        k: usize,
-        n: usize,
-        pack: impl Fn(usize, &mut [R]),
-    ) -> Result<Self, BackendError>;
+    /// Errors: no memory for them.
+    fn zeros(kernel: Option<&Rc<Kernel>>, k: usize, n: usize) -> Result<Self, BackendError>;
+
+    /// Packs rows `first..` of the row-major weight.
+    fn fill_rows(&mut self, k: usize, n: usize, first: usize, rows: &[R]);
+
+    /// Packs columns `first..` of the weight, which is stored by them.
+    fn fill_columns(&mut self, k: usize, n: usize, first: usize, columns: &[R]);
 
     /// Some of the values.
     fn part(&self, range: Range<usize>) -> Cow<'_, [R]>;
@@ -38,15 +39,32 @@ pub trait Panels<R: Real>: Clone + Debug {
 
 /// Here: in the memory that everything else is in.
 impl<R: Real> Panels<R> for Rc<Vec<R>> {
-    fn packed(
-        _kernel: Option<&Rc<Kernel>>,
-        k: usize,
-        n: usize,
-        pack: impl Fn(usize, &mut [R]),
-    ) -> Result<Self, BackendError> {
-        let mut panels = vec![R::zero(); packed_len(k, n)];
-        pack(0, &mut panels);
+    fn zeros(_kernel: Option<&Rc<Kernel>>, k: usize, n: usize) -> Result<Self, BackendError> {
+        let mut panels = Vec::new();
+        let len = n.checked_next_multiple_of(PANEL).and_then(|n| n.checked_mul(k));
+        match len.map(|len| (len, panels.try_reserve_exact(len))) {
+            Some((len, Ok(()))) => panels.resize(len, R::zero()),
+            Some((_, Err(_))) | None => {
+                let message = format!("there is no memory for a weight of {k} times {n} values");
+                let fault = DeviceFault::OutOfMemory;
+                return Err(BackendError::Device { backend: "cpu", fault, message });
+            }
+        }
         Ok(Self::new(panels))
+    }
+
+    fn fill_rows(&mut self, k: usize, n: usize, first: usize, rows: &[R]) {
+        pack_rows(k, n, first, rows, Self::get_mut(self).expect("nobody else holds what is being filled"));
+    }
+
+    fn fill_columns(&mut self, k: usize, n: usize, first: usize, columns: &[R]) {
+        pack_rows_t(
+            k,
+            n,
+            first,
+            columns,
+            Self::get_mut(self).expect("nobody else holds what is being filled"),
+        );
     }
 
     fn part(&self, range: Range<usize>) -> Cow<'_, [R]> {
@@ -74,16 +92,25 @@ pub enum F32Panels {
 }
 
 impl Panels<f32> for F32Panels {
-    fn packed(
-        kernel: Option<&Rc<Kernel>>,
-        k: usize,
-        n: usize,
-        pack: impl Fn(usize, &mut [f32]),
-    ) -> Result<Self, BackendError> {
+    fn zeros(kernel: Option<&Rc<Kernel>>, k: usize, n: usize) -> Result<Self, BackendError> {
         Ok(match kernel {
-            None => Self::Here(Panels::packed(None, k, n, pack)?),
-            Some(kernel) => Self::There(Rc::new(Block::new(kernel, k, n, pack)?)),
+            None => Self::Here(Panels::zeros(None, k, n)?),
+            Some(kernel) => Self::There(Rc::new(Block::new(kernel, k, n)?)),
         })
+    }
+
+    fn fill_rows(&mut self, k: usize, n: usize, first: usize, rows: &[f32]) {
+        match self {
+            Self::Here(panels) => panels.fill_rows(k, n, first, rows),
+            Self::There(block) => block.fill_rows(k, n, first, rows),
+        }
+    }
+
+    fn fill_columns(&mut self, k: usize, n: usize, first: usize, columns: &[f32]) {
+        match self {
+            Self::Here(panels) => panels.fill_columns(k, n, first, columns),
+            Self::There(block) => block.fill_columns(k, n, first, columns),
+        }
     }
 
     fn part(&self, range: Range<usize>) -> Cow<'_, [f32]> {

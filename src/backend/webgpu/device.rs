@@ -1,6 +1,9 @@
 //! The device: opened once; what goes wrong on it becomes an error in words.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::{
+    cell::Cell,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
 
 use super::{
     cost::Rates,
@@ -47,6 +50,8 @@ pub(super) struct Device {
     pub(super) queue: wgpu::Queue,
     pub(super) limits: Limits,
     pub(super) max_buffer_bytes: u64,
+    /// Written to the queue since it was last made to send what it has.
+    pub(super) waiting_bytes: Cell<usize>,
     /// What it is, in words for a user.
     pub(super) adapter: String,
     /// Whether that is a CPU.
@@ -120,6 +125,7 @@ impl Device {
             queue,
             limits: Limits { scheme, max_binding_bytes },
             max_buffer_bytes: required.max_buffer_size,
+            waiting_bytes: Cell::new(0),
             adapter: adapter_in_words(&info),
             is_software: info.device_type == wgpu::DeviceType::Cpu,
             rates: options.rates.unwrap_or_else(|| careful_rates(info.device_type, scheme)),

@@ -129,7 +129,7 @@ impl Pool {
     ///
     /// Errors: it is larger than any buffer of the device.
     pub(super) fn take(&self, device: &Device, label: &str, len: usize) -> Result<Storage, BackendError> {
-        let size = size_of_block((len * size_of::<f32>()) as u64);
+        let size = size_of_block(len as u64 * size_of::<f32>() as u64);
         if device.max_buffer_bytes < size {
             let (wanted, most) = (size >> 20, device.max_buffer_bytes >> 20);
             let message = format!("{label} takes {wanted} MiB; a buffer here has at most {most} MiB");
@@ -171,10 +171,14 @@ pub(super) fn write(device: &Device, to: &Storage, values: &[f32]) {
     for chunk in values.chunks(MAX_CHUNK_BYTES / size_of::<f32>()) {
         device.queue.write_buffer(to.buffer(), at, bytemuck::cast_slice(chunk));
         at += size_of_val(chunk) as u64;
-        if size_of_val(chunk) == MAX_CHUNK_BYTES {
+        let waiting = device.waiting_bytes.get() + size_of_val(chunk);
+        if waiting < MAX_CHUNK_BYTES {
+            device.waiting_bytes.set(waiting);
+        } else {
             // Otherwise all chunks wait side by side for the next submission.
             device.queue.submit([]);
             device.nudge();
+            device.waiting_bytes.set(0);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What can be wrong with a model's files, in words for the person who brought them.
 
-use crate::tensor::ShapeMismatch;
+use crate::{backend::BackendError, tensor::ShapeMismatch};
 
 /// A model's files are not what they should be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,6 +36,8 @@ pub enum LoadError {
     UnexpectedMlp { name: String },
     #[error("tensor `{name}` holds a value that is not a number ({value}) at element {index}")]
     NonFinite { name: String, index: usize, value: String },
+    #[error(transparent)]
+    Backend(#[from] BackendError),
     #[error("the folder has no {file}")]
     MissingFile { file: String },
     #[error("the folder has {n} safetensors files and none is model.safetensors")]
@@ -76,6 +78,7 @@ impl LoadError {
                 "A model folder has config.json, model.safetensors and, for text prompts, tokenizer.json (or \
                  vocab.json and merges.txt)."
             }
+            Self::Backend(_) => "Close what else needs memory, or take a smaller model.",
             Self::Tokenizer { .. } => "Prompts as token ids work without a tokenizer.",
         }
         .to_owned()

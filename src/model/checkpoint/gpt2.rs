@@ -1,20 +1,23 @@
 //! GPT-2's tensor names. Conv1D weights are [in out], as TransformerLens' are: nothing is transposed.
 
-use super::{ConfigJson, LoadError, TensorFile};
-use crate::{
-    model::{
-        Architecture, ModelConfig,
-        weights::{Affine, AttnWeights, BlockWeights, MlpWeights, Weights},
-    },
-    tensor::HostTensor,
+use super::{ConfigJson, LoadError, Source, TensorFile};
+use crate::model::{
+    Architecture, ModelConfig,
+    weights::{Affine, AttnWeights, BlockWeights, MlpWeights, Weights},
 };
 
-/// Reads a GPT-2 or attention-only checkpoint.
-pub(super) fn read(
+/// Said once it is known: the weights decide, and config.json may only disagree aloud.
+pub(super) const UNTIED_NOTE: &str =
+    "config.json ties the embeddings, but lm_head.weight differs from wte.weight: lm_head.weight is used";
+
+/// Where the weights of a GPT-2 or attention-only checkpoint are. A head of its own may turn out to be W_E.
+///
+/// Errors: configuration and header do not describe one model.
+pub(super) fn plan(
     json: &ConfigJson,
-    file: &mut TensorFile<'_>,
+    file: &mut TensorFile,
     notes: &mut Vec<String>,
-) -> Result<(ModelConfig, Weights<HostTensor>), LoadError> {
+) -> Result<(ModelConfig, Weights<Source>), LoadError> {
     let config = json.model_config(architecture(json, file, notes)?)?;
     check_layer_count(&config, file)?;
     let n_masks = file.discard(is_mask_buffer);
@@ -26,16 +29,19 @@ pub(super) fn read(
     let w_pos = file.take("wpe.weight", &[config.n_ctx, d])?;
     let blocks = (0..config.n_layers).map(|layer| block(&config, file, layer)).collect::<Result<_, _>>()?;
     let ln_final = affine(file, "ln_f", d)?;
-    let head = file.take_if_there("lm_head.weight", &[config.d_vocab, d])?;
-    let (w_u, is_tied) = unembedding(head, &w_e, json.is_tied(), notes);
-    let weights = Weights { w_e, w_pos, blocks, ln_final, w_u, b_u: None };
-    Ok((ModelConfig { is_tied, ..config }, weights))
+    let w_u = file.take_if_there("lm_head.weight", &[config.d_vocab, d])?;
+    if w_u.is_none() && !json.is_tied() {
+        let why =
+            "config.json does not tie the embeddings, but there is no lm_head.weight: wte.weight is used";
+        notes.push(why.to_owned());
+    }
+    Ok((config, Weights { w_e, w_pos, blocks, ln_final, w_u, b_u: None }))
 }
 
 /// A model without any MLP tensor is attention-only, whatever it calls itself.
 fn architecture(
     json: &ConfigJson,
-    file: &TensorFile<'_>,
+    file: &TensorFile,
     notes: &mut Vec<String>,
 ) -> Result<Architecture, LoadError> {
     let mlp_name = file.names().find(|name| name.contains(".mlp."));
@@ -55,7 +61,7 @@ fn is_mask_buffer(name: &str) -> bool {
     name.starts_with("h.") && (name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias"))
 }
 
-fn check_layer_count(config: &ModelConfig, file: &TensorFile<'_>) -> Result<(), LoadError> {
+fn check_layer_count(config: &ModelConfig, file: &TensorFile) -> Result<(), LoadError> {
     let layer_of = |name: &str| name.strip_prefix("h.")?.split('.').next()?.parse::<usize>().ok();
     let got = file.names().filter_map(layer_of).max().map_or(0, |last| last.saturating_add(1));
     if got != config.n_layers {
@@ -64,49 +70,18 @@ fn check_layer_count(config: &ModelConfig, file: &TensorFile<'_>) -> Result<(), 
     Ok(())
 }
 
-/// W_U, or nothing if it is W_E. The weights decide; config.json may only disagree aloud.
-fn unembedding(
-    head: Option<HostTensor>,
-    w_e: &HostTensor,
-    says_tied: bool,
-    notes: &mut Vec<String>,
-) -> (Option<HostTensor>, bool) {
-    match head {
-        Some(head) if head == *w_e => (None, true),
-        Some(head) => {
-            if says_tied {
-                notes.push(
-                    "config.json ties the embeddings, but lm_head.weight differs from wte.weight: \
-                     lm_head.weight is used"
-                        .to_owned(),
-                );
-            }
-            (Some(head), false)
-        }
-        None => {
-            if !says_tied {
-                notes.push(
-                    "config.json does not tie the embeddings, but there is no lm_head.weight: \
-                     wte.weight is used"
-                        .to_owned(),
-                );
-            }
-            (None, true)
-        }
-    }
-}
-
 fn block(
     config: &ModelConfig,
-    file: &mut TensorFile<'_>,
+    file: &mut TensorFile,
     layer: usize,
-) -> Result<BlockWeights<HostTensor>, LoadError> {
+) -> Result<BlockWeights<Source>, LoadError> {
     let d = config.d_model;
     let name = |part: &str| format!("h.{layer}.{part}");
     let w_qkv = file.take(&name("attn.c_attn.weight"), &[d, 3 * d])?;
     let b_qkv = file.take(&name("attn.c_attn.bias"), &[3 * d])?;
-    let [w_q, w_k, w_v] = thirds(&w_qkv);
-    let [b_q, b_k, b_v] = thirds(&b_qkv);
+    // c_attn's columns are [Q | K | V].
+    let [w_q, w_k, w_v] = [0, 1, 2].map(|nth| w_qkv.third(nth));
+    let [b_q, b_k, b_v] = [0, 1, 2].map(|nth| b_qkv.third(nth));
     let attn = AttnWeights {
         w_q,
         w_k,
@@ -131,22 +106,9 @@ fn block(
     Ok(BlockWeights { ln1: affine(file, &name("ln_1"), d)?, attn, mlp })
 }
 
-fn affine(file: &mut TensorFile<'_>, norm: &str, d: usize) -> Result<Affine<HostTensor>, LoadError> {
+fn affine(file: &mut TensorFile, norm: &str, d: usize) -> Result<Affine<Source>, LoadError> {
     Ok(Affine {
         w: Some(file.take(&format!("{norm}.weight"), &[d])?),
         b: Some(file.take(&format!("{norm}.bias"), &[d])?),
-    })
-}
-
-/// c_attn's columns are [Q | K | V]. `[.. 3d] -> 3 x [.. d]`
-fn thirds(x: &HostTensor) -> [HostTensor; 3] {
-    let d = x.last_axis() / 3;
-    let mut shape = x.shape().to_vec();
-    shape.pop();
-    shape.push(d);
-    [0, 1, 2].map(|third| {
-        let rows = x.data().chunks_exact(3 * d);
-        let data = rows.flat_map(|row| &row[third * d..(third + 1) * d]).copied().collect();
-        HostTensor::new(shape.clone(), data).expect("a third of every row fills a third of the shape")
     })
 }

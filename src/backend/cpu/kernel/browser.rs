@@ -32,8 +32,6 @@ const MAX_CHUNKS: usize = 64;
 const PATIENCE_MILLIS: f64 = 1000.0;
 /// How often the end is looked for, in about a millisecond, before the thread lets others run.
 const N_LOOKS: usize = 10_000;
-/// Values that are packed at once on the way.
-const PACK_LEN: usize = 1 << 18;
 const F32_BYTES: usize = size_of::<f32>();
 
 #[wasm_bindgen]
@@ -254,25 +252,57 @@ pub struct Block {
 }
 
 impl Block {
+    /// Zeros are only written where a last panel is filled up with them.
     pub(in crate::backend::cpu) fn new(
         kernel: &Rc<Kernel>,
         k: usize,
         n: usize,
-        pack: impl Fn(usize, &mut [f32]),
     ) -> Result<Self, BackendError> {
         let len = packed_len(k, n);
         let start = kernel.layout.borrow_mut().take(len * F32_BYTES);
         let block = Self { kernel: Rc::clone(kernel), start, len };
         kernel.reach(start + len * F32_BYTES)?;
-        let panel_len = (k * PANEL).max(1);
-        let n_panels = (PACK_LEN / panel_len).max(1);
-        let mut panels = vec![0.0; n_panels * panel_len];
-        for at in (0..len).step_by(n_panels * panel_len) {
-            let panels = &mut panels[..(n_panels * panel_len).min(len - at)];
-            pack(at / panel_len, panels);
-            kernel.view(start + at * F32_BYTES, panels.len()).copy_from(panels);
+        if !n.is_multiple_of(PANEL) {
+            block.write(len - k * PANEL, &vec![0.0; k * PANEL]);
         }
         Ok(block)
+    }
+
+    fn write(&self, at: usize, values: &[f32]) {
+        self.kernel.view(self.start + at * F32_BYTES, values.len()).copy_from(values);
+    }
+
+    /// Rows `first..`: a run of them in each panel.
+    pub(in crate::backend::cpu) fn fill_rows(&self, k: usize, n: usize, first: usize, rows: &[f32]) {
+        let n_rows = rows.len() / n.max(1);
+        let mut run = vec![0.0; n_rows * PANEL];
+        for (panel, column) in (0..n).step_by(PANEL).enumerate() {
+            let width = PANEL.min(n - column);
+            for (to, row) in run.chunks_exact_mut(PANEL).zip(rows.chunks_exact(n)) {
+                to[..width].copy_from_slice(&row[column..column + width]);
+                to[width..].fill(0.0);
+            }
+            self.write((panel * k + first) * PANEL, &run);
+        }
+    }
+
+    /// Columns `first..`: panel by panel; of one that is not covered whole, the rest stays.
+    pub(in crate::backend::cpu) fn fill_columns(&self, k: usize, n: usize, first: usize, columns: &[f32]) {
+        let end = first + columns.len() / k.max(1);
+        let mut column = first;
+        while column < end {
+            let (panel, next) = (column / PANEL, end.min(column / PANEL * PANEL + PANEL));
+            let range = panel * k * PANEL..(panel + 1) * k * PANEL;
+            let is_whole = column.is_multiple_of(PANEL) && (next.is_multiple_of(PANEL) || next == n);
+            let mut values = if is_whole { vec![0.0; k * PANEL] } else { self.part(range.clone()) };
+            for at in column..next {
+                let from = &columns[(at - first) * k..][..k];
+                let to = values.iter_mut().skip(at % PANEL).step_by(PANEL);
+                to.zip(from).for_each(|(to, from)| *to = *from);
+            }
+            self.write(range.start, &values);
+            column = next;
+        }
     }
 
     pub(in crate::backend::cpu) fn part(&self, range: Range<usize>) -> Vec<f32> {

@@ -29,9 +29,22 @@ impl Block {
         kernel: &Rc<Kernel>,
         _k: usize,
         _n: usize,
-        _pack: impl Fn(usize, &mut [f32]),
     ) -> Result<Self, BackendError> {
         match **kernel {}
+    }
+
+    pub(in crate::backend::cpu) fn fill_rows(&self, _k: usize, _n: usize, _first: usize, _rows: &[f32]) {
+        match *self {}
+    }
+
+    pub(in crate::backend::cpu) fn fill_columns(
+        &self,
+        _k: usize,
+        _n: usize,
+        _first: usize,
+        _columns: &[f32],
+    ) {
+        match *self {}
     }
 
     pub(in crate::backend::cpu) fn part(&self, _range: Range<usize>) -> Vec<f32> {
