@@ -22,23 +22,27 @@ mod device;
 mod fuse;
 mod graph;
 mod launch;
+mod matrix;
 mod memory;
 mod pipelines;
 mod plan;
+mod probe;
 mod program;
 mod readback;
 mod shaders;
 
 pub use device::Options;
 pub use graph::GpuTensor;
-pub use launch::Scheme;
+pub use launch::{Preset, Scheme};
+pub use matrix::GpuMatrix;
 
 use device::Device;
 use graph::Lowered;
+use launch::Limits;
 use memory::Pool;
 use pipelines::Pipelines;
 use plan::Plan;
-use program::{Heads, Op, Product, Program};
+use program::{Format, Heads, Op, Product, Program};
 use readback::{Idle, Recorded};
 
 /// Plans that are kept for the next graph of the same form, and what they may hold together, bytes.
@@ -57,6 +61,7 @@ struct Inner {
     plans: RefCell<Vec<(u64, Program, Rc<Plan>)>>,
     idle: Idle,
     n_asked: Cell<u64>,
+    preset: Cell<Preset>,
     last: Cell<Submission>,
 }
 
@@ -79,23 +84,6 @@ impl fmt::Debug for WebGpu {
 
 type Tensor = Result<GpuTensor, BackendError>;
 
-/// A weight on the device, stored as it was uploaded. Clones share it.
-#[derive(Clone, Debug)]
-pub struct GpuMatrix {
-    stored: GpuTensor,
-    axes: MatrixAxes,
-}
-
-impl GpuMatrix {
-    /// The values `[in out]`, for the operations that read no other order.
-    fn in_out(&self) -> Result<&GpuTensor, BackendError> {
-        match self.axes {
-            MatrixAxes::InOut => Ok(&self.stored),
-            MatrixAxes::OutIn => Err(device::error("heads are read from weights that are stored [in out]")),
-        }
-    }
-}
-
 impl WebGpu {
     /// Opens the fastest device.
     ///
@@ -108,8 +96,10 @@ impl WebGpu {
     ///
     /// Errors: there is none.
     pub async fn open_with(options: Options) -> Result<Self, BackendError> {
+        let device = Device::open(options).await?;
         let inner = Inner {
-            device: Device::open(options).await?,
+            preset: Cell::new(device.limits.preset),
+            device,
             pool: Pool::default(),
             pipelines: Pipelines::default(),
             plans: RefCell::default(),
@@ -145,14 +135,22 @@ impl WebGpu {
         Ok(GpuTensor::pending(self.nth(), op, inputs, shape))
     }
 
-    /// `x` times `w`, which is stored as `axes` says.
-    fn product(&self, axes: MatrixAxes, x: &GpuTensor, w: &GpuTensor, b: Option<&GpuTensor>) -> Tensor {
+    /// Rows of a table.
+    fn rows_of(&self, table: &GpuTensor, format: Format, rows: &[u32]) -> Tensor {
+        let (n_table, d, n_rows) = (table.shape()[0], table.shape()[1], rows.len());
+        let op = Op::Gather { n_table, n_rows, d, format };
+        Ok(GpuTensor::with_rows(self.nth(), op, table, rows, vec![n_rows, d]))
+    }
+
+    /// `x` times `w`.
+    fn product(&self, x: &GpuTensor, w: &GpuMatrix, b: Option<&GpuTensor>) -> Tensor {
+        let &GpuMatrix { stored: ref w, axes, format } = w;
         let n = match axes {
             MatrixAxes::InOut => w.shape()[1],
             MatrixAxes::OutIn => w.shape()[0],
         };
         let (m, k) = (x.len() / x.last().max(1), x.last());
-        let op = Op::Linear(Product { m, k, n, axes, has_b: b.is_some() });
+        let op = Op::Linear(Product { m, k, n, axes, format, has_b: b.is_some() });
         let inputs: Vec<&GpuTensor> = [x, w].into_iter().chain(b).collect();
         self.pending(op, &inputs, with_last(x, n))
     }
@@ -197,7 +195,9 @@ impl WebGpu {
                 while MAX_PLANS <= plans.len() || MAX_PLAN_BYTES < n_bytes(&plans) {
                     plans.remove(0);
                 }
-                let plan = Plan::new(&self.0.device, &self.0.pool, &self.0.pipelines, program)?;
+                let Inner { device, pool, pipelines, .. } = &*self.0;
+                let limits = Limits { preset: self.preset(), ..device.limits };
+                let plan = Plan::new(device, pool, pipelines, program, limits)?;
                 (hash, program.clone(), Rc::new(plan))
             }
         };
@@ -243,11 +243,23 @@ impl Backend for WebGpu {
         host: HostTensor,
         axes: MatrixAxes,
     ) -> Result<GpuMatrix, BackendError> {
-        Ok(GpuMatrix { stored: self.upload(label, host)?, axes })
+        let format = Format::of(host.data());
+        if format == Format::F32 {
+            return Ok(GpuMatrix::whole(self.upload(label, host)?, axes));
+        }
+        let words = format.pack(host.data());
+        let storage = self.0.pool.take(&self.0.device, label, words.len())?;
+        memory::write(&self.0.device, &storage, &words);
+        let stored = GpuTensor::ready(self.nth(), storage, host.shape().to_vec());
+        Ok(GpuMatrix { stored, axes, format })
     }
 
-    fn read_matrix(&self, w: &GpuMatrix) -> impl Future<Output = Result<HostTensor, BackendError>> {
-        self.read(&w.stored)
+    async fn read_matrix(&self, w: &GpuMatrix) -> Result<HostTensor, BackendError> {
+        let (shape, n) = (w.stored.shape().to_vec(), w.stored.len());
+        let n_words = n.div_ceil(w.format.per_word());
+        let words = self.read(&w.stored.reshaped(&[n_words])).await?.into_data();
+        let values = if w.format == Format::F32 { words } else { w.format.unpack(words, n) };
+        Ok(HostTensor::new(shape, values)?)
     }
 
     fn matrix_shape(&self, w: &GpuMatrix) -> [usize; 2] {
@@ -256,6 +268,10 @@ impl Backend for WebGpu {
             MatrixAxes::InOut => [stored[0], stored[1]],
             MatrixAxes::OutIn => [stored[1], stored[0]],
         }
+    }
+
+    fn matrix_bytes(&self, w: &GpuMatrix) -> u64 {
+        w.stored.storage().map_or(0, |storage| storage.len_bytes())
     }
 
     async fn read(&self, x: &GpuTensor) -> Result<HostTensor, BackendError> {
@@ -285,14 +301,12 @@ impl Backend for WebGpu {
     }
 
     fn gather(&self, table: &GpuTensor, rows: &[u32]) -> Tensor {
-        let (n_table, d, n_rows) = (table.shape()[0], table.shape()[1], rows.len());
-        let op = Op::Gather { n_table, n_rows, d };
-        Ok(GpuTensor::with_rows(self.nth(), op, table, rows, vec![n_rows, d]))
+        self.rows_of(table, Format::F32, rows)
     }
 
     fn columns(&self, w: &GpuMatrix, columns: &[u32]) -> Tensor {
         match w.axes {
-            MatrixAxes::OutIn => self.gather(&w.stored, columns),
+            MatrixAxes::OutIn => self.rows_of(&w.stored, w.format, columns),
             MatrixAxes::InOut => Err(device::error("columns are taken of weights that are stored by them")),
         }
     }
@@ -330,29 +344,29 @@ impl Backend for WebGpu {
     }
 
     fn linear(&self, x: &GpuTensor, w: &GpuMatrix, b: Option<&GpuTensor>) -> Tensor {
-        self.product(w.axes, x, &w.stored, b)
+        self.product(x, w, b)
     }
 
     fn linear_at(&self, x: &GpuTensor, w: &GpuMatrix, b: Option<&GpuTensor>, columns: &[u32]) -> Tensor {
-        let w = self.columns(w, columns)?;
+        let w = GpuMatrix::whole(self.columns(w, columns)?, MatrixAxes::OutIn);
         let at = |b: &GpuTensor| {
             let b = self.gather(&b.reshaped(&[b.len(), 1]), columns)?;
             Ok::<_, BackendError>(b.reshaped(&[columns.len()]))
         };
-        self.product(MatrixAxes::OutIn, x, &w, b.map(at).transpose()?.as_ref())
+        self.product(x, &w, b.map(at).transpose()?.as_ref())
     }
 
     fn heads_in(&self, x: &GpuTensor, w: &GpuMatrix) -> Tensor {
         let (n_pos, n_heads, n_in) = (x.shape()[0], x.shape()[1], x.shape()[2]);
         let d_head = self.matrix_shape(w)[1] / n_heads;
-        let op = Op::HeadsIn { n_heads, n_in, d_head };
+        let op = Op::HeadsIn { n_heads, n_in, d_head, format: w.format };
         self.pending(op, &[x, w.in_out()?], vec![n_pos, n_heads, d_head])
     }
 
     fn heads_out(&self, z: &GpuTensor, w: &GpuMatrix) -> Tensor {
         let (n_pos, n_heads, d_head) = (z.shape()[0], z.shape()[1], z.shape()[2]);
         let n_out = self.matrix_shape(w)[1];
-        let op = Op::HeadsOut { n_heads, d_head, n_out };
+        let op = Op::HeadsOut { n_heads, d_head, n_out, format: w.format };
         self.pending(op, &[z, w.in_out()?], vec![n_pos, n_heads, n_out])
     }
 

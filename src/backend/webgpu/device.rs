@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::launch::{Limits, Scheme};
+use super::launch::{Limits, Preset, Scheme};
 use crate::backend::BackendError;
 
 /// An error of this backend.
@@ -29,6 +29,8 @@ impl Faults {
 pub struct Options {
     /// How work is shared out; by default serially where the adapter is a CPU.
     pub scheme: Option<Scheme>,
+    /// How matrix products are cut, if that was measured before.
+    pub preset: Option<Preset>,
     /// Largest binding, bytes; by default what the adapter allows.
     pub max_binding_bytes: Option<u64>,
 }
@@ -98,7 +100,11 @@ impl Device {
         Ok(Self {
             device,
             queue,
-            limits: Limits { scheme: options.scheme.unwrap_or(by_adapter), max_binding_bytes },
+            limits: Limits {
+                scheme: options.scheme.unwrap_or(by_adapter),
+                preset: options.preset.unwrap_or_default(),
+                max_binding_bytes,
+            },
             max_buffer_bytes: required.max_buffer_size,
             adapter: adapter_in_words(&info),
             is_software: info.device_type == wgpu::DeviceType::Cpu,

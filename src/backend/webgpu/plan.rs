@@ -8,7 +8,7 @@ use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 use super::{
     device::{Device, error},
     fuse::{self, Kernel},
-    launch::{self, Bound, GROUP_ALIGN, Launch},
+    launch::{self, Bound, GROUP_ALIGN, Launch, Limits},
     memory::{Pool, Storage},
     pipelines::{Pipeline, Pipelines},
     program::{Id, Program},
@@ -92,9 +92,10 @@ impl Plan {
         pool: &Pool,
         pipelines: &Pipelines,
         program: &Program,
+        limits: Limits,
     ) -> Result<Self, BackendError> {
         let kernels = fuse::fuse(program);
-        let launches = |kernel: &Kernel| launch::launches(program, kernel, device.limits);
+        let launches = |kernel: &Kernel| launch::launches(program, kernel, limits);
         let launches: Vec<Launch> = kernels.iter().flat_map(launches).collect();
         let mut memory = Memory::new(program, &launches);
         for (nth, launch) in launches.iter().enumerate() {

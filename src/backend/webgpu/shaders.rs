@@ -68,6 +68,7 @@ files!(
     "shared/shared_tile",
     "shared/slope",
     "shared/softmax_row",
+    "shared/weight",
 );
 
 /// A whole shader: its imports, in the variants that `source` asks for, then itself.
