@@ -230,8 +230,10 @@ impl Fusing<'_> {
     fn embed(&mut self, sum: Id) -> Option<Kernel> {
         let &[tokens, positions] = self.program.values[sum].inputs.as_slice() else { return None };
         let values = &self.program.values;
-        let (Op::Gather { n_rows, d, .. }, Op::Gather { n_rows: n_others, d: d_other, format: of_others, .. }) =
-            (&values[tokens].op, &values[positions].op)
+        let (
+            Op::Gather { n_rows, d, .. },
+            Op::Gather { n_rows: n_others, d: d_other, format: of_others, .. },
+        ) = (&values[tokens].op, &values[positions].op)
         else {
             return None;
         };

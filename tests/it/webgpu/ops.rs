@@ -199,7 +199,8 @@ fn a_probe_takes_the_preset_that_was_fastest() {
     assert_eq!((probed, device.preset()), (Preset::ALL[2], Preset::ALL[2]));
     agrees(&device, "after the probe", &ROUNDS[4], OP_TOL);
 
-    let serial = super::device(Options { scheme: Some(Scheme::Serial), ..options }).expect("the same adapter");
+    let serial =
+        super::device(Options { scheme: Some(Scheme::Serial), ..options }).expect("the same adapter");
     let probed = pollster::block_on(serial.probe([20, 65, 129], || panic!("nothing to choose")));
     assert_eq!(probed, Ok(Preset::default()));
 }

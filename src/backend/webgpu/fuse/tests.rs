@@ -176,8 +176,9 @@ fn twice_the_same_is_no_residual() {
 fn two_gathers_and_their_sum_are_one() {
     let mut program = Program::default();
     let [tokens, positions] = [0; 2].map(|_| given(&mut program));
-    let [a, b] = [(tokens, 9), (positions, 5)]
-        .map(|(table, n_table)| push(&mut program, Op::Gather { n_table, n_rows: 2, d: D, format: Format::F32 }, &[table]));
+    let [a, b] = [(tokens, 9), (positions, 5)].map(|(table, n_table)| {
+        push(&mut program, Op::Gather { n_table, n_rows: 2, d: D, format: Format::F32 }, &[table])
+    });
     push(&mut program, Op::Add, &[a, b]);
     assert_eq!(names(&program), ["embed"]);
 }

@@ -250,7 +250,9 @@ impl Lower<'_> {
     }
 
     fn embed(&self, tokens: Id, positions: Id, sum: Id) -> Launch {
-        let &Op::Gather { n_table, d, format, .. } = self.op(tokens) else { unreachable!("fused from a gather") };
+        let &Op::Gather { n_table, d, format, .. } = self.op(tokens) else {
+            unreachable!("fused from a gather")
+        };
         let of = |gather: Id| self.program.values[gather].inputs[0];
         let (parts, n_low) = self.table(of(tokens), n_table, d, format);
         let others = [Bound::Rows(tokens), value(of(positions)), Bound::Rows(positions)];
