@@ -2,6 +2,7 @@
 // The first table comes in two parts, as in gather.wgsl; each summand is kept where somebody looks at it.
 // CPU twin: backend/cpu/rows.rs. One invocation an entry.
 // import: shared/entries.wgsl
+// import: shared/weight.wgsl
 
 struct Params {
     n: u32,
@@ -9,8 +10,8 @@ struct Params {
     n_low: u32, // rows of the first part
 }
 
-@group(0) @binding(0) var<storage, read> low: array<f32>; // [n_low d]
-@group(0) @binding(1) var<storage, read> high: array<f32>; // [.. d]
+@group(0) @binding(0) var<storage, read> low: array<u32>; // [n_low d]
+@group(0) @binding(1) var<storage, read> high: array<u32>; // [.. d]
 @group(0) @binding(2) var<storage, read> rows: array<u32>;
 @group(0) @binding(3) var<storage, read> other: array<f32>; // [.. d]
 @group(0) @binding(4) var<storage, read> other_rows: array<u32>;
@@ -35,9 +36,11 @@ fn embed(
     let col = i % params.d;
     var value = 0.0;
     if row < params.n_low {
-        value = low[row * params.d + col];
+        let at = row * params.d + col;
+        value = weight(low[word_of(at)], at);
     } else {
-        value = high[(row - params.n_low) * params.d + col];
+        let at = (row - params.n_low) * params.d + col;
+        value = weight(high[word_of(at)], at);
     }
     let other_value = other[other_rows[i / params.d] * params.d + col];
     if KEEP {

@@ -2,6 +2,7 @@
 // The table comes in two parts, since one binding may be too small for all of it.
 // CPU twin: backend/cpu/rows.rs. One invocation an entry.
 // import: shared/entries.wgsl
+// import: shared/weight.wgsl
 
 struct Params {
     n: u32,
@@ -9,8 +10,8 @@ struct Params {
     n_low: u32, // rows of the first part
 }
 
-@group(0) @binding(0) var<storage, read> low: array<f32>; // [n_low d]
-@group(0) @binding(1) var<storage, read> high: array<f32>; // [.. d]
+@group(0) @binding(0) var<storage, read> low: array<u32>; // [n_low d]
+@group(0) @binding(1) var<storage, read> high: array<u32>; // [.. d]
 @group(0) @binding(2) var<storage, read> rows: array<u32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>; // [rows d]
 @group(0) @binding(4) var<uniform> params: Params;
@@ -27,8 +28,10 @@ fn gather(
     let row = rows[i / params.d];
     let col = i % params.d;
     if row < params.n_low {
-        y[i] = low[row * params.d + col];
+        let at = row * params.d + col;
+        y[i] = weight(low[word_of(at)], at);
     } else {
-        y[i] = high[(row - params.n_low) * params.d + col];
+        let at = (row - params.n_low) * params.d + col;
+        y[i] = weight(high[word_of(at)], at);
     }
 }

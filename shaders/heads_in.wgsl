@@ -2,6 +2,7 @@
 // einsum: pos head in, in (head e) -> pos head e
 // CPU twin: backend/cpu/heads.rs. One invocation an entry.
 // import: shared/entries.wgsl
+// import: shared/weight.wgsl
 
 struct Params {
     n: u32,
@@ -11,9 +12,13 @@ struct Params {
 }
 
 @group(0) @binding(0) var<storage, read> x: array<f32>; // [pos head in]
-@group(0) @binding(1) var<storage, read> w: array<f32>; // [in (head e)]
+@group(0) @binding(1) var<storage, read> w: array<u32>; // [in (head e)]
 @group(0) @binding(2) var<storage, read_write> y: array<f32>; // [pos head e]
 @group(0) @binding(3) var<uniform> params: Params;
+
+fn weight_at(at: u32) -> f32 {
+    return weight(w[word_of(at)], at);
+}
 
 @compute @workgroup_size(GROUP)
 fn heads_in(
@@ -29,7 +34,7 @@ fn heads_in(
     let col = i % width; // head e
     var sum = 0.0;
     for (var c = 0u; c < params.n_in; c++) {
-        sum += x[row * params.n_in + c] * w[c * width + col];
+        sum += x[row * params.n_in + c] * weight_at(c * width + col);
     }
     y[i] = sum;
 }

@@ -2,6 +2,7 @@
 // einsum: pos head e, in (head e) -> pos head in
 // CPU twin: backend/cpu/heads.rs. One invocation an entry.
 // import: shared/entries.wgsl
+// import: shared/weight.wgsl
 
 struct Params {
     n: u32,
@@ -11,9 +12,13 @@ struct Params {
 }
 
 @group(0) @binding(0) var<storage, read> dy: array<f32>; // [pos head e]
-@group(0) @binding(1) var<storage, read> w: array<f32>; // [in (head e)]
+@group(0) @binding(1) var<storage, read> w: array<u32>; // [in (head e)]
 @group(0) @binding(2) var<storage, read_write> dx: array<f32>; // [pos head in]
 @group(0) @binding(3) var<uniform> params: Params;
+
+fn weight_at(at: u32) -> f32 {
+    return weight(w[word_of(at)], at);
+}
 
 @compute @workgroup_size(GROUP)
 fn heads_in_dx(
@@ -29,7 +34,7 @@ fn heads_in_dx(
     let first = i % params.n_in * width + row % params.n_heads * params.d_head; // w[in, head, :]
     var sum = 0.0;
     for (var e = 0u; e < params.d_head; e++) {
-        sum += dy[row * params.d_head + e] * w[first + e];
+        sum += dy[row * params.d_head + e] * weight_at(first + e);
     }
     dx[i] = sum;
 }

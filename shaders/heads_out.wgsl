@@ -2,6 +2,7 @@
 // einsum: pos head e, (head e) out -> pos head out
 // CPU twin: backend/cpu/heads.rs. One invocation an entry.
 // import: shared/entries.wgsl
+// import: shared/weight.wgsl
 
 struct Params {
     n: u32,
@@ -11,9 +12,13 @@ struct Params {
 }
 
 @group(0) @binding(0) var<storage, read> z: array<f32>; // [pos head e]
-@group(0) @binding(1) var<storage, read> w: array<f32>; // [(head e) out]
+@group(0) @binding(1) var<storage, read> w: array<u32>; // [(head e) out]
 @group(0) @binding(2) var<storage, read_write> y: array<f32>; // [pos head out]
 @group(0) @binding(3) var<uniform> params: Params;
+
+fn weight_at(at: u32) -> f32 {
+    return weight(w[word_of(at)], at);
+}
 
 @compute @workgroup_size(GROUP)
 fn heads_out(
@@ -29,7 +34,7 @@ fn heads_out(
     let first_row = row % params.n_heads * params.d_head; // w[head, :]
     var sum = 0.0;
     for (var e = 0u; e < params.d_head; e++) {
-        sum += z[row * params.d_head + e] * w[(first_row + e) * params.n_out + col];
+        sum += z[row * params.d_head + e] * weight_at((first_row + e) * params.n_out + col);
     }
     y[i] = sum;
 }

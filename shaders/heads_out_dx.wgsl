@@ -2,6 +2,7 @@
 // einsum: pos head out, (head e) out -> pos head e
 // CPU twin: backend/cpu/heads.rs. One invocation an entry.
 // import: shared/entries.wgsl
+// import: shared/weight.wgsl
 
 struct Params {
     n: u32,
@@ -11,9 +12,13 @@ struct Params {
 }
 
 @group(0) @binding(0) var<storage, read> dy: array<f32>; // [pos head out]
-@group(0) @binding(1) var<storage, read> w: array<f32>; // [(head e) out]
+@group(0) @binding(1) var<storage, read> w: array<u32>; // [(head e) out]
 @group(0) @binding(2) var<storage, read_write> dz: array<f32>; // [pos head e]
 @group(0) @binding(3) var<uniform> params: Params;
+
+fn weight_at(at: u32) -> f32 {
+    return weight(w[word_of(at)], at);
+}
 
 @compute @workgroup_size(GROUP)
 fn heads_out_dx(
@@ -28,7 +33,7 @@ fn heads_out_dx(
     let w_row = i % (params.n_heads * params.d_head); // head e
     var sum = 0.0;
     for (var col = 0u; col < params.n_out; col++) {
-        sum += dy[row * params.n_out + col] * w[w_row * params.n_out + col];
+        sum += dy[row * params.n_out + col] * weight_at(w_row * params.n_out + col);
     }
     dz[i] = sum;
 }

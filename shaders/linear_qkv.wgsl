@@ -1,6 +1,7 @@
 // Three products with one input, such as queries, keys and values, after one another in one buffer.
 // einsum: m k, k n -> m n, three times
 // CPU twin: kernel/src/gemm.rs. One tile a workgroup; the third axis of workgroups is which product.
+// import: shared/weight.wgsl
 // import: shared/register_tile.wgsl
 
 struct Params {
@@ -11,9 +12,9 @@ struct Params {
 }
 
 @group(0) @binding(0) var<storage, read> x: array<f32>; // [m k]
-@group(0) @binding(1) var<storage, read> w_q: array<f32>; // [k n]
-@group(0) @binding(2) var<storage, read> w_k: array<f32>; // [k n]
-@group(0) @binding(3) var<storage, read> w_v: array<f32>; // [k n]
+@group(0) @binding(1) var<storage, read> w_q: array<u32>; // [k n]
+@group(0) @binding(2) var<storage, read> w_k: array<u32>; // [k n]
+@group(0) @binding(3) var<storage, read> w_v: array<u32>; // [k n]
 @group(0) @binding(4) var<storage, read> b_q: array<f32>; // [n]
 @group(0) @binding(5) var<storage, read> b_k: array<f32>; // [n]
 @group(0) @binding(6) var<storage, read> b_v: array<f32>; // [n]
@@ -32,9 +33,9 @@ fn x_at(row: u32, i: u32) -> f32 {
 fn w_at(i: u32, col: u32) -> f32 {
     let at = i * params.n + col;
     switch which {
-        case 0u: { return w_q[at]; }
-        case 1u: { return w_k[at]; }
-        default: { return w_v[at]; }
+        case 0u: { return weight(w_q[word_of(at)], at); }
+        case 1u: { return weight(w_k[word_of(at)], at); }
+        default: { return weight(w_v[word_of(at)], at); }
     }
 }
 

@@ -3,13 +3,14 @@
 // CPU twin: kernel/src/gemm.rs. One tile a workgroup.
 // import: shared/activation.wgsl
 // import: shared/slope.wgsl
+// import: shared/weight.wgsl
 // import: shared/product.wgsl
 // import: shared/register_tile.wgsl
 
 const W_ROWS_ARE_OUT: bool = true;
 
 fn w_at(i: u32, col: u32) -> f32 {
-    return w[col * params.k + i];
+    return weight_at(col * params.k + i);
 }
 
 @compute @workgroup_size(GROUP)

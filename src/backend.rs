@@ -131,6 +131,12 @@ pub trait Backend {
     /// Lengths of the axes of a weight, `[in out]`.
     fn matrix_shape(&self, w: &Self::Matrix) -> [usize; 2];
 
+    /// What a weight takes, bytes.
+    fn matrix_bytes(&self, w: &Self::Matrix) -> u64 {
+        let [n_in, n_out] = self.matrix_shape(w);
+        (n_in * n_out * size_of::<f32>()) as u64
+    }
+
     /// Copies values back; waits until they are computed.
     fn read(&self, x: &Self::Tensor) -> impl Future<Output = Result<HostTensor, BackendError>>;
 

@@ -4,7 +4,7 @@
 //! continues prompts. It never knows the page, the network or the command line.
 
 use std::{
-    cell::{OnceCell, RefCell},
+    cell::{Cell, OnceCell, RefCell},
     rc::Rc,
 };
 
@@ -85,9 +85,19 @@ impl<B: Backend> Engine<B> {
 
     /// Bytes that the weights take, in all the forms that have been asked for.
     pub fn memory_bytes(&self) -> u64 {
-        let forms = [Some(&self.raw), self.processed.get()];
-        let n_values: u64 = forms.into_iter().flatten().map(|form| form.n_values(&self.backend)).sum();
-        n_values * size_of::<f32>() as u64
+        let of = |weights: &OnBackend<B>| {
+            let n_bytes = Cell::new(0);
+            let add = |more: u64| n_bytes.set(n_bytes.get() + more);
+            weights.visit(
+                &mut |_, vector| {
+                    let n: usize = self.backend.shape(vector).iter().product();
+                    add((n * size_of::<f32>()) as u64);
+                },
+                &mut |_, matrix, _| add(self.backend.matrix_bytes(matrix)),
+            );
+            n_bytes.get()
+        };
+        of(&self.raw) + self.processed.get().map_or(0, of)
     }
 
     /// Makes one forward pass.

@@ -1,4 +1,5 @@
-// What linear.wgsl and linear_t.wgsl share: all but how the weights lie. Needs shared/activation.wgsl and shared/slope.wgsl.
+// What linear.wgsl and linear_t.wgsl share: all but how the weights lie. Needs shared/activation.wgsl, shared/slope.wgsl and
+// shared/weight.wgsl.
 // A part of the columns or a part of the sum at a time where the weights are too many for a binding.
 struct Params {
     m: u32,
@@ -11,7 +12,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<storage, read> x: array<f32>; // [m k_all]
-@group(0) @binding(1) var<storage, read> w: array<f32>;
+@group(0) @binding(1) var<storage, read> w: array<u32>; // in words
 @group(0) @binding(2) var<storage, read> b: array<f32>; // [n_all]
 @group(0) @binding(3) var<storage, read> other: array<f32>; // [m n_all]
 @group(0) @binding(4) var<storage, read_write> y: array<f32>; // [m n_all]
@@ -25,6 +26,10 @@ override KEEP_PRE: bool = false;
 
 fn x_at(row: u32, i: u32) -> f32 {
     return x[row * params.k_all + params.first_term + i];
+}
+
+fn weight_at(at: u32) -> f32 {
+    return weight(w[word_of(at)], at);
 }
 
 // The sum on its way out: bias, then a look at it, then the non-linearity, or the slope of one at `other`, or what it is

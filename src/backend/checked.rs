@@ -106,6 +106,10 @@ impl<B: Backend> Backend for Checked<B> {
         self.0.matrix_shape(w)
     }
 
+    fn matrix_bytes(&self, w: &B::Matrix) -> u64 {
+        self.0.matrix_bytes(w)
+    }
+
     fn read(&self, x: &B::Tensor) -> impl Future<Output = Result<HostTensor, BackendError>> {
         self.0.read(x)
     }

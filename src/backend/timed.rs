@@ -118,6 +118,10 @@ impl<B: Backend> Backend for Timed<B> {
         self.inner.matrix_shape(w)
     }
 
+    fn matrix_bytes(&self, w: &B::Matrix) -> u64 {
+        self.inner.matrix_bytes(w)
+    }
+
     fn read(&self, x: &B::Tensor) -> impl Future<Output = Result<HostTensor, BackendError>> {
         self.inner.read(x)
     }

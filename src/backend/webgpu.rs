@@ -23,10 +23,12 @@ mod form;
 mod fuse;
 mod graph;
 mod launch;
+mod matrix;
 mod memory;
 mod pipelines;
 mod plan;
 mod plans;
+mod probe;
 mod program;
 mod readback;
 mod reading;
@@ -37,14 +39,15 @@ mod timing;
 pub use cost::Rates;
 pub use device::Options;
 pub use graph::GpuTensor;
-pub use launch::Scheme;
+pub use launch::{Preset, Scheme};
+pub use matrix::{GpuFilling, GpuMatrix};
 
 use cost::Costs;
 use device::{Device, error};
-use memory::{Pool, Storage};
+use memory::Pool;
 use pipelines::Pipelines;
 use plans::Plans;
-use program::{Heads, Op, Product};
+use program::{Format, Heads, Op, Product};
 use readback::Idle;
 use timing::Timings;
 
@@ -60,6 +63,7 @@ struct Inner {
     costs: RefCell<Costs>,
     idle: Idle,
     n_asked: Cell<u64>,
+    preset: Cell<Preset>,
     last: Cell<Submission>,
     measuring: Cell<Measuring>,
     timings: Timings,
@@ -86,35 +90,6 @@ impl fmt::Debug for WebGpu {
 
 type Tensor = Result<GpuTensor, BackendError>;
 
-/// A weight on the device, stored as it was uploaded. Clones share it.
-#[derive(Clone, Debug)]
-pub struct GpuMatrix {
-    stored: GpuTensor,
-    axes: MatrixAxes,
-}
-
-/// A weight on its way to the device. What the device holds is f32.
-#[derive(Debug)]
-pub struct GpuFilling {
-    storage: Storage,
-    shape: [usize; 2],
-    axes: MatrixAxes,
-    dtype: Dtype,
-    n_filled: usize,
-}
-
-impl GpuMatrix {
-    /// The values `[in out]`, for the operations that read no other order.
-    fn in_out(&self) -> Result<&GpuTensor, BackendError> {
-        match self.axes {
-            MatrixAxes::InOut => Ok(&self.stored),
-            MatrixAxes::OutIn => {
-                Err(error(DeviceFault::Invalid, "heads are read from weights that are stored [in out]"))
-            }
-        }
-    }
-}
-
 impl WebGpu {
     /// Opens the fastest device.
     ///
@@ -133,6 +108,7 @@ impl WebGpu {
     fn on(device: Device) -> Self {
         let inner = Inner {
             costs: RefCell::new(Costs::new(device.rates)),
+            preset: Cell::new(device.limits.preset),
             device,
             pool: Pool::default(),
             pipelines: Pipelines::default(),
@@ -186,14 +162,22 @@ impl WebGpu {
         Ok(GpuTensor::pending(self.nth(), op, inputs, shape))
     }
 
-    /// `x` times `w`, which is stored as `axes` says.
-    fn product(&self, axes: MatrixAxes, x: &GpuTensor, w: &GpuTensor, b: Option<&GpuTensor>) -> Tensor {
+    /// Rows of a table.
+    fn rows_of(&self, table: &GpuTensor, format: Format, rows: &[u32]) -> Tensor {
+        let (n_table, d, n_rows) = (table.shape()[0], table.shape()[1], rows.len());
+        let op = Op::Gather { n_table, n_rows, d, format };
+        Ok(GpuTensor::with_rows(self.nth(), op, table, rows, vec![n_rows, d]))
+    }
+
+    /// `x` times `w`.
+    fn product(&self, x: &GpuTensor, w: &GpuMatrix, b: Option<&GpuTensor>) -> Tensor {
+        let &GpuMatrix { stored: ref w, axes, format } = w;
         let n = match axes {
             MatrixAxes::InOut => w.shape()[1],
             MatrixAxes::OutIn => w.shape()[0],
         };
         let (m, k) = (x.len() / x.last().max(1), x.last());
-        let op = Op::Linear(Product { m, k, n, axes, has_b: b.is_some() });
+        let op = Op::Linear(Product { m, k, n, axes, format, has_b: b.is_some() });
         let inputs: Vec<&GpuTensor> = [x, w].into_iter().chain(b).collect();
         self.pending(op, &inputs, with_last(x, n))
     }
@@ -256,24 +240,30 @@ impl Backend for WebGpu {
         shape: [usize; 2],
         axes: MatrixAxes,
     ) -> Result<GpuFilling, BackendError> {
-        let storage = self.0.pool.take(&self.0.device, label, shape[0] * shape[1])?;
-        Ok(GpuFilling { storage, shape, axes, dtype, n_filled: 0 })
+        let n_words = (shape[0] * shape[1]).div_ceil(Format::of(dtype).per_word());
+        Ok(GpuFilling::new(self.0.pool.take(&self.0.device, label, n_words)?, shape, axes, dtype))
     }
 
     fn fill(&self, filling: &mut GpuFilling, rows: &[u8]) -> Result<(), BackendError> {
-        let values = filling.dtype.decode(rows);
-        memory::write(&self.0.device, &filling.storage.part(filling.n_filled, values.len()), &values);
-        filling.n_filled += values.len();
+        if let Some((place, words)) = filling.next(rows) {
+            memory::write(&self.0.device, &place, &words);
+        }
         Ok(())
     }
 
-    fn finish(&self, filling: GpuFilling) -> Result<GpuMatrix, BackendError> {
-        let GpuFilling { storage, shape, axes, .. } = filling;
-        Ok(GpuMatrix { stored: GpuTensor::ready(self.nth(), storage, shape.to_vec()), axes })
+    fn finish(&self, mut filling: GpuFilling) -> Result<GpuMatrix, BackendError> {
+        if let Some((place, words)) = filling.rest() {
+            memory::write(&self.0.device, &place, &words);
+        }
+        Ok(filling.into_matrix(self.nth()))
     }
 
-    fn read_matrix(&self, w: &GpuMatrix) -> impl Future<Output = Result<HostTensor, BackendError>> {
-        self.read(&w.stored)
+    async fn read_matrix(&self, w: &GpuMatrix) -> Result<HostTensor, BackendError> {
+        let (shape, n) = (w.stored.shape().to_vec(), w.stored.len());
+        let n_words = n.div_ceil(w.format.per_word());
+        let words = self.read(&w.stored.reshaped(&[n_words])).await?.into_data();
+        let values = if w.format == Format::F32 { words } else { w.format.unpack(words, n) };
+        Ok(HostTensor::new(shape, values)?)
     }
 
     fn matrix_shape(&self, w: &GpuMatrix) -> [usize; 2] {
@@ -282,6 +272,10 @@ impl Backend for WebGpu {
             MatrixAxes::InOut => [stored[0], stored[1]],
             MatrixAxes::OutIn => [stored[1], stored[0]],
         }
+    }
+
+    fn matrix_bytes(&self, w: &GpuMatrix) -> u64 {
+        (w.stored.len().div_ceil(w.format.per_word()) * size_of::<f32>()) as u64
     }
 
     async fn read(&self, x: &GpuTensor) -> Result<HostTensor, BackendError> {
@@ -304,14 +298,12 @@ impl Backend for WebGpu {
     }
 
     fn gather(&self, table: &GpuTensor, rows: &[u32]) -> Tensor {
-        let (n_table, d, n_rows) = (table.shape()[0], table.shape()[1], rows.len());
-        let op = Op::Gather { n_table, n_rows, d };
-        Ok(GpuTensor::with_rows(self.nth(), op, table, rows, vec![n_rows, d]))
+        self.rows_of(table, Format::F32, rows)
     }
 
     fn columns(&self, w: &GpuMatrix, columns: &[u32]) -> Tensor {
         match w.axes {
-            MatrixAxes::OutIn => self.gather(&w.stored, columns),
+            MatrixAxes::OutIn => self.rows_of(&w.stored, w.format, columns),
             MatrixAxes::InOut => {
                 Err(error(DeviceFault::Invalid, "columns are taken of weights that are stored by them"))
             }
@@ -351,29 +343,29 @@ impl Backend for WebGpu {
     }
 
     fn linear(&self, x: &GpuTensor, w: &GpuMatrix, b: Option<&GpuTensor>) -> Tensor {
-        self.product(w.axes, x, &w.stored, b)
+        self.product(x, w, b)
     }
 
     fn linear_at(&self, x: &GpuTensor, w: &GpuMatrix, b: Option<&GpuTensor>, columns: &[u32]) -> Tensor {
-        let w = self.columns(w, columns)?;
+        let w = GpuMatrix::whole(self.columns(w, columns)?, MatrixAxes::OutIn);
         let at = |b: &GpuTensor| {
             let b = self.gather(&b.reshaped(&[b.len(), 1]), columns)?;
             Ok::<_, BackendError>(b.reshaped(&[columns.len()]))
         };
-        self.product(MatrixAxes::OutIn, x, &w, b.map(at).transpose()?.as_ref())
+        self.product(x, &w, b.map(at).transpose()?.as_ref())
     }
 
     fn heads_in(&self, x: &GpuTensor, w: &GpuMatrix) -> Tensor {
         let (n_pos, n_heads, n_in) = (x.shape()[0], x.shape()[1], x.shape()[2]);
         let d_head = self.matrix_shape(w)[1] / n_heads;
-        let op = Op::HeadsIn { n_heads, n_in, d_head };
+        let op = Op::HeadsIn { n_heads, n_in, d_head, format: w.format };
         self.pending(op, &[x, w.in_out()?], vec![n_pos, n_heads, d_head])
     }
 
     fn heads_out(&self, z: &GpuTensor, w: &GpuMatrix) -> Tensor {
         let (n_pos, n_heads, d_head) = (z.shape()[0], z.shape()[1], z.shape()[2]);
         let n_out = self.matrix_shape(w)[1];
-        let op = Op::HeadsOut { n_heads, d_head, n_out };
+        let op = Op::HeadsOut { n_heads, d_head, n_out, format: w.format };
         self.pending(op, &[z, w.in_out()?], vec![n_pos, n_heads, n_out])
     }
 

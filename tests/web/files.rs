@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use safetensors::SafeTensors;
 use serde::Deserialize;
 use vitrine::{
-    backend::{Backend, cpu::Cpu},
+    backend::Backend,
     engine::Engine,
     model::checkpoint::{Checkpoint, ModelFiles},
     run::WeightForm,

@@ -127,6 +127,6 @@ async fn values_that_overflow_are_refused_with_the_first_hook_point_named() {
         capture: HookSet::default(),
         readout: Readout::Predictions { top_k: 1 },
     };
-    let refused = MODELS[0].engine().await.run(&spec, &mut NoPace).await.err();
+    let refused = MODELS[0].engine_on(Cpu::<f32>::default()).await.run(&spec, &mut NoPace).await.err();
     assert_eq!(refused, Some(RunError::NonFinite { hook: "blocks.1.hook_resid_pre".to_owned() }));
 }

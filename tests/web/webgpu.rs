@@ -55,7 +55,7 @@ async fn webgpu_is_transformer_lens_in_parallel() {
 async fn a_planted_error_is_noticed() {
     let Some(device) = device(Scheme::Serial).await else { return };
     let [_, model] = MODELS;
-    let engine = model.engine_on(device);
+    let engine = model.engine_on(device).await;
     let case = model.cases().remove(0);
     assert_eq!(goldens::first_divergence(&engine, &model, &case, vec![]).await, Ok(()));
     let nudge = r#"[{"at":"blocks.1.attn.hook_q","select":{"pos":[0],"head":[2]},"edit":{"kind":"add","values":0.001}}]"#;
@@ -72,7 +72,7 @@ const SLOW: Rates = Rates { flops_per_second: 1e6, bytes_per_second: 1e7, second
 async fn long_work_is_cut_and_measured_and_is_still_transformer_lens() {
     let Some(device) = device_with(Options { rates: Some(SLOW), ..Options::default() }).await else { return };
     let [_, model] = MODELS;
-    let engine = model.engine_on(device.clone());
+    let engine = model.engine_on(device.clone()).await;
     device.measure(Measuring::On);
     let case = model.cases().remove(0);
     assert_eq!(goldens::first_divergence(&engine, &model, &case, vec![]).await, Ok(()));
@@ -86,7 +86,7 @@ async fn long_work_is_cut_and_measured_and_is_still_transformer_lens() {
 #[wasm_bindgen_test]
 async fn a_lost_device_is_the_same_error_at_each_run() {
     let Some(device) = device(Scheme::Serial).await else { return };
-    let engine = MODELS[1].engine_on(device.clone());
+    let engine = MODELS[1].engine_on(device.clone()).await;
     let spec = RunSpec {
         tokens: vec![1, 2, 3],
         weights: Default::default(),

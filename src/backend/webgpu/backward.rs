@@ -44,27 +44,23 @@ impl Backward for WebGpu {
     }
 
     fn linear_dx(&self, dy: &GpuTensor, w: &GpuMatrix) -> Tensor {
-        let transposed = match w.axes {
-            MatrixAxes::InOut => MatrixAxes::OutIn,
-            MatrixAxes::OutIn => MatrixAxes::InOut,
-        };
-        self.product(transposed, dy, &w.stored, None)
+        self.product(dy, &w.transposed(), None)
     }
 
     fn linear_at_dx(&self, dy: &GpuTensor, w: &GpuMatrix, columns: &[u32]) -> Tensor {
-        self.product(MatrixAxes::InOut, dy, &self.columns(w, columns)?, None)
+        self.product(dy, &GpuMatrix::whole(self.columns(w, columns)?, MatrixAxes::InOut), None)
     }
 
     fn heads_in_dx(&self, dy: &GpuTensor, w: &GpuMatrix) -> Tensor {
         let (n_pos, n_heads, d_head) = (dy.shape()[0], dy.shape()[1], dy.shape()[2]);
         let n_in = self.matrix_shape(w)[0];
-        let dx = Dx::HeadsIn { n_heads, n_in, d_head };
+        let dx = Dx::HeadsIn { n_heads, n_in, d_head, format: w.format };
         self.derivative(dx, &[dy, w.in_out()?], vec![n_pos, n_heads, n_in])
     }
 
     fn heads_out_dx(&self, dy: &GpuTensor, w: &GpuMatrix, d_head: usize) -> Tensor {
         let (n_pos, n_heads, n_out) = (dy.shape()[0], dy.shape()[1], dy.shape()[2]);
-        let dx = Dx::HeadsOut { n_heads, d_head, n_out };
+        let dx = Dx::HeadsOut { n_heads, d_head, n_out, format: w.format };
         self.derivative(dx, &[dy, w.in_out()?], vec![n_pos, n_heads, d_head])
     }
 

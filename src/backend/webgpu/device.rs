@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     cost::Rates,
-    launch::{Limits, Scheme},
+    launch::{Limits, Preset, Scheme},
 };
 use crate::backend::{BackendError, DeviceFault};
 
@@ -35,6 +35,8 @@ impl Faults {
 pub struct Options {
     /// How work is shared out; by default serially where the adapter is a CPU.
     pub scheme: Option<Scheme>,
+    /// How matrix products are cut, if that was measured before.
+    pub preset: Option<Preset>,
     /// Largest binding, bytes; by default what the adapter allows.
     pub max_binding_bytes: Option<u64>,
     /// What the device does in a second, at first; by default too little rather than too much.
@@ -123,7 +125,7 @@ impl Device {
         Ok(Self {
             device,
             queue,
-            limits: Limits { scheme, max_binding_bytes },
+            limits: Limits { scheme, preset: options.preset.unwrap_or_default(), max_binding_bytes },
             max_buffer_bytes: required.max_buffer_size,
             waiting_bytes: Cell::new(0),
             adapter: adapter_in_words(&info),

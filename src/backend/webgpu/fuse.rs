@@ -3,7 +3,7 @@
 //! Pure: it never sees a device. A value that somebody may look at is written by the kernel that makes
 //! it on the way; looking therefore never changes which arithmetic is done.
 
-use super::program::{Bits, Heads, Id, Op, Product, Program};
+use super::program::{Bits, Format, Heads, Id, Op, Product, Program};
 use crate::op::{Activation, MatrixAxes};
 
 mod backward;
@@ -236,12 +236,14 @@ impl Fusing<'_> {
     fn embed(&mut self, sum: Id) -> Option<Kernel> {
         let &[tokens, positions] = self.program.values[sum].inputs.as_slice() else { return None };
         let values = &self.program.values;
-        let (Op::Gather { n_rows, d, .. }, Op::Gather { n_rows: n_others, d: d_other, .. }) =
-            (&values[tokens].op, &values[positions].op)
+        let (
+            Op::Gather { n_rows, d, .. },
+            Op::Gather { n_rows: n_others, d: d_other, format: of_others, .. },
+        ) = (&values[tokens].op, &values[positions].op)
         else {
             return None;
         };
-        if (n_rows, d) != (n_others, d_other) || tokens == positions {
+        if (n_rows, d) != (n_others, d_other) || tokens == positions || *of_others != Format::F32 {
             return None;
         }
         self.join(&[tokens, positions], sum)?;

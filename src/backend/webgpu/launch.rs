@@ -4,6 +4,8 @@
 
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 use super::program::Id;
 
 mod lower;
@@ -19,10 +21,32 @@ pub enum Scheme {
     Parallel,
 }
 
+/// How a matrix product of more than a few rows is cut, where work is shared out in parallel: which is fastest
+/// depends on the adapter, and is measured there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Preset {
+    /// 64 by 64 entries by 256 invocations, through workgroup memory.
+    #[default]
+    Large,
+    /// 32 by 64 entries by 128 invocations.
+    Wide,
+    /// 32 by 32 entries by 64 invocations.
+    Small,
+    /// 4 by 4 entries an invocation, without workgroup memory.
+    Registers,
+}
+
+impl Preset {
+    /// All of them; the earlier is preferred.
+    pub const ALL: [Self; 4] = [Self::Large, Self::Wide, Self::Small, Self::Registers];
+}
+
 /// What launches must stay within.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     pub(super) scheme: Scheme,
+    pub(super) preset: Preset,
     pub(super) max_binding_bytes: u64,
 }
 
@@ -87,26 +111,34 @@ impl Scheme {
 
 impl Tile {
     fn of(limits: Limits, m: usize) -> Self {
-        match limits.scheme {
-            Scheme::Serial => Self::Register,
-            Scheme::Parallel if m <= MAX_FEW_ROWS => Self::FewRows,
-            Scheme::Parallel => Self::Shared,
+        match (limits.scheme, limits.preset) {
+            (Scheme::Serial, _) => Self::Register,
+            (Scheme::Parallel, _) if m <= MAX_FEW_ROWS => Self::FewRows,
+            (Scheme::Parallel, Preset::Registers) => Self::Register,
+            (Scheme::Parallel, Preset::Large | Preset::Wide | Preset::Small) => Self::Shared,
         }
     }
 
     /// Rows and columns that a workgroup makes, as its file under `shaders/shared` says.
-    fn rows_and_cols(self) -> (usize, usize) {
-        match self {
-            Self::Register => (4, 256),
-            Self::Shared => (64, 64),
-            Self::FewRows => (4, 16),
+    fn rows_and_cols(self, preset: Preset) -> (usize, usize) {
+        match (self, preset) {
+            (Self::Register, _) => (4, 256),
+            (Self::FewRows, _) => (4, 16),
+            (Self::Shared, Preset::Small) => (32, 32),
+            (Self::Shared, Preset::Wide) => (32, 64),
+            (Self::Shared, Preset::Large | Preset::Registers) => (64, 64),
         }
     }
 
-    fn n_invocations(self) -> usize {
+    fn constants(self, preset: Preset) -> Vec<(&'static str, u32)> {
+        let (rows, cols) = self.rows_and_cols(preset);
         match self {
-            Self::Register => 64,
-            Self::Shared | Self::FewRows => 256,
+            Self::Register => vec![("GROUP", 64)],
+            Self::FewRows => vec![("GROUP", 256)],
+            Self::Shared => {
+                let (rows, cols) = (rows as u32, cols as u32);
+                vec![("GROUP", rows * cols / 16), ("TILE_ROWS", rows), ("TILE_COLS", cols)]
+            }
         }
     }
 }

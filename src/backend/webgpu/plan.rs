@@ -134,8 +134,9 @@ impl Plan {
         pipelines: &Pipelines,
         costs: &Costs,
         program: &Program,
+        limits: Limits,
     ) -> Result<Self, BackendError> {
-        let (launches, work): (Vec<Launch>, Vec<Work>) = launches(program, device.limits).into_iter().unzip();
+        let (launches, work): (Vec<Launch>, Vec<Work>) = launches(program, limits).into_iter().unzip();
         let mut memory = Memory::new(program, &launches);
         for (nth, launch) in launches.iter().enumerate() {
             memory.before(device, pool, nth, launch)?;

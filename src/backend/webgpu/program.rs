@@ -16,6 +16,7 @@ pub(super) enum Op {
         n_table: usize,
         n_rows: usize,
         d: usize,
+        format: Format,
     },
     Append,
     Add,
@@ -42,11 +43,13 @@ pub(super) enum Op {
         n_heads: usize,
         n_in: usize,
         d_head: usize,
+        format: Format,
     },
     HeadsOut {
         n_heads: usize,
         d_head: usize,
         n_out: usize,
+        format: Format,
     },
     SumHeads {
         n_heads: usize,
@@ -81,8 +84,8 @@ pub(super) enum Dx {
     Scatter { n_dy: usize, d: usize },
     NormScale { kind: NormKind, d: usize },
     NormalizeScale { d: usize },
-    HeadsIn { n_heads: usize, n_in: usize, d_head: usize },
-    HeadsOut { n_heads: usize, d_head: usize, n_out: usize },
+    HeadsIn { n_heads: usize, n_in: usize, d_head: usize, format: Format },
+    HeadsOut { n_heads: usize, d_head: usize, n_out: usize, format: Format },
     AttnDots(Heads),
     AttnMixT(Heads),
     Softmax { n: usize },
@@ -110,7 +113,26 @@ pub(super) struct Product {
     pub(super) k: usize,
     pub(super) n: usize,
     pub(super) axes: MatrixAxes,
+    pub(super) format: Format,
     pub(super) has_b: bool,
+}
+
+/// How the entries of a weight are stored; the narrow ones two a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Format {
+    F32,
+    F16,
+    Bf16,
+}
+
+impl Format {
+    /// Entries in a word of 32 bits.
+    pub(super) fn per_word(self) -> usize {
+        match self {
+            Self::F32 => 1,
+            Self::F16 | Self::Bf16 => 2,
+        }
+    }
 }
 
 /// Sizes of attention.

@@ -70,6 +70,7 @@ files!(
     "shared/shared_tile",
     "shared/slope",
     "shared/softmax_row",
+    "shared/weight",
     "shared/window",
 );
 

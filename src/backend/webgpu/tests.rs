@@ -1,7 +1,9 @@
 //! What goes wrong on a device becomes an error in words, never a panic.
 
+use half::{bf16, f16};
+
 use super::*;
-use crate::backend::checked::Checked;
+use crate::backend::{backward::Backward as _, checked::Checked};
 
 /// A device, or none where there is no adapter: the integration tests are the ones that insist on it.
 fn device() -> Option<Checked<WebGpu>> {
@@ -164,4 +166,75 @@ fn measuring_counts_every_kernel_and_changes_no_bit() {
     b.measure(Measuring::Off);
     assert_eq!(run(), want);
     assert_eq!(b.report(), report, "nothing more is counted");
+}
+
+/// Sizes of a weight: no multiples of anything.
+const ROWS: usize = 37;
+const COLS: usize = 45;
+const N_HEADS: usize = 3;
+
+/// Every product with a weight, read as bits.
+fn products(b: &WebGpu, w_in: &GpuMatrix, w_out: &GpuMatrix, n_pos: usize) -> Vec<Vec<u32>> {
+    let host = |shape: Vec<usize>| {
+        let data = (0..shape.iter().product()).map(|at: usize| (at as f32 * 0.7).sin()).collect();
+        HostTensor::new(shape, data).expect("filled")
+    };
+    let up = |shape: &[usize]| b.upload("x", host(shape.to_vec())).expect("fits");
+    let (x, y, z) = (up(&[n_pos, ROWS]), up(&[n_pos, COLS]), up(&[n_pos, N_HEADS, COLS / N_HEADS]));
+    let by_head = up(&[n_pos, N_HEADS, ROWS]);
+    let transposed = w_in.transposed();
+    let made = [
+        b.linear(&x, w_in, None),
+        b.linear_dx(&y, w_in),
+        b.linear(&y, &transposed, None),
+        b.linear_dx(&x, &transposed),
+        b.columns(&transposed, &[3, 0, ROWS as u32 - 1]),
+        b.linear_at(&y, &transposed, None, &[5, 2]),
+        b.heads_in(&by_head, w_in),
+        b.heads_in_dx(&z, w_in),
+        b.heads_out(&z, w_out),
+        b.heads_out_dx(&by_head, w_out, COLS / N_HEADS),
+    ];
+    let made: Vec<GpuTensor> = made.map(|made| made.expect("is recorded")).into();
+    let read = pollster::block_on(b.read_all(&made.iter().collect::<Vec<_>>())).expect("is read");
+    read.iter().map(|value| value.data().iter().map(|value| value.to_bits()).collect()).collect()
+}
+
+#[test]
+fn narrow_weights_are_the_wide_ones_bit_by_bit_in_half_the_memory() {
+    let Some(_) = device() else { return };
+    for scheme in [Scheme::Serial, Scheme::Parallel] {
+        let options = Options { scheme: Some(scheme), ..Options::default() };
+        let b = pollster::block_on(WebGpu::open_with(options)).expect("the same adapter");
+        for (narrow, dtype) in [
+            ((|value| f16::from_f32(value).to_f32()) as fn(f32) -> f32, Dtype::F16),
+            (|value| bf16::from_f32(value).to_f32(), Dtype::BF16),
+        ] {
+            // From subnormal values of f16 to 1.
+            let value = |at: usize| narrow((at as f32).sin() * (-((at % 23) as f32)).exp2());
+            let weight = |shape: [usize; 2]| {
+                let host = HostTensor::new(shape.to_vec(), (0..shape[0] * shape[1]).map(value).collect());
+                let host = host.expect("filled");
+                let mut filling = b.begin_matrix("w", dtype, shape, MatrixAxes::InOut).expect("fits");
+                // Row by row: one in two begins in the middle of a word.
+                for row in 0..shape[0] {
+                    b.fill(&mut filling, &dtype.encode(host.row(row))).expect("fits");
+                }
+                let narrow = b.finish(filling).expect("fits");
+                assert_eq!(narrow.format, Format::of(dtype));
+                let read = pollster::block_on(b.read_matrix(&narrow)).expect("is read");
+                assert_eq!(read, host);
+                let wide = GpuMatrix::whole(b.upload("w", host).expect("fits"), MatrixAxes::InOut);
+                let n_bytes = |w: &GpuMatrix| b.matrix_bytes(w);
+                assert_eq!(n_bytes(&narrow), (n_bytes(&wide) / 2).next_multiple_of(4));
+                (narrow, wide)
+            };
+            let ((w_in, wide_in), (w_out, wide_out)) = (weight([ROWS, COLS]), weight([COLS, ROWS]));
+            for n_pos in [1, 3, 20] {
+                let got = products(&b, &w_in, &w_out, n_pos);
+                let want = products(&b, &wide_in, &wide_out, n_pos);
+                assert_eq!(got, want, "{scheme:?} {dtype:?} {n_pos}");
+            }
+        }
+    }
 }

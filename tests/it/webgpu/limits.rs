@@ -49,8 +49,31 @@ fn an_unembedding_is_cut_where_it_is_larger_than_a_binding() {
     agrees(&cut, "cut", &Large, OP_TOL);
     // 752 KiB of weights in two parts; 129 KiB of logits in one.
     assert_eq!(cut.last_submission().n_dispatches, n_whole + 1);
+    let narrow = Options { max_binding_bytes: Some(256 << 10), ..Options::default() };
+    // Sums of thousands of terms.
+    agrees(&super::device(narrow).expect("the same adapter"), "cut narrow", &Narrow, 10.0 * OP_TOL);
     agrees(&tiny, "cut small", &OnlyLogits, OP_TOL);
     agrees(&tiny, "cut small, backwards", &BackFromLogits, OP_TOL);
+}
+
+/// A table in 16 bits, over the limit all the same.
+struct Narrow;
+
+impl Work for Narrow {
+    fn on<B: Backward>(&self, b: &Checked<B>) -> Vec<(&'static str, B::Tensor)> {
+        let mut table = values(&[N_VOCAB, D], 1);
+        // As bf16.
+        let cut = |value: f32| f32::from_bits(value.to_bits() & 0xffff_0000);
+        table.data_mut().iter_mut().for_each(|value| *value = cut(*value));
+        let table = b.upload_matrix("table", table, MatrixAxes::OutIn).expect("fits");
+        let (x, tokens) = (up(b, &[5, D], 2), [0, 2_047, 2_048, 2_049, 3_007, 7]);
+        let made = [
+            ("columns", b.columns(&table, &tokens)),
+            ("linear", b.linear(&x, &table, None)),
+            ("linear_dx", b.linear_dx(&up(b, &[5, N_VOCAB], 3), &table)),
+        ];
+        made.map(|(name, tensor)| (name, tensor.expect("operands fit"))).into()
+    }
 }
 
 /// The way back, whose sums are cut, with what follows them.

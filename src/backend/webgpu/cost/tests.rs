@@ -3,9 +3,9 @@
 use super::*;
 use crate::{
     backend::webgpu::{
-        launch::{Limits, Scheme},
+        launch::{Limits, Preset, Scheme},
         plan,
-        program::{Bits, Heads, Value},
+        program::{Bits, Format, Heads, Value},
     },
     op::{Activation, MatrixAxes, NormKind},
 };
@@ -39,8 +39,10 @@ impl Gpt2 {
         let (n, d) = (self.n_pos, self.n_heads * self.d_head);
         let table = push(p, Op::Given, &[], self.d_vocab * d);
         let places = push(p, Op::Given, &[], 1_024 * d);
-        let tokens = push(p, Op::Gather { n_table: self.d_vocab, n_rows: n, d }, &[table], n * d);
-        let positions = push(p, Op::Gather { n_table: 1_024, n_rows: n, d }, &[places], n * d);
+        let tokens =
+            push(p, Op::Gather { n_table: self.d_vocab, n_rows: n, d, format: Format::F32 }, &[table], n * d);
+        let positions =
+            push(p, Op::Gather { n_table: 1_024, n_rows: n, d, format: Format::F32 }, &[places], n * d);
         let mut resid = push(p, Op::Add, &[tokens, positions], n * d);
         for _ in 0..self.n_layers {
             let normed = norm(p, resid, n, d);
@@ -79,12 +81,12 @@ fn norm(p: &mut Program, x: Id, n: usize, d: usize) -> Id {
 
 fn linear(p: &mut Program, x: Id, [m, k, n]: [usize; 3], axes: MatrixAxes) -> Id {
     let (w, b) = (push(p, Op::Given, &[], k * n), push(p, Op::Given, &[], n));
-    push(p, Op::Linear(Product { m, k, n, axes, has_b: true }), &[x, w, b], m * n)
+    push(p, Op::Linear(Product { m, k, n, axes, format: Format::F32, has_b: true }), &[x, w, b], m * n)
 }
 
 /// Every dispatch of a pass: kernel, window, seconds.
 fn dispatches(model: &Gpt2, scheme: Scheme, costs: &Costs) -> Vec<(&'static str, Window, f64)> {
-    let limits = Limits { scheme, max_binding_bytes: 128 << 20 };
+    let limits = Limits { scheme, preset: Preset::default(), max_binding_bytes: 128 << 20 };
     let cut = |(launch, work): (super::super::launch::Launch, Work)| {
         let name = launch.source.name;
         let parts = costs.cut(name, launch.grid, work).into_iter();
@@ -118,7 +120,7 @@ fn no_submission_is_estimated_above_the_limit() {
 #[test]
 fn without_cuts_there_are_dispatches_above_the_limit() {
     let costs = Costs::new(RATES[1]);
-    let limits = Limits { scheme: Scheme::Serial, max_binding_bytes: 128 << 20 };
+    let limits = Limits { scheme: Scheme::Serial, preset: Preset::default(), max_binding_bytes: 128 << 20 };
     let long = |model: &Gpt2| -> Vec<&'static str> {
         let launches = plan::launches(&model.program(), limits);
         let name = |(launch, work): &(super::super::launch::Launch, Work)| {
@@ -168,8 +170,10 @@ fn windows_cover_a_grid_once_and_are_small_enough() {
 
 #[test]
 fn a_program_takes_what_its_products_take() {
-    let launches =
-        plan::launches(&SMALL.program(), Limits { scheme: Scheme::Parallel, max_binding_bytes: 1 << 30 });
+    let launches = plan::launches(
+        &SMALL.program(),
+        Limits { scheme: Scheme::Parallel, preset: Preset::default(), max_binding_bytes: 1 << 30 },
+    );
     let flops: f64 = launches.iter().map(|(_, work)| work.flops).sum();
     // 2 * 64 * (12 * 12 * 768^2 + 768 * 50257), and some for attention and norms.
     let products = 1.581e10;

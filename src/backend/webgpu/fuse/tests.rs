@@ -25,7 +25,8 @@ const HEADS: Heads = Heads { n_q: 2, n_k: 2, n_heads: 1, d_head: 4 };
 
 fn linear(program: &mut Program, x: Id) -> Id {
     let (w, b) = (given(program), given(program));
-    let product = Product { m: 2, k: D, n: D, axes: MatrixAxes::InOut, has_b: true };
+    let (axes, format) = (MatrixAxes::InOut, Format::F32);
+    let product = Product { m: 2, k: D, n: D, axes, format, has_b: true };
     push(program, Op::Linear(product), &[x, w, b])
 }
 
@@ -175,8 +176,9 @@ fn twice_the_same_is_no_residual() {
 fn two_gathers_and_their_sum_are_one() {
     let mut program = Program::default();
     let [tokens, positions] = [0; 2].map(|_| given(&mut program));
-    let [a, b] = [(tokens, 9), (positions, 5)]
-        .map(|(table, n_table)| push(&mut program, Op::Gather { n_table, n_rows: 2, d: D }, &[table]));
+    let [a, b] = [(tokens, 9), (positions, 5)].map(|(table, n_table)| {
+        push(&mut program, Op::Gather { n_table, n_rows: 2, d: D, format: Format::F32 }, &[table])
+    });
     push(&mut program, Op::Add, &[a, b]);
     assert_eq!(names(&program), ["embed"]);
 }

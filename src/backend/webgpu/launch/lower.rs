@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{
     super::{
         fuse::{Kernel, Then, Written, optional},
-        program::{Bits, Heads, Id, Op, Product, Program},
+        program::{Bits, Format, Heads, Id, Op, Product, Program},
     },
     Bound, GROUP_ALIGN, Launch, Limits, Source, Tile,
 };
@@ -102,6 +102,20 @@ impl Lower<'_> {
         }
     }
 
+    /// One invocation an entry of `y`, which reads a weight.
+    fn weighted(
+        &self,
+        name: &'static str,
+        reads: Vec<Bound>,
+        y: Id,
+        sizes: &[usize],
+        format: Format,
+    ) -> Launch {
+        let mut launch = self.entries(name, reads, y, sizes);
+        launch.constants.push(("W_FORMAT", number_of_format(format)));
+        launch
+    }
+
     /// Lanes for each of `n_rows` rows.
     fn rows(&self, name: &'static str, reads: Vec<Bound>, writes: Vec<Bound>, params: Vec<u32>) -> Launch {
         let (n_lanes, n_rows) = self.limits.scheme.lanes_and_rows();
@@ -154,9 +168,10 @@ impl Lower<'_> {
         let all = || inputs.iter().copied().map(value).collect::<Vec<_>>();
         match *self.op(y) {
             Op::Given => unreachable!("a given value has no kernel"),
-            Op::Gather { n_table, d, .. } => {
-                let (parts, n_low) = self.table(inputs[0], n_table, d);
-                self.entries("gather", [&parts[..], &[Bound::Rows(y)]].concat(), y, &[d, n_low])
+            Op::Gather { n_table, d, format, .. } => {
+                let (parts, n_low) = self.table(inputs[0], n_table, d, format);
+                let reads = [&parts[..], &[Bound::Rows(y)]].concat();
+                self.weighted("gather", reads, y, &[d, n_low], format)
             }
             Op::Append => self.entries("append", all(), y, &[self.len(inputs[0])]),
             Op::Add => self.entries("add", all(), y, &[]),
@@ -176,11 +191,11 @@ impl Lower<'_> {
                 launch
             }
             Op::Linear(_) => unreachable!("a product has a kernel of its own"),
-            Op::HeadsIn { n_heads, n_in, d_head } => {
-                self.entries("heads_in", all(), y, &[n_heads, n_in, d_head])
+            Op::HeadsIn { n_heads, n_in, d_head, format } => {
+                self.weighted("heads_in", all(), y, &[n_heads, n_in, d_head], format)
             }
-            Op::HeadsOut { n_heads, d_head, n_out } => {
-                self.entries("heads_out", all(), y, &[n_heads, d_head, n_out])
+            Op::HeadsOut { n_heads, d_head, n_out, format } => {
+                self.weighted("heads_out", all(), y, &[n_heads, d_head, n_out], format)
             }
             Op::AttnScores { heads, scale } => {
                 let mut launch = self.entries("attn_scores", all(), y, &heads_params(heads));
@@ -206,12 +221,12 @@ impl Lower<'_> {
     }
 
     /// A table in two parts, and how many rows the first has.
-    fn table(&self, table: Id, n_rows: usize, d: usize) -> ([Bound; 2], usize) {
-        let n_low = self.rows_that_fit(d, &[d]);
+    fn table(&self, table: Id, n_rows: usize, d: usize, format: Format) -> ([Bound; 2], usize) {
+        let n_low = self.weight_rows_that_fit(d, format);
         if n_rows <= n_low {
             return ([value(table), value(table)], n_rows);
         }
-        let part = |rows: Range<usize>| Bound::Value(table, Some(rows.start * d..rows.end * d));
+        let part = |rows: Range<usize>| Bound::Value(table, Some(words(rows, d, format)));
         ([part(0..n_low), part(n_low..n_rows)], n_low)
     }
 
@@ -225,12 +240,23 @@ impl Lower<'_> {
         (n / align * align).max(align)
     }
 
+    /// How many rows of a weight fit in one binding.
+    fn weight_rows_that_fit(&self, d: usize, format: Format) -> usize {
+        // Two rows of narrow entries take as many words as a row has entries.
+        match format {
+            Format::F32 => self.rows_that_fit(d, &[d]),
+            Format::F16 | Format::Bf16 => 2 * self.rows_that_fit(d, &[d]),
+        }
+    }
+
     fn embed(&self, tokens: Id, positions: Id, sum: Id) -> Launch {
-        let &Op::Gather { n_table, d, .. } = self.op(tokens) else { unreachable!("fused from a gather") };
+        let &Op::Gather { n_table, d, format, .. } = self.op(tokens) else {
+            unreachable!("fused from a gather")
+        };
         let of = |gather: Id| self.program.values[gather].inputs[0];
-        let (parts, n_low) = self.table(of(tokens), n_table, d);
+        let (parts, n_low) = self.table(of(tokens), n_table, d, format);
         let others = [Bound::Rows(tokens), value(of(positions)), Bound::Rows(positions)];
-        let mut launch = self.entries("embed", [&parts[..], &others].concat(), sum, &[d, n_low]);
+        let mut launch = self.weighted("embed", [&parts[..], &others].concat(), sum, &[d, n_low], format);
         for (constant, id) in [("KEEP", tokens), ("KEEP_OTHER", positions)] {
             // Whoever reads it later reads what is written here.
             let is_read = self.program.users()[id].len() > 1 || self.program.values[id].is_kept;
@@ -279,11 +305,11 @@ impl Lower<'_> {
     }
 
     fn linear(&self, id: Id, then: Then, pre: Written) -> Vec<Launch> {
-        let Product { m, k, n, axes, .. } = self.product(id);
+        let Product { m, k, n, axes, format, .. } = self.product(id);
         // Parts of the weights are whole rows of them: columns of the result, or terms of its sums.
         let (n_cols, n_terms) = match axes {
-            MatrixAxes::InOut => (n, self.rows_that_fit(n, &[n])),
-            MatrixAxes::OutIn => (self.rows_that_fit(k, &[k]), k),
+            MatrixAxes::InOut => (n, self.weight_rows_that_fit(n, format)),
+            MatrixAxes::OutIn => (self.weight_rows_that_fit(k, format), k),
         };
         let n_rows = self.rows_that_fit(n.max(k), &[n, k]);
         let mut launches = vec![];
@@ -299,7 +325,7 @@ impl Lower<'_> {
     }
 
     fn part_of_linear(&self, id: Id, then: Then, pre: Written, part: Part) -> Launch {
-        let Product { m, k, n, axes, has_b } = self.product(id);
+        let Product { m, k, n, axes, format, has_b } = self.product(id);
         let Part { rows, cols, terms } = part;
         let inputs = &self.program.values[id].inputs;
         let (activation, slope, other, y) = match then {
@@ -310,10 +336,9 @@ impl Lower<'_> {
         };
         let has_residual = matches!(then, Then::Add { .. });
         let (name, w) = match axes {
-            MatrixAxes::InOut => ("linear", terms.start * n..terms.end * n),
-            MatrixAxes::OutIn => ("linear_t", cols.start * k..cols.end * k),
+            MatrixAxes::InOut => ("linear", (terms.len() < k).then(|| words(terms.clone(), n, format))),
+            MatrixAxes::OutIn => ("linear_t", (cols.len() < n).then(|| words(cols.clone(), k, format))),
         };
-        let w = (w.len() < k * n).then_some(w);
         let of_rows = |id: Id, width: usize| {
             Bound::Value(id, (rows.len() < m).then(|| rows.start * width..rows.end * width))
         };
@@ -322,19 +347,20 @@ impl Lower<'_> {
         let pre_id = (is_last && pre.is_kept).then_some(pre.id);
         let number = |activation| if is_last { number_of(activation) } else { 0 };
         let tile = Tile::of(self.limits, m);
-        let (tile_rows, tile_cols) = tile.rows_and_cols();
+        let (tile_rows, tile_cols) = tile.rows_and_cols(self.limits.preset);
         let sizes = [rows.len(), terms.len(), cols.len(), n, cols.start, k, terms.start];
+        let constants = vec![
+            ("IS_FURTHER", u32::from(0 < terms.start)),
+            ("HAS_B", u32::from(has_b && is_last)),
+            ("HAS_RESIDUAL", u32::from(has_residual && is_last)),
+            ("KEEP_PRE", u32::from(pre_id.is_some())),
+            ("ACTIVATION", number(activation)),
+            ("SLOPE", number(slope)),
+            ("W_FORMAT", number_of_format(format)),
+        ];
         Launch {
             source: Source { name, scheme: self.limits.scheme, tile },
-            constants: vec![
-                ("GROUP", tile.n_invocations() as u32),
-                ("IS_FURTHER", u32::from(0 < terms.start)),
-                ("HAS_B", u32::from(has_b && is_last)),
-                ("HAS_RESIDUAL", u32::from(has_residual && is_last)),
-                ("KEEP_PRE", u32::from(pre_id.is_some())),
-                ("ACTIVATION", number(activation)),
-                ("SLOPE", number(slope)),
-            ],
+            constants: [tile.constants(self.limits.preset), constants].concat(),
             reads: vec![
                 of_rows(inputs[0], k),
                 Bound::Value(inputs[1], w),
@@ -348,14 +374,15 @@ impl Lower<'_> {
     }
 
     fn linear_qkv(&self, qkv: [Id; 3]) -> Launch {
-        let Product { m, k, n, .. } = self.product(qkv[0]);
+        let Product { m, k, n, format, .. } = self.product(qkv[0]);
         let operand = |nth: usize| qkv.map(|id| value(self.program.values[id].inputs[nth]));
         let tile = Tile::of(self.limits, m);
-        let (tile_rows, tile_cols) = tile.rows_and_cols();
+        let (tile_rows, tile_cols) = tile.rows_and_cols(self.limits.preset);
         let stride = (m * n).next_multiple_of(GROUP_ALIGN);
         Launch {
             source: Source { name: "linear_qkv", scheme: self.limits.scheme, tile },
-            constants: vec![("GROUP", tile.n_invocations() as u32)],
+            constants: [tile.constants(self.limits.preset), vec![("W_FORMAT", number_of_format(format))]]
+                .concat(),
             reads: [&operand(0)[..1], &operand(1), &operand(2)].concat(),
             writes: vec![Bound::Group(qkv.to_vec())],
             params: [m, k, n, stride].map(|size| size as u32).to_vec(),
@@ -367,6 +394,20 @@ impl Lower<'_> {
 /// `0..n` in parts of `size`.
 fn parts(n: usize, size: usize) -> impl Iterator<Item = Range<usize>> + Clone {
     (0..n).step_by(size.max(1)).map(move |start| start..(start + size).min(n))
+}
+
+/// The words that hold some rows of a weight; the first row starts a word.
+fn words(rows: Range<usize>, d: usize, format: Format) -> Range<usize> {
+    rows.start * d / format.per_word()..(rows.end * d).div_ceil(format.per_word())
+}
+
+/// What `shaders/shared/weight.wgsl` calls a format.
+fn number_of_format(format: Format) -> u32 {
+    match format {
+        Format::F32 => 0,
+        Format::F16 => 1,
+        Format::Bf16 => 2,
+    }
 }
 
 /// What `shaders/shared/activation.wgsl` calls an activation.

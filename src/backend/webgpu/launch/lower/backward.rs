@@ -30,11 +30,11 @@ impl Lower<'_> {
             Dx::NormScale { kind: NormKind::LayerNorm, d } => by_row("norm_scale_dx", d),
             Dx::NormalizeScale { d } => by_row("normalize_dscale", d),
             Dx::Softmax { n } => by_row("softmax_dx", n),
-            Dx::HeadsIn { n_heads, n_in, d_head } => {
-                self.entries("heads_in_dx", all(), y, &[n_heads, n_in, d_head])
+            Dx::HeadsIn { n_heads, n_in, d_head, format } => {
+                self.weighted("heads_in_dx", all(), y, &[n_heads, n_in, d_head], format)
             }
-            Dx::HeadsOut { n_heads, d_head, n_out } => {
-                self.entries("heads_out_dx", all(), y, &[n_heads, d_head, n_out])
+            Dx::HeadsOut { n_heads, d_head, n_out, format } => {
+                self.weighted("heads_out_dx", all(), y, &[n_heads, d_head, n_out], format)
             }
             Dx::AttnDots(heads) => self.entries("attn_dots", all(), y, &heads_params(heads)),
             Dx::AttnMixT(_) => unreachable!("a transposed mix has a kernel of its own"),
