@@ -26,6 +26,12 @@ pub fn commit() -> String {
     if is_changed { format!("{commit}+") } else { commit }
 }
 
+/// Whether an adapter for WebGPU computes on the processor.
+pub fn is_software(adapter: &str) -> bool {
+    let adapter = adapter.to_lowercase();
+    ["llvmpipe", "swiftshader", "basic render driver"].iter().any(|name| adapter.contains(name))
+}
+
 /// How many programs wanted to run in the last minute, on average; `None` where the system does not say.
 pub fn load() -> Option<f64> {
     std::fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().next()?.parse().ok()
@@ -68,7 +74,14 @@ fn said(program: &str, args: &[&str]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::date_of;
+    use super::{date_of, is_software};
+
+    #[test]
+    fn a_processor_is_no_gpu() {
+        assert!(is_software("webgpu: llvmpipe (LLVM 15.0.6, 256 bits), vulkan"));
+        assert!(is_software("google swiftshader"));
+        assert!(!is_software("NVIDIA H100 80GB HBM3, vulkan"));
+    }
 
     #[test]
     fn dates_know_leap_years() {

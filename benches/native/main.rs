@@ -1,0 +1,130 @@
+//! Vitrine's half of `cargo xtask bench`: computes on the native engine what it is asked for.
+//!
+//! `native WEIGHTS cpu|gpu` reads a request a line and replies a line: `"adapter"`, `{"prepare": job}`, which computes
+//! once and returns values to verify, and `"measure"`, which times what was prepared.
+
+use serde_json::{Value, json};
+use std::error::Error;
+use std::io::{BufRead as _, Write as _};
+use std::path::Path;
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::time::Instant;
+use std::{env, fs, io};
+
+use vitrine::backend::{Backend, cpu::Cpu, webgpu::WebGpu};
+use vitrine::engine::Engine;
+use vitrine::model::folder::{CONFIG, Folder, WEIGHTS};
+
+mod attribution;
+mod job;
+mod work;
+
+use job::{Job, Prepared};
+
+/// Whatever goes wrong becomes a line.
+type Fallible<T> = Result<T, Box<dyn Error>>;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = env::args().skip(1).collect();
+    let result = match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [weights, "cpu"] => serve(Cpu::<f32>::default(), weights.as_ref(), Some(attribution::prepare)),
+        [weights, "gpu"] => pollster::block_on(WebGpu::open())
+            .map_err(Into::into)
+            .and_then(|gpu| serve(gpu, weights.as_ref(), None)),
+        _ => Err("this is started by `cargo xtask bench`, as `native WEIGHTS cpu|gpu`".into()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Answers requests until there are no more; `attribution` where the backend has gradients.
+fn serve<B: Backend + Clone + 'static>(
+    backend: B,
+    weights: &Path,
+    attribution: Option<job::Work<B>>,
+) -> Fallible<()> {
+    let adapter = format!("{}: {}", backend.name(), backend.adapter());
+    let mut model = Model::read(backend, weights)?;
+    let mut measure = None;
+    for line in io::stdin().lock().lines() {
+        let request: Value = serde_json::from_str(&line?)?;
+        let reply = match request.get("prepare") {
+            Some(job) => {
+                // What an earlier case holds is not this one's burden.
+                drop(measure.take());
+                prepare(&mut model, job, attribution).map(|prepared| {
+                    measure = Some(prepared.measure);
+                    let mut report = prepared.report;
+                    report["adapter"] = json!(adapter);
+                    report
+                })
+            }
+            None if request == "adapter" => Ok(json!(adapter)),
+            None => measure.as_mut().map_or(Err("nothing was prepared".into()), |measure| measure()),
+        };
+        let reply = match reply {
+            Ok(value) => json!({ "value": value }),
+            Err(error) => json!({ "failure": error.to_string() }),
+        };
+        writeln!(io::stdout().lock(), "{reply}")?;
+    }
+    Ok(())
+}
+
+fn prepare<B: Backend + Clone + 'static>(
+    model: &mut Model<B>,
+    job: &Value,
+    attribution: Option<job::Work<B>>,
+) -> Fallible<Prepared> {
+    let job = Job::read(job)?;
+    let started_at = Instant::now();
+    let engine = model.engine(job.n_layers)?;
+    let mut prepared = match job.work.as_str() {
+        "forward" => work::forward(engine, &job),
+        "run" => work::run(engine, &job),
+        "prefill" => work::prefill(engine, &job),
+        "decode" => work::decode(engine, &job),
+        "attribution" => attribution.ok_or("this backend has no gradients")?(engine, &job),
+        other => Err(format!("the engine cannot do {other}").into()),
+    }?;
+    prepared.report["prepare_millis"] = json!(job::millis(started_at.elapsed()));
+    Ok(prepared)
+}
+
+/// The shared weights, and the engine that was made of them last.
+struct Model<B: Backend> {
+    backend: B,
+    config: Value,
+    folder: Folder,
+    engine: Option<Rc<Engine<B>>>,
+}
+
+impl<B: Backend + Clone> Model<B> {
+    fn read(backend: B, weights: &Path) -> Fallible<Self> {
+        let config = serde_json::from_slice(&fs::read(weights.join(CONFIG))?)?;
+        let mut folder = Folder::default();
+        folder.insert(WEIGHTS, fs::read(weights.join(WEIGHTS))?);
+        Ok(Self { backend, config, folder, engine: None })
+    }
+
+    /// An engine of the first `n_layers` blocks.
+    fn engine(&mut self, n_layers: usize) -> Fallible<Rc<Engine<B>>> {
+        if let Some(engine) = self.engine.as_ref().filter(|engine| engine.config().n_layers == n_layers) {
+            return Ok(Rc::clone(engine));
+        }
+        // Before the next one is made: two of them may not fit.
+        self.engine = None;
+        self.config["n_layer"] = json!(n_layers);
+        self.folder.insert(CONFIG, self.config.to_string().into_bytes());
+        let (checkpoint, tokenizer) = self.folder.read()?;
+        let engine = Rc::new(Engine::new(self.backend.clone(), checkpoint, tokenizer)?);
+        self.engine = Some(Rc::clone(&engine));
+        Ok(engine)
+    }
+}
