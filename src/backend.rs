@@ -12,6 +12,7 @@ use crate::{
 };
 
 pub mod backward;
+pub mod batch;
 pub mod checked;
 pub mod cpu;
 pub mod tape;
@@ -32,6 +33,17 @@ pub enum BackendError {
         /// What it said.
         message: String,
     },
+}
+
+/// One of several sequences whose rows stand one after another: a continuation of a shared base.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Sequence {
+    /// Its first row.
+    pub start: usize,
+    /// How many rows it has.
+    pub len: usize,
+    /// How many positions of the base come before it.
+    pub n_past: usize,
 }
 
 /// Operations on tensors.
@@ -173,4 +185,60 @@ pub trait Backend {
         keep: &Self::Tensor,
         add: &Self::Tensor,
     ) -> Result<Self::Tensor, BackendError>;
+
+    /// Rows `start..start + len` of the outermost axis.
+    fn rows(&self, x: &Self::Tensor, start: usize, len: usize) -> Result<Self::Tensor, BackendError> {
+        let mut shape = self.shape(x);
+        if start == 0 && shape.first() == Some(&len) {
+            return Ok(x.clone());
+        }
+        let table = self.reshape(x, &[shape[0], shape[1..].iter().product()])?;
+        let chosen: Vec<u32> = (start as u32..).take(len).collect();
+        shape[0] = len;
+        self.reshape(&self.gather(&table, &chosen)?, &shape)
+    }
+
+    /// All of `xs` along the outermost axis; there is at least one.
+    fn concat(&self, xs: &[Self::Tensor]) -> Result<Self::Tensor, BackendError> {
+        match xs {
+            [x] => Ok(x.clone()),
+            // In halves, so that no row is copied more often than needed.
+            _ => {
+                let (before, after) = xs.split_at(xs.len() / 2);
+                self.append(&self.concat(before)?, &self.concat(after)?)
+            }
+        }
+    }
+
+    /// What a sequence sees: the base's rows before it, then its own.
+    fn rows_after(
+        &self,
+        base: &Self::Tensor,
+        own: &Self::Tensor,
+        sequence: &Sequence,
+    ) -> Result<Self::Tensor, BackendError> {
+        let rows = self.rows(own, sequence.start, sequence.len)?;
+        match sequence.n_past {
+            0 => Ok(rows),
+            n_past => self.append(&self.rows(base, 0, n_past)?, &rows),
+        }
+    }
+
+    /// Attention of several sequences at once: softmax(q·k / scale) v, causally masked, sequence by sequence.
+    /// Keys and values are given as `[base, own]`. `[row head e] -> [row head e]`
+    fn attn_sequences(
+        &self,
+        q: &Self::Tensor,
+        k: [&Self::Tensor; 2],
+        v: [&Self::Tensor; 2],
+        sequences: &[Sequence],
+        scale: f32,
+    ) -> Result<Self::Tensor, BackendError> {
+        let one = |sequence: &Sequence| {
+            let [k, v] = [k, v].map(|[base, own]| self.rows_after(base, own, sequence));
+            let scores = self.attn_scores(&self.rows(q, sequence.start, sequence.len)?, &k?, scale)?;
+            self.attn_mix(&self.softmax(&scores)?, &v?)
+        };
+        self.concat(&sequences.iter().map(one).collect::<Result<Vec<_>, _>>()?)
+    }
 }

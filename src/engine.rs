@@ -7,11 +7,12 @@ use std::cell::OnceCell;
 
 use crate::{
     backend::{Backend, checked::Checked},
+    metric::LogitsAt,
     model::{
         ModelConfig,
         checkpoint::Checkpoint,
         fold,
-        gpt2::{self, KvCache},
+        gpt2::{self, Gpt2, KvCache},
         tokenizer::Tokenizer,
         weights::OnBackend,
     },
@@ -28,10 +29,13 @@ mod pace;
 mod prompt;
 mod readout;
 mod sample;
+mod sweep;
 mod taps;
 
 pub use error::RunError;
 pub use generate::{Generated, Step as GenerateStep};
+use readout::Reading;
+
 pub use pace::{Cancelled, NoPace, Pace};
 
 /// A model on a backend.
@@ -91,25 +95,48 @@ impl<B: Backend> Engine<B> {
         let edits = self.prepare(&spec.interventions, spec.weights, pace).await?;
         let mut taps = taps::Taps::new(&self.backend, &edits, wanted, spec.tokens.len(), pace);
         let weights = self.weights(spec.weights).await?;
+        let model = Gpt2 { b: &self.backend, config: &self.config, weights };
         let mut cache = KvCache::new(self.config.n_layers);
-        let logits =
-            gpt2::forward(&self.backend, &self.config, weights, &spec.tokens, &mut cache, &mut taps).await?;
+        let resid = model.stream(&spec.tokens, &mut cache, &mut taps).await?;
         // What only a continuation would need is not kept.
         drop(cache);
+        let reading = self.reading(spec)?;
+        let logits = match &reading {
+            Some((at, _)) => Some(model.unembed(&resid, at, &mut taps)?),
+            // Somebody looks at what comes after the last block.
+            None if gpt2::is_end_watched(&taps) => {
+                model.unembed(&resid, &LogitsAt::everywhere(), &mut taps)?;
+                None
+            }
+            None => None,
+        };
         let (hooks, captured): (Vec<_>, Vec<_>) = taps.into_captured().into_iter().unzip();
-        let is_read = matches!(spec.readout, Readout::Predictions { .. });
-        let wanted: Vec<&B::Tensor> = captured.iter().chain(is_read.then_some(&logits)).collect();
+        let wanted: Vec<&B::Tensor> = captured.iter().chain(&logits).collect();
         let mut values = self.backend.read_all(&wanted).await?;
         let logits = values.split_off(hooks.len()).pop();
         let mut result = RunResult::default();
         result.captures.extend(hooks.into_iter().zip(values));
-        if let (Readout::Predictions { top_k }, Some(logits)) = (spec.readout, logits) {
+        if let (Some((_, read)), Some(logits)) = (reading, logits) {
             if logits.first_non_finite().is_some() {
                 return Err(self.first_non_finite(spec, pace).await?);
             }
-            result.predictions = readout::predictions(&logits, &spec.tokens, top_k);
+            read.off(&logits, &spec.tokens, &mut result)?;
         }
         Ok(result)
+    }
+
+    /// The logits that a run needs, and what is read off them; `None` if nothing is.
+    fn reading(&self, spec: &RunSpec) -> Result<Option<(LogitsAt, Reading)>, RunError> {
+        Ok(match &spec.readout {
+            Readout::Nothing => None,
+            Readout::Predictions { top_k } => {
+                Some((LogitsAt::everywhere(), Reading::Predictions { top_k: *top_k }))
+            }
+            Readout::Metric(metric) => {
+                let (at, local) = metric.reads(spec.tokens.len(), self.config.d_vocab)?;
+                Some((at, Reading::Metric(local)))
+            }
+        })
     }
 
     /// The weights in the form that a run asks for; processed ones are made at the first request.

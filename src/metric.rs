@@ -29,6 +29,27 @@ pub enum Metric {
     Loss,
 }
 
+/// Which logits are made; `None` is all of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogitsAt {
+    /// Positions of the pass.
+    pub positions: Option<Vec<u32>>,
+    /// Tokens of the vocabulary.
+    pub columns: Option<Vec<u32>>,
+}
+
+impl LogitsAt {
+    /// All logits.
+    pub fn everywhere() -> Self {
+        Self { positions: None, columns: None }
+    }
+
+    /// All logits of one position.
+    pub fn position(pos: usize) -> Self {
+        Self { positions: Some(vec![pos as u32]), columns: None }
+    }
+}
+
 /// A metric does not fit its run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
@@ -42,6 +63,26 @@ pub enum MetricError {
 }
 
 impl Metric {
+    /// The logits that it reads in a run on `n_pos` tokens, and the same metric of those alone.
+    ///
+    /// Errors: [`MetricError`].
+    pub fn reads(&self, n_pos: usize, d_vocab: usize) -> Result<(LogitsAt, Self), MetricError> {
+        match *self {
+            Self::LogitDiff { pos, correct, wrong } => {
+                let columns = [column_of(correct, d_vocab)?, column_of(wrong, d_vocab)?];
+                let columns = Some(columns.map(|column| column as u32).into());
+                let at = LogitsAt { columns, ..LogitsAt::position(row_of(pos, n_pos)?) };
+                Ok((at, Self::LogitDiff { pos: 0, correct: 0, wrong: 1 }))
+            }
+            Self::Logprob { pos, token } => {
+                column_of(token, d_vocab)?;
+                Ok((LogitsAt::position(row_of(pos, n_pos)?), Self::Logprob { pos: 0, token }))
+            }
+            Self::Loss if n_pos < 2 => Err(MetricError::SingleToken),
+            Self::Loss => Ok((LogitsAt::everywhere(), Self::Loss)),
+        }
+    }
+
     /// Its value, and its gradient with respect to `logits` [pos d_vocab], which predict what follows `tokens`.
     ///
     /// Errors: [`MetricError`].
@@ -51,14 +92,7 @@ impl Metric {
         tokens: &[u32],
     ) -> Result<(f64, HostTensor), MetricError> {
         let (n_pos, d_vocab) = (logits.shape()[0], logits.last_axis());
-        let row_of = |pos: i64| {
-            let row = usize::try_from(from_end(pos, n_pos)).ok().filter(|row| *row < n_pos);
-            row.ok_or(MetricError::Position { pos, n_pos })
-        };
-        let col_of = |token: u32| {
-            let is_known = (token as usize) < d_vocab;
-            if is_known { Ok(token as usize) } else { Err(MetricError::Token { token, d_vocab }) }
-        };
+        let (row_of, col_of) = (|pos| row_of(pos, n_pos), |token| column_of(token, d_vocab));
         let mut gradient = HostTensor::full(logits.shape().to_vec(), 0.0);
         let value = match self {
             Self::LogitDiff { pos, correct, wrong } => {
@@ -82,6 +116,17 @@ impl Metric {
         };
         Ok((value, gradient))
     }
+}
+
+/// Which row `pos` is.
+fn row_of(pos: i64, n_pos: usize) -> Result<usize, MetricError> {
+    let row = usize::try_from(from_end(pos, n_pos)).ok().filter(|row| *row < n_pos);
+    row.ok_or(MetricError::Position { pos, n_pos })
+}
+
+fn column_of(token: u32, d_vocab: usize) -> Result<usize, MetricError> {
+    let column = token as usize;
+    if column < d_vocab { Ok(column) } else { Err(MetricError::Token { token, d_vocab }) }
 }
 
 /// log p of `token` after `row`; adds `weight` times its gradient.
@@ -127,15 +172,37 @@ mod tests {
     }
 
     #[test]
+    fn the_logits_that_a_metric_reads_give_its_value() {
+        let metrics = [
+            Metric::LogitDiff { pos: -1, correct: 2, wrong: 0 },
+            Metric::Logprob { pos: 0, token: 1 },
+            Metric::Loss,
+        ];
+        for metric in metrics {
+            let (at, local) = metric.reads(2, 3).expect("fits");
+            let (rows, columns) = (at.positions.unwrap_or(vec![0, 1]), at.columns.unwrap_or(vec![0, 1, 2]));
+            let picked = rows.iter().flat_map(|row| {
+                columns.iter().map(|column| logits().row(*row as usize)[*column as usize]).collect::<Vec<_>>()
+            });
+            let picked = HostTensor::new(vec![rows.len(), columns.len()], picked.collect()).expect("fits");
+            let value = |metric: &Metric, logits| metric.value_and_gradient(logits, &[0, 2]).expect("fits").0;
+            assert_eq!(value(&local, &picked), value(&metric, &logits()), "{metric:?}");
+        }
+    }
+
+    #[test]
     fn what_does_not_fit_is_refused() {
         let error = |metric: Metric| metric.value_and_gradient(&logits(), &[0, 2]).expect_err("is refused");
         let outside = Metric::LogitDiff { pos: 2, correct: 0, wrong: 1 };
+        assert_eq!(outside.reads(2, 3), Err(MetricError::Position { pos: 2, n_pos: 2 }));
         assert_eq!(error(outside), MetricError::Position { pos: 2, n_pos: 2 });
         let before = Metric::Logprob { pos: -3, token: 0 };
         assert_eq!(error(before), MetricError::Position { pos: -3, n_pos: 2 });
         let unknown = Metric::LogitDiff { pos: 0, correct: 0, wrong: 3 };
+        assert_eq!(unknown.reads(2, 3), Err(MetricError::Token { token: 3, d_vocab: 3 }));
         assert_eq!(error(unknown), MetricError::Token { token: 3, d_vocab: 3 });
         let one = HostTensor::full(vec![1, 3], 0.0);
+        assert_eq!(Metric::Loss.reads(1, 3), Err(MetricError::SingleToken));
         assert_eq!(Metric::Loss.value_and_gradient(&one, &[0]), Err(MetricError::SingleToken));
     }
 }

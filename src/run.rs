@@ -41,7 +41,7 @@ pub enum WeightForm {
 }
 
 /// What is read off the logits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub enum Readout {
     /// Nothing.
     #[default]
@@ -51,6 +51,8 @@ pub enum Readout {
         /// How many candidates to keep.
         top_k: usize,
     },
+    /// One number; only the logits that it reads are made.
+    Metric(Metric),
 }
 
 /// What a forward pass gave.
@@ -60,6 +62,32 @@ pub struct RunResult {
     pub captures: BTreeMap<HookPoint, HostTensor>,
     /// One entry a position, if the readout asked for predictions.
     pub predictions: Vec<Prediction>,
+    /// The metric, if the readout asked for one.
+    pub metric: Option<f64>,
+}
+
+/// Many variants of one run, of which one number each is wanted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SweepSpec {
+    /// What the model reads; not empty.
+    pub tokens: Vec<u32>,
+    /// Raw or processed weights.
+    pub weights: WeightForm,
+    /// What is changed in the base and in every variant.
+    pub interventions: Vec<Intervention>,
+    /// What each variant changes beside that.
+    pub variants: Vec<Vec<Intervention>>,
+    /// What is read off the logits.
+    pub metric: Metric,
+}
+
+/// What a sweep gave.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SweepResult {
+    /// The metric of the base.
+    pub base: f64,
+    /// The metric of each variant.
+    pub values: Vec<f64>,
 }
 
 /// Gradients to take.

@@ -3,6 +3,8 @@
 //! Row-major, last axis fastest, as in torch and safetensors. No batch axis: one prompt is one run.
 //! It never knows what an axis means; that is [`crate::hook`]'s business.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 mod shape;
@@ -65,6 +67,12 @@ impl HostTensor {
     pub fn row(&self, row_idx: usize) -> &[f32] {
         let n = self.last_axis();
         &self.data[row_idx * n..(row_idx + 1) * n]
+    }
+
+    /// Rows of the array seen as `[.., last]`. `[n last]`
+    pub fn rows(&self, rows: Range<usize>) -> Self {
+        let n = self.last_axis();
+        Self { shape: vec![rows.len(), n], data: self.data[rows.start * n..rows.end * n].to_vec() }
     }
 
     /// Entry `idx` of the outermost axis, with that axis removed.

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use super::{Backend, BackendError};
+use super::{Backend, BackendError, Sequence};
 use crate::{
     op::{Activation, MatrixAxes, NormKind},
     tensor::{HostTensor, ShapeMismatch},
@@ -215,6 +215,32 @@ impl<B: Backend> Backend for Checked<B> {
         has_rank("attn_mix: v", 3, &v_shape)?;
         is("attn_mix: v", &[pattern_shape[2], pattern_shape[0], v_shape[2]], &v_shape)?;
         self.0.attn_mix(pattern, v)
+    }
+
+    fn attn_sequences(
+        &self,
+        q: &B::Tensor,
+        k: [&B::Tensor; 2],
+        v: [&B::Tensor; 2],
+        sequences: &[Sequence],
+        scale: f32,
+    ) -> Result<B::Tensor, BackendError> {
+        let q_shape = self.0.shape(q);
+        has_rank("attn_sequences: q", 3, &q_shape)?;
+        for [base, own] in [k, v] {
+            is("attn_sequences: own", &q_shape, &self.0.shape(own))?;
+            let n_past = sequences.iter().map(|sequence| sequence.n_past).max().unwrap_or(0);
+            let base = self.0.shape(base);
+            let n_base = base.first().copied().unwrap_or(0).max(n_past);
+            is("attn_sequences: base", &[n_base, q_shape[1], q_shape[2]], &base)?;
+        }
+        let mut end = 0;
+        for sequence in sequences {
+            is("attn_sequences: sequences", &[end], &[sequence.start])?;
+            end += sequence.len;
+        }
+        is("attn_sequences: sequences", &[q_shape[0]], &[end])?;
+        self.0.attn_sequences(q, k, v, sequences, scale)
     }
 
     fn activate(&self, x: &B::Tensor, activation: Activation) -> Result<B::Tensor, BackendError> {

@@ -5,7 +5,7 @@
 
 use std::{future::Future, rc::Rc};
 
-use super::{Backend, BackendError};
+use super::{Backend, BackendError, Sequence};
 use crate::{
     op::{Activation, MatrixAxes, NormKind},
     tensor::HostTensor,
@@ -15,6 +15,7 @@ mod activate;
 mod affine;
 mod attn_mix;
 mod attn_scores;
+mod attn_sequences;
 mod backward;
 mod edit;
 mod heads;
@@ -193,6 +194,17 @@ impl<R: Real> Backend for Cpu<R> {
 
     fn attn_mix(&self, pattern: &CpuTensor<R>, v: &CpuTensor<R>) -> Op<R> {
         Ok(attn_mix::attn_mix(pattern, v))
+    }
+
+    fn attn_sequences(
+        &self,
+        q: &CpuTensor<R>,
+        k: [&CpuTensor<R>; 2],
+        v: [&CpuTensor<R>; 2],
+        sequences: &[Sequence],
+        scale: f32,
+    ) -> Op<R> {
+        Ok(attn_sequences::attn_sequences(q, k, v, sequences, R::from_f32(scale)))
     }
 
     fn activate(&self, x: &CpuTensor<R>, activation: Activation) -> Op<R> {

@@ -29,6 +29,13 @@ pub struct Taped<T> {
     node: Option<usize>,
 }
 
+impl<T> Taped<T> {
+    /// The value itself, on the backend.
+    pub fn value(&self) -> &T {
+        &self.value
+    }
+}
+
 type Op<B> = Result<Taped<<B as Backend>::Tensor>, BackendError>;
 
 impl<'b, B: Backward> Tape<'b, B> {

@@ -1,10 +1,16 @@
 //! Interventions, ready to be applied: other runs have been made, every edit is `keep * x + add`.
 
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
+
 use super::{Engine, Pace, RunError};
 use crate::{
     backend::Backend,
     hook::{Axis, HookPoint, HookSet},
     intervention::{Edit, Intervention, Source, Values, Window, from_end},
+    model::ModelConfig,
     run::{Readout, RunSpec, WeightForm},
     tensor::{HostTensor, row_major_strides},
 };
@@ -13,15 +19,25 @@ use crate::{
 const MAX_PATCH_DEPTH: usize = 4;
 
 /// The edits of one run, in the order they were written.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Edits(Vec<Prepared>);
 
 /// An intervention and, for a patch, the other run's value.
-#[derive(Debug)]
-struct Prepared {
+#[derive(Clone, Debug)]
+pub(super) struct Prepared {
     intervention: Intervention,
-    source: Option<HostTensor>,
+    source: Option<Rc<HostTensor>>,
 }
+
+/// An edit of a whole value, ready to be made: `keep * x + add`.
+#[derive(Clone, Debug)]
+pub(super) struct Edited {
+    pub(super) keep: HostTensor,
+    pub(super) add: HostTensor,
+}
+
+/// Values of other runs, each run made once.
+type Sources<'a> = Vec<(&'a Source, BTreeMap<HookPoint, Rc<HostTensor>>)>;
 
 impl<B: Backend> Engine<B> {
     /// Checks interventions and makes the runs that they patch from.
@@ -31,43 +47,64 @@ impl<B: Backend> Engine<B> {
         weights: WeightForm,
         pace: &mut impl Pace,
     ) -> Result<Edits, RunError> {
-        if depth(interventions) > MAX_PATCH_DEPTH {
-            return Err(RunError::PatchTooDeep { max_depth: MAX_PATCH_DEPTH });
-        }
-        let available = self.config().hook_points();
-        let mut edits = vec![];
-        for intervention in interventions {
-            let at = intervention.at;
-            if !available.contains(&at) {
-                return Err(RunError::NoSuchHook { at });
-            }
-            let source = match &intervention.edit {
-                Edit::Patch { from, .. } => Some(self.source_value(at, from, weights, pace).await?),
-                Edit::Zero | Edit::Scale { .. } | Edit::Add { .. } | Edit::Set { .. } => None,
-            };
-            edits.push(Prepared { intervention: intervention.clone(), source });
-        }
-        Ok(Edits(edits))
+        let mut edits = self.prepare_all(&[interventions], weights, pace).await?;
+        Ok(edits.pop().expect("one for each run"))
     }
 
-    /// What `at` holds in the other run.
-    async fn source_value(
+    /// The same for several runs, which share the runs that they patch from.
+    pub(super) async fn prepare_all(
         &self,
-        at: HookPoint,
-        source: &Source,
+        runs: &[&[Intervention]],
         weights: WeightForm,
         pace: &mut impl Pace,
-    ) -> Result<HostTensor, RunError> {
+    ) -> Result<Vec<Edits>, RunError> {
+        let available: BTreeSet<HookPoint> = self.config().hook_points().into_iter().collect();
+        let mut wanted: Vec<(&Source, BTreeSet<HookPoint>)> = vec![];
+        for interventions in runs {
+            if depth(interventions) > MAX_PATCH_DEPTH {
+                return Err(RunError::PatchTooDeep { max_depth: MAX_PATCH_DEPTH });
+            }
+            for intervention in *interventions {
+                let at = intervention.at;
+                if !available.contains(&at) {
+                    return Err(RunError::NoSuchHook { at });
+                }
+                if let Edit::Patch { from, .. } = &intervention.edit {
+                    match wanted.iter_mut().find(|(source, _)| *source == &**from) {
+                        Some((_, hooks)) => drop(hooks.insert(at)),
+                        None => wanted.push((from, BTreeSet::from([at]))),
+                    }
+                }
+            }
+        }
+        let mut sources: Sources<'_> = vec![];
+        for (source, hooks) in wanted {
+            sources.push((source, self.source_values(source, hooks, weights, pace).await?));
+        }
+        let prepared = |interventions: &&[Intervention]| {
+            Edits(interventions.iter().map(|intervention| Prepared::new(intervention, &sources)).collect())
+        };
+        Ok(runs.iter().map(prepared).collect())
+    }
+
+    /// What `hooks` hold in the other run.
+    async fn source_values(
+        &self,
+        source: &Source,
+        hooks: BTreeSet<HookPoint>,
+        weights: WeightForm,
+        pace: &mut impl Pace,
+    ) -> Result<BTreeMap<HookPoint, Rc<HostTensor>>, RunError> {
         let spec = RunSpec {
             tokens: self.tokens_of(&source.prompt)?,
             weights,
             interventions: source.interventions.clone(),
-            capture: HookSet::of([at]),
+            capture: HookSet::of(hooks),
             readout: Readout::Nothing,
         };
         // Boxed: a run may patch from a run that patches.
-        let mut result = Box::pin(self.run(&spec, pace)).await?;
-        Ok(result.captures.remove(&at).expect("a run captures what it was asked for"))
+        let result = Box::pin(self.run(&spec, pace)).await?;
+        Ok(result.captures.into_iter().map(|(hook, value)| (hook, Rc::new(value))).collect())
     }
 }
 
@@ -83,6 +120,54 @@ impl Edits {
     /// Whether any edit is at `hook`.
     pub(super) fn touch(&self, hook: HookPoint) -> bool {
         self.0.iter().any(|edit| edit.intervention.at == hook)
+    }
+
+    /// How many edits are at `hook`.
+    pub(super) fn count_at(&self, hook: HookPoint) -> usize {
+        self.0.iter().filter(|edit| edit.intervention.at == hook).count()
+    }
+
+    /// The `nth` edit at `hook`, of a value of `shape` that covers the whole prompt.
+    pub(super) fn nth_at(
+        &self,
+        hook: HookPoint,
+        nth: usize,
+        shape: &[usize],
+    ) -> Result<Option<Edited>, RunError> {
+        let Some(edit) = self.0.iter().filter(|edit| edit.intervention.at == hook).nth(nth) else {
+            return Ok(None);
+        };
+        let (keep, add) = edit.keep_and_add(shape, Window::whole(n_pos(hook, shape)))?;
+        Ok(Some(Edited { keep, add }))
+    }
+
+    /// Whether every edit fits a run on `n_pos` tokens; a run of a later part of them cannot tell.
+    pub(super) fn check_whole(&self, config: &ModelConfig, n_pos: usize) -> Result<(), RunError> {
+        let mut edits = self.0.iter();
+        edits.try_for_each(|edit| {
+            let shape = config.shape(edit.intervention.at, n_pos);
+            edit.keep_and_add(&shape, Window::whole(n_pos)).map(drop)
+        })
+    }
+
+    /// Where the edits after the first `n_before` begin: hook and first position; those that choose nothing
+    /// are left out.
+    pub(super) fn starts(
+        &self,
+        n_before: usize,
+        config: &ModelConfig,
+        n_pos: usize,
+    ) -> Result<Vec<(HookPoint, usize)>, RunError> {
+        let mut starts = vec![];
+        for Prepared { intervention, .. } in self.0.iter().skip(n_before) {
+            let at = intervention.at;
+            let chosen = intervention.select.resolve(at, &config.shape(at, n_pos), Window::whole(n_pos))?;
+            let of_pos = at.axes().iter().position(|axis| *axis == Axis::Pos);
+            if chosen.iter().all(|axis| !axis.is_empty()) {
+                starts.push((at, of_pos.and_then(|axis| chosen[axis].first().copied()).unwrap_or(0)));
+            }
+        }
+        Ok(starts)
     }
 
     /// The value after all edits at `hook`.
@@ -102,7 +187,44 @@ impl Edits {
     }
 }
 
+/// How many positions a value of `shape` covers.
+fn n_pos(hook: HookPoint, shape: &[usize]) -> usize {
+    let sizes = hook.axes().iter().zip(shape);
+    sizes.filter(|(axis, _)| **axis == Axis::Pos).map(|(_, len)| *len).next().unwrap_or(1)
+}
+
+impl Edited {
+    /// Without the first `n` entries of an axis, which is the first or the second.
+    pub(super) fn after_rows(&self, axis: usize, n: usize) -> Self {
+        let from = |x: &HostTensor| {
+            let shape = x.shape();
+            let row_len: usize = shape[axis + 1..].iter().product();
+            let n_outer: usize = shape[..axis].iter().product();
+            let mut rest = shape.to_vec();
+            rest[axis] -= n;
+            let values = (0..n_outer).flat_map(|outer| {
+                let start = outer * shape[axis] * row_len;
+                x.data()[start + n * row_len..start + shape[axis] * row_len].iter().copied()
+            });
+            HostTensor::new(rest, values.collect()).expect("as many rows as the shape says")
+        };
+        Self { keep: from(&self.keep), add: from(&self.add) }
+    }
+}
+
 impl Prepared {
+    fn new(intervention: &Intervention, sources: &Sources<'_>) -> Self {
+        let source = match &intervention.edit {
+            Edit::Patch { from, .. } => {
+                let values = sources.iter().find(|(source, _)| *source == &**from);
+                let value = values.and_then(|(_, values)| values.get(&intervention.at));
+                Some(Rc::clone(value.expect("a run captures what it was asked for")))
+            }
+            Edit::Zero | Edit::Scale { .. } | Edit::Add { .. } | Edit::Set { .. } => None,
+        };
+        Self { intervention: intervention.clone(), source }
+    }
+
     /// The edit of a value of `shape` as `keep * x + add`.
     fn keep_and_add(&self, shape: &[usize], window: Window) -> Result<(HostTensor, HostTensor), RunError> {
         let mut keep = HostTensor::full(shape.to_vec(), 1.0);

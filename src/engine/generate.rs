@@ -4,7 +4,8 @@ use super::{Engine, Pace, RunError, sample::Sampler, taps::Taps};
 use crate::{
     backend::Backend,
     hook::HookSet,
-    model::gpt2::{self, KvCache},
+    metric::LogitsAt,
+    model::gpt2::{Gpt2, KvCache},
     run::{FinishReason, GenerateSpec, Readout, RunSpec, WeightForm},
 };
 
@@ -42,6 +43,7 @@ impl<B: Backend> Engine<B> {
         let edits = self.prepare(&spec.interventions, WeightForm::Raw, pace).await?;
         let mut taps = Taps::new(&self.backend, &edits, vec![], prompt.len(), pace);
         let weights = self.weights(WeightForm::Raw).await?;
+        let model = Gpt2 { b: &self.backend, config: &self.config, weights };
         let mut cache = KvCache::new(self.config.n_layers);
         let mut next = prompt.clone();
         let mut steps = vec![];
@@ -53,13 +55,13 @@ impl<B: Backend> Engine<B> {
                 break FinishReason::ContextFull;
             }
             taps.starts_at(cache.n_past());
-            let logits =
-                gpt2::forward(&self.backend, &self.config, weights, &next, &mut cache, &mut taps).await?;
+            let resid = model.stream(&next, &mut cache, &mut taps).await?;
+            let logits = model.unembed(&resid, &LogitsAt::position(next.len() - 1), &mut taps)?;
             let logits = self.backend.read(&logits).await?;
             if logits.first_non_finite().is_some() {
                 return Err(self.why_not_finite(spec, prompt, &steps, pace).await);
             }
-            let (id, logprob) = sampler.choose(logits.row(next.len() - 1));
+            let (id, logprob) = sampler.choose(logits.row(0));
             if self.config.eos_id == Some(id) {
                 break FinishReason::EndOfSequence;
             }

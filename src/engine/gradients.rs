@@ -13,7 +13,7 @@ use crate::{
     hook::{HookPoint, Site},
     intervention::Window,
     model::{
-        gpt2::{self, KvCache},
+        gpt2::{Gpt2, KvCache},
         tap::Tap,
     },
     run::{GradientSpec, Gradients},
@@ -64,21 +64,28 @@ impl<B: Backward> Engine<B> {
             marked: vec![],
             pace,
         };
-        let logits =
-            gpt2::forward(&tape, &self.config, &weights, &spec.tokens, &mut cache, &mut taps).await?;
+        let (at, metric) = spec.metric.reads(spec.tokens.len(), self.config.d_vocab)?;
+        let model = Gpt2 { b: &tape, config: &self.config, weights: &weights };
+        let resid = model.stream(&spec.tokens, &mut cache, &mut taps).await?;
+        let logits = model.unembed(&resid, &at, &mut taps)?;
         let GradientTaps { marked, pace, .. } = taps;
-        let (metric, seed) = spec.metric.value_and_gradient(&tape.read(&logits).await?, &spec.tokens)?;
+        let (metric, seed) = metric.value_and_gradient(&tape.read(&logits).await?, &spec.tokens)?;
         let seed = self.backend.upload("seed", seed)?;
-        let values: Vec<&Taped<B::Tensor>> = marked.iter().map(|(_, value)| value).collect();
-        let mut backwards = tape.backwards(&logits, seed, &values);
+        let at: Vec<&Taped<B::Tensor>> = marked.iter().map(|(_, value)| value).collect();
+        let mut backwards = tape.backwards(&logits, seed, &at);
         while backwards.step()? {
             pace.breathe().await?;
         }
+        let gradients = backwards.into_gradients();
+        // Values first, then the gradients that are not 0 throughout.
+        let wanted: Vec<&B::Tensor> =
+            at.iter().map(|value| value.value()).chain(gradients.iter().flatten()).collect();
+        let mut values = self.backend.read_all(&wanted).await?;
+        let mut computed = values.split_off(at.len()).into_iter();
         let mut result = Gradients { metric, values: BTreeMap::new(), gradients: BTreeMap::new() };
-        for ((hook, value), gradient) in marked.iter().zip(backwards.into_gradients()) {
-            let value = tape.read(value).await?;
+        for (((hook, _), value), gradient) in marked.iter().zip(values).zip(&gradients) {
             let gradient = match gradient {
-                Some(gradient) => self.backend.read(&gradient).await?,
+                Some(_) => computed.next().expect("one value for each gradient"),
                 None => HostTensor::full(value.shape().to_vec(), 0.0),
             };
             result.values.insert(*hook, value);
@@ -128,7 +135,7 @@ impl<'a, B: Backward, P: Pace> Tap<Tape<'a, B>> for GradientTaps<'a, B, P> {
         Ok(value)
     }
 
-    async fn between_blocks(&mut self) -> Result<(), RunError> {
+    async fn before_block(&mut self, _layer: usize, _resid: &Taped<B::Tensor>) -> Result<(), RunError> {
         Ok(self.pace.breathe().await?)
     }
 }

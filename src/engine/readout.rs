@@ -1,12 +1,38 @@
 //! From logits to predictions.
 
 use crate::{
-    run::{Actual, Prediction},
+    metric::{Metric, MetricError},
+    run::{Actual, Prediction, RunResult},
     tensor::HostTensor,
 };
 
+/// What is read off the logits that a run made.
+#[derive(Clone, Debug)]
+pub(super) enum Reading {
+    /// [`predictions`] at every position.
+    Predictions { top_k: usize },
+    /// A metric in terms of those logits.
+    Metric(Metric),
+}
+
+impl Reading {
+    /// Adds it to `result`.
+    pub(super) fn off(
+        &self,
+        logits: &HostTensor,
+        tokens: &[u32],
+        result: &mut RunResult,
+    ) -> Result<(), MetricError> {
+        match self {
+            Self::Predictions { top_k } => result.predictions = predictions(logits, tokens, *top_k),
+            Self::Metric(metric) => result.metric = Some(metric.value_and_gradient(logits, tokens)?.0),
+        }
+        Ok(())
+    }
+}
+
 /// One prediction a position. `logits`: [pos d_vocab], finite.
-pub(super) fn predictions(logits: &HostTensor, tokens: &[u32], top_k: usize) -> Vec<Prediction> {
+fn predictions(logits: &HostTensor, tokens: &[u32], top_k: usize) -> Vec<Prediction> {
     let one = |pos: usize| {
         let row = logits.row(pos);
         let log_z = log_sum_exp(row);

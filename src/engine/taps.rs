@@ -12,6 +12,8 @@ pub(super) struct Taps<'a, B: Backend, P> {
     wanted: BTreeSet<HookPoint>,
     window: Window,
     captured: Vec<(HookPoint, B::Tensor)>,
+    /// What entered each block, if that is kept.
+    streams: Option<Vec<B::Tensor>>,
     pace: &'a mut P,
 }
 
@@ -25,7 +27,25 @@ impl<'a, B: Backend, P: Pace> Taps<'a, B, P> {
         pace: &'a mut P,
     ) -> Self {
         let wanted = wanted.into_iter().collect();
-        Self { backend, edits, wanted, window: Window::whole(n_prompt), captured: vec![], pace }
+        Self {
+            backend,
+            edits,
+            wanted,
+            window: Window::whole(n_prompt),
+            captured: vec![],
+            streams: None,
+            pace,
+        }
+    }
+
+    /// Keeps what enters each block, before any edit.
+    pub(super) fn keep_streams(&mut self) {
+        self.streams = Some(vec![]);
+    }
+
+    /// What entered each block, if it was kept.
+    pub(super) fn take_streams(&mut self) -> Vec<B::Tensor> {
+        self.streams.take().unwrap_or_default()
     }
 
     /// The next pass covers the positions from `start` on.
@@ -62,7 +82,10 @@ impl<B: Backend, P: Pace> Tap<B> for Taps<'_, B, P> {
         Ok(value)
     }
 
-    async fn between_blocks(&mut self) -> Result<(), RunError> {
+    async fn before_block(&mut self, _layer: usize, resid: &B::Tensor) -> Result<(), RunError> {
+        if let Some(streams) = &mut self.streams {
+            streams.push(resid.clone());
+        }
         Ok(self.pace.breathe().await?)
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    hook::{HookPoint, Site},
+    hook::{Axis, HookPoint, Site},
     op::{Activation, NormKind},
 };
 
@@ -64,6 +64,20 @@ impl ModelConfig {
     pub fn attn_scale(&self, layer: usize) -> f32 {
         let by_layer = if self.scale_attn_by_inverse_layer_idx { layer + 1 } else { 1 };
         (self.d_head as f32).sqrt() * by_layer as f32
+    }
+
+    /// Lengths of the axes of the value at `hook` in a run on `n_pos` tokens.
+    pub fn shape(&self, hook: HookPoint, n_pos: usize) -> Vec<usize> {
+        let len = |axis: &Axis| match axis {
+            Axis::Pos | Axis::KeyPos => n_pos,
+            Axis::Head => self.n_heads,
+            Axis::DModel => self.d_model,
+            Axis::DHead => self.d_head,
+            Axis::DMlp => self.d_mlp,
+            Axis::DVocab => self.d_vocab,
+            Axis::One => 1,
+        };
+        hook.axes().iter().map(len).collect()
     }
 
     /// Every hook point of the model, in order of execution, the on-request ones included.

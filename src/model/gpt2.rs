@@ -3,14 +3,17 @@
 //! This is the whole forward pass. It reads top to bottom like the paper; each value passes its tap under
 //! its TransformerLens name. Positions start after those that the cache already holds.
 
+use std::ops::Range;
+
 use super::{
     ModelConfig,
     tap::Tap,
     weights::{Affine, AttnWeights, BlockWeights, MlpWeights, OnBackend},
 };
 use crate::{
-    backend::Backend,
+    backend::{Backend, BackendError},
     hook::{HookPoint, Site},
+    metric::LogitsAt,
 };
 
 /// Keys and values of the positions seen so far, one pair a layer.
@@ -26,45 +29,154 @@ impl<T> KvCache<T> {
         Self { layers: (0..n_layers).map(|_| None).collect(), n_past: 0 }
     }
 
+    /// The keys and values of every layer, and how many positions they have.
+    pub fn of(layers: Vec<(T, T)>, n_past: usize) -> Self {
+        Self { layers: layers.into_iter().map(Some).collect(), n_past }
+    }
+
+    /// Keys and values, layer by layer, of those that have any.
+    pub fn into_layers(self) -> Vec<(T, T)> {
+        self.layers.into_iter().flatten().collect()
+    }
+
     /// How many positions it holds.
     pub fn n_past(&self) -> usize {
         self.n_past
     }
 }
 
-/// Everything a pass needs beside its input.
+/// A model on a backend.
+#[derive(Clone, Copy)]
+pub struct Gpt2<'a, B: Backend> {
+    /// Where it is.
+    pub b: &'a B,
+    /// Its sizes.
+    pub config: &'a ModelConfig,
+    /// What it multiplies by.
+    pub weights: &'a OnBackend<B>,
+}
+
+impl<B: Backend> Gpt2<'_, B> {
+    /// Logits for `tokens`, which follow what `cache` holds. [pos d_vocab]
+    ///
+    /// Errors: what the tap or the backend refuses.
+    pub async fn forward<P: Tap<B>>(
+        &self,
+        tokens: &[u32],
+        cache: &mut KvCache<B::Tensor>,
+        tap: &mut P,
+    ) -> Result<B::Tensor, P::Error> {
+        let resid = self.stream(tokens, cache, tap).await?;
+        self.unembed(&resid, &LogitsAt::everywhere(), tap)
+    }
+
+    /// The residual stream after the last block. [pos d_model]
+    ///
+    /// Errors: what the tap or the backend refuses.
+    pub async fn stream<P: Tap<B>>(
+        &self,
+        tokens: &[u32],
+        cache: &mut KvCache<B::Tensor>,
+        tap: &mut P,
+    ) -> Result<B::Tensor, P::Error> {
+        let resid = self.embed(tokens, cache.n_past, tap)?;
+        let resid = self.blocks(0..self.config.n_layers, resid, cache, tap).await?;
+        cache.n_past += tokens.len();
+        Ok(resid)
+    }
+
+    /// The residual stream before the first block. [pos d_model]
+    ///
+    /// Errors: what the tap or the backend refuses.
+    pub fn embed<P: Tap<B>>(
+        &self,
+        tokens: &[u32],
+        n_past: usize,
+        tap: &mut P,
+    ) -> Result<B::Tensor, P::Error> {
+        let Self { b, weights, .. } = self;
+        let positions: Vec<u32> = (n_past as u32..).take(tokens.len()).collect();
+        let embed = tap.at(HookPoint::Embed, b.columns(&weights.w_e, tokens)?)?; // [pos d_model]
+        let pos_embed = tap.at(HookPoint::PosEmbed, b.gather(&weights.w_pos, &positions)?)?; // [pos d_model]
+        Ok(b.add(&embed, &pos_embed)?)
+    }
+
+    /// The residual stream through some blocks. [pos d_model]
+    ///
+    /// Errors: what the tap or the backend refuses.
+    pub async fn blocks<P: Tap<B>>(
+        &self,
+        layers: Range<usize>,
+        mut resid: B::Tensor,
+        cache: &mut KvCache<B::Tensor>,
+        tap: &mut P,
+    ) -> Result<B::Tensor, P::Error> {
+        for layer in layers {
+            tap.before_block(layer, &resid).await?;
+            let mut pass = Pass { b: self.b, config: self.config, tap };
+            resid = pass.block(layer, &self.weights.blocks[layer], resid, &mut cache.layers[layer])?;
+        }
+        Ok(resid)
+    }
+
+    /// The logits that are wanted, from the stream after the last block. [wanted_pos wanted_vocab]
+    ///
+    /// Errors: what the tap or the backend refuses.
+    pub fn unembed<P: Tap<B>>(
+        &self,
+        resid: &B::Tensor,
+        at: &LogitsAt,
+        tap: &mut P,
+    ) -> Result<B::Tensor, P::Error> {
+        let Self { b, config, weights } = *self;
+        let (w_u, b_u) = (weights.w_u.as_ref().unwrap_or(&weights.w_e), weights.b_u.as_ref());
+        let is_watched = is_end_watched::<B, P>(tap);
+        let n_pos = b.shape(resid)[0];
+        let resid = match &at.positions {
+            Some(positions) if !is_watched && !positions.iter().copied().eq(0..n_pos as u32) => {
+                &b.gather(resid, positions)?
+            }
+            Some(_) | None => resid,
+        };
+        let mut pass = Pass { b, config, tap };
+        let normed =
+            pass.norm(HookPoint::FinalScale, HookPoint::FinalNormalized, &weights.ln_final, resid)?;
+        if let (Some(columns), false) = (&at.columns, is_watched) {
+            return Ok(b.linear_at(&normed, w_u, b_u, columns)?);
+        }
+        let logits = b.linear(&normed, w_u, b_u)?; // einsum: pos d_model, d_model d_vocab -> pos d_vocab
+        let logits = pass.tap.at(HookPoint::Logits, logits)?;
+        if is_watched { Ok(pick(b, &logits, at)?) } else { Ok(logits) }
+    }
+}
+
+/// Whether the tap edits or keeps anything after the last block.
+pub fn is_end_watched<B: Backend, P: Tap<B>>(tap: &P) -> bool {
+    [HookPoint::FinalScale, HookPoint::FinalNormalized, HookPoint::Logits]
+        .into_iter()
+        .any(|hook| tap.edits(hook) || tap.captures(hook))
+}
+
+/// Entries of a table [pos d_vocab].
+fn pick<B: Backend>(b: &B, logits: &B::Tensor, at: &LogitsAt) -> Result<B::Tensor, BackendError> {
+    if *at == LogitsAt::everywhere() {
+        return Ok(logits.clone());
+    }
+    let &[n_pos, d_vocab] = b.shape(logits).as_slice() else { unreachable!("logits have two axes") };
+    let all = |n: usize| (0..n as u32).collect::<Vec<_>>();
+    let positions = at.positions.clone().unwrap_or_else(|| all(n_pos));
+    let columns = at.columns.clone().unwrap_or_else(|| all(d_vocab));
+    let entry = |pos: u32| columns.iter().map(move |column| pos * d_vocab as u32 + column);
+    let entries: Vec<u32> = positions.iter().flat_map(|pos| entry(*pos)).collect();
+    let picked = b.gather(&b.reshape(logits, &[n_pos * d_vocab, 1])?, &entries)?;
+    b.reshape(&picked, &[positions.len(), columns.len()])
+}
+
+/// Everything a block needs beside its input.
 struct Pass<'a, B: Backend, P> {
     b: &'a B,
     config: &'a ModelConfig,
     tap: &'a mut P,
-}
-
-/// Logits for `tokens`, which follow what `cache` holds. [pos d_vocab]
-///
-/// Errors: what the tap or the backend refuses.
-pub async fn forward<B: Backend, P: Tap<B>>(
-    b: &B,
-    config: &ModelConfig,
-    weights: &OnBackend<B>,
-    tokens: &[u32],
-    cache: &mut KvCache<B::Tensor>,
-    tap: &mut P,
-) -> Result<B::Tensor, P::Error> {
-    let positions: Vec<u32> = (cache.n_past as u32..).take(tokens.len()).collect();
-    let embed = tap.at(HookPoint::Embed, b.columns(&weights.w_e, tokens)?)?; // [pos d_model]
-    let pos_embed = tap.at(HookPoint::PosEmbed, b.gather(&weights.w_pos, &positions)?)?; // [pos d_model]
-    let mut resid = b.add(&embed, &pos_embed)?;
-    for (layer, block) in weights.blocks.iter().enumerate() {
-        tap.between_blocks().await?;
-        let mut pass = Pass { b, config, tap };
-        resid = pass.block(layer, block, resid, &mut cache.layers[layer])?;
-    }
-    cache.n_past += tokens.len();
-    let mut pass = Pass { b, config, tap };
-    let normed = pass.norm(HookPoint::FinalScale, HookPoint::FinalNormalized, &weights.ln_final, &resid)?;
-    let w_u = weights.w_u.as_ref().unwrap_or(&weights.w_e);
-    let logits = b.linear(&normed, w_u, weights.b_u.as_ref())?; // einsum: pos d_model, d_model d_vocab -> pos d_vocab
-    tap.at(HookPoint::Logits, logits)
 }
 
 impl<B: Backend, P: Tap<B>> Pass<'_, B, P> {

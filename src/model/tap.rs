@@ -26,8 +26,12 @@ pub trait Tap<B: Backend> {
     /// Errors: an edit that does not fit.
     fn at(&mut self, hook: HookPoint, value: B::Tensor) -> Result<B::Tensor, Self::Error>;
 
-    /// Called between blocks: a place to wait for the rest of the world.
+    /// Called before each block with the stream that enters it: a place to wait for the rest of the world.
     ///
     /// Errors: the user cancelled.
-    fn between_blocks(&mut self) -> impl Future<Output = Result<(), Self::Error>>;
+    fn before_block(
+        &mut self,
+        layer: usize,
+        resid: &B::Tensor,
+    ) -> impl Future<Output = Result<(), Self::Error>>;
 }

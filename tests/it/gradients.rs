@@ -10,7 +10,7 @@ use vitrine::{
     metric::Metric,
     model::{
         folder::Folder,
-        gpt2::{self, KvCache},
+        gpt2::{Gpt2, KvCache},
         tap::Tap,
         weights::OnBackend,
     },
@@ -81,7 +81,7 @@ impl Tap<Cpu<f64>> for Nudge {
         self.edit(hook, value)
     }
 
-    async fn between_blocks(&mut self) -> Result<(), BackendError> {
+    async fn before_block(&mut self, _layer: usize, _resid: &CpuTensor<f64>) -> Result<(), BackendError> {
         Ok(())
     }
 }
@@ -103,8 +103,9 @@ impl Exact {
     fn metric(&self, mut nudge: Nudge) -> f64 {
         let b = Cpu::<f64>::default();
         let mut cache = KvCache::new(self.config.n_layers);
-        let pass = gpt2::forward(&b, &self.config, &self.weights, &TOKENS, &mut cache, &mut nudge);
-        let logits = pollster::block_on(pass).expect("a golden model runs");
+        let model = Gpt2 { b: &b, config: &self.config, weights: &self.weights };
+        let logits =
+            pollster::block_on(model.forward(&TOKENS, &mut cache, &mut nudge)).expect("a golden model runs");
         let d_vocab = b.shape(&logits)[1];
         let last = &logits.values()[(TOKENS.len() - 1) * d_vocab..];
         last[5] - last[9]

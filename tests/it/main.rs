@@ -12,5 +12,6 @@ mod models;
 #[cfg(feature = "schema")]
 mod schema;
 mod support;
+mod sweeps;
 #[cfg(feature = "webgpu")]
 mod webgpu;

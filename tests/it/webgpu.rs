@@ -11,7 +11,7 @@ use vitrine::{
     run::WeightForm,
 };
 
-use crate::{golden, laws, support};
+use crate::{golden, laws, support, sweeps};
 
 mod fused;
 mod limits;
@@ -73,6 +73,9 @@ on_the_device! {
         |device: WebGpu| golden::edits::check_all_with_optional_hook_points(golden_on(&device));
     greedy_text_is_transformers:
         |device: WebGpu| golden::greedy::check_all(golden_on(&device));
+    a_sweep_is_the_loop_over_its_variants:
+        |device: WebGpu| sweeps::a_sweep_is_the_loop_over_its_variants(
+            |model: &str| support::engine_on(device.clone(), model));
 }
 
 /// What a GPU would run, wherever the tests run.
