@@ -34,7 +34,7 @@ pub(crate) fn prepare<B: Backward + 'static>(engine: Rc<Engine<B>>, job: &Job) -
     let forward = RunSpec {
         tokens: job.corrupted.clone(),
         capture: HookSet::default(),
-        readout: Readout::Predictions { top_k: 1 },
+        readout: Readout::Metric(corrupted.metric.clone()),
         ..clean.clone()
     };
     let attribution = move |engine: &Engine<B>| -> Fallible<Vec<f32>> {
@@ -42,10 +42,12 @@ pub(crate) fn prepare<B: Backward + 'static>(engine: Rc<Engine<B>>, job: &Job) -
         let corrupted = pollster::block_on(engine.gradients(&corrupted, &mut NoPace))?;
         let mut all = vec![]; // [block pos]
         for hook in &streams {
-            let (to, from, slope) = (&clean.captures[hook], &corrupted.values[hook], &corrupted.gradients[hook]);
+            let (to, from, slope) =
+                (&clean.captures[hook], &corrupted.values[hook], &corrupted.gradients[hook]);
             for pos in 0..to.shape()[0] {
                 let moved = to.row(pos).iter().zip(from.row(pos)).map(|(to, from)| f64::from(to - from));
-                let change: f64 = moved.zip(slope.row(pos)).map(|(moved, slope)| moved * f64::from(*slope)).sum();
+                let change: f64 =
+                    moved.zip(slope.row(pos)).map(|(moved, slope)| moved * f64::from(*slope)).sum();
                 all.push(change as f32);
             }
         }

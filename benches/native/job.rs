@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use vitrine::backend::Backend;
 use vitrine::engine::Engine;
 
 use crate::Fallible;
@@ -24,7 +23,7 @@ pub(crate) struct Job {
     pub(crate) n_context: usize,
     /// How often it is timed.
     pub(crate) n_samples: usize,
-    /// Blocks of the model.
+    /// Blocks of the model, to name their hook points.
     pub(crate) n_layers: usize,
     /// Tokens of the vocabulary.
     pub(crate) d_vocab: usize,
@@ -32,6 +31,9 @@ pub(crate) struct Job {
     pub(crate) corrupted: Vec<u32>,
     /// The run that is patched from.
     pub(crate) clean: Vec<u32>,
+    /// What is patched, as (block, position); everything by default.
+    #[serde(default)]
+    pub(crate) variants: Option<Vec<(usize, usize)>>,
     /// The tokens whose logits are compared.
     pub(crate) columns: [u32; 2],
 }

@@ -18,6 +18,7 @@ use vitrine::model::folder::{CONFIG, Folder, WEIGHTS};
 
 mod attribution;
 mod job;
+mod sweep;
 mod work;
 
 use job::{Job, Prepared};
@@ -44,13 +45,19 @@ fn main() -> ExitCode {
 }
 
 /// Answers requests until there are no more; `attribution` where the backend has gradients.
-fn serve<B: Backend + Clone + 'static>(
+fn serve<B: Backend + 'static>(
     backend: B,
     weights: &Path,
     attribution: Option<job::Work<B>>,
 ) -> Fallible<()> {
     let adapter = format!("{}: {}", backend.name(), backend.adapter());
-    let mut model = Model::read(backend, weights)?;
+    let mut folder = Folder::default();
+    for file in [CONFIG, WEIGHTS] {
+        folder.insert(file, fs::read(weights.join(file))?);
+    }
+    let (checkpoint, tokenizer) = folder.read()?;
+    drop(folder);
+    let engine = Rc::new(Engine::new(backend, checkpoint, tokenizer)?);
     let mut measure = None;
     for line in io::stdin().lock().lines() {
         let request: Value = serde_json::from_str(&line?)?;
@@ -58,7 +65,7 @@ fn serve<B: Backend + Clone + 'static>(
             Some(job) => {
                 // What an earlier case holds is not this one's burden.
                 drop(measure.take());
-                prepare(&mut model, job, attribution).map(|prepared| {
+                prepare(Rc::clone(&engine), job, attribution).map(|prepared| {
                     measure = Some(prepared.measure);
                     let mut report = prepared.report;
                     report["adapter"] = json!(adapter);
@@ -77,54 +84,22 @@ fn serve<B: Backend + Clone + 'static>(
     Ok(())
 }
 
-fn prepare<B: Backend + Clone + 'static>(
-    model: &mut Model<B>,
+fn prepare<B: Backend + 'static>(
+    engine: Rc<Engine<B>>,
     job: &Value,
     attribution: Option<job::Work<B>>,
 ) -> Fallible<Prepared> {
     let job = Job::read(job)?;
     let started_at = Instant::now();
-    let engine = model.engine(job.n_layers)?;
     let mut prepared = match job.work.as_str() {
         "forward" => work::forward(engine, &job),
         "run" => work::run(engine, &job),
         "prefill" => work::prefill(engine, &job),
         "decode" => work::decode(engine, &job),
+        "sweep" => sweep::prepare(engine, &job),
         "attribution" => attribution.ok_or("this backend has no gradients")?(engine, &job),
         other => Err(format!("the engine cannot do {other}").into()),
     }?;
     prepared.report["prepare_millis"] = json!(job::millis(started_at.elapsed()));
     Ok(prepared)
-}
-
-/// The shared weights, and the engine that was made of them last.
-struct Model<B: Backend> {
-    backend: B,
-    config: Value,
-    folder: Folder,
-    engine: Option<Rc<Engine<B>>>,
-}
-
-impl<B: Backend + Clone> Model<B> {
-    fn read(backend: B, weights: &Path) -> Fallible<Self> {
-        let config = serde_json::from_slice(&fs::read(weights.join(CONFIG))?)?;
-        let mut folder = Folder::default();
-        folder.insert(WEIGHTS, fs::read(weights.join(WEIGHTS))?);
-        Ok(Self { backend, config, folder, engine: None })
-    }
-
-    /// An engine of the first `n_layers` blocks.
-    fn engine(&mut self, n_layers: usize) -> Fallible<Rc<Engine<B>>> {
-        if let Some(engine) = self.engine.as_ref().filter(|engine| engine.config().n_layers == n_layers) {
-            return Ok(Rc::clone(engine));
-        }
-        // Before the next one is made: two of them may not fit.
-        self.engine = None;
-        self.config["n_layer"] = json!(n_layers);
-        self.folder.insert(CONFIG, self.config.to_string().into_bytes());
-        let (checkpoint, tokenizer) = self.folder.read()?;
-        let engine = Rc::new(Engine::new(self.backend.clone(), checkpoint, tokenizer)?);
-        self.engine = Some(Rc::clone(&engine));
-        Ok(engine)
-    }
 }

@@ -30,8 +30,7 @@ pub(crate) fn forward<B: Backend + 'static>(engine: Rc<Engine<B>>, job: &Job) ->
             scores: Heads::Word(AllOrNone::None),
         })
     };
-    let Answer::Attention(answer) =
-        pollster::block_on(engine.ask(&question(AllOrNone::All), &mut NoPace))?;
+    let Answer::Attention(answer) = pollster::block_on(engine.ask(&question(AllOrNone::All), &mut NoPace))?;
     let candidates = answer.positions.iter().enumerate().flat_map(|(pos, position)| {
         position.top.iter().map(move |of| (pos * job.d_vocab + of.token.id as usize, of.logprob))
     });
@@ -75,10 +74,7 @@ pub(crate) fn run<B: Backend + 'static>(engine: Rc<Engine<B>>, job: &Job) -> Fal
         })?;
         Ok(json!(samples))
     };
-    Ok(Prepared {
-        report: json!({ "checks": [check("logprobs", at, values)] }),
-        measure: Box::new(measure),
-    })
+    Ok(Prepared { report: json!({ "checks": [check("logprobs", at, values)] }), measure: Box::new(measure) })
 }
 
 /// From a prompt to the token after it.
@@ -104,7 +100,8 @@ pub(crate) fn decode<B: Backend + 'static>(engine: Rc<Engine<B>>, job: &Job) -> 
     let context = job.tokens.get(..job.n_context).ok_or("the context is longer than the prompt")?.to_vec();
     let spec = GenerateSpec::greedy(Prompt::Tokens { tokens: context.clone() }, job.n_samples + 1);
     let mut arrivals = vec![];
-    let generated = pollster::block_on(engine.generate(&spec, &mut NoPace, |_| arrivals.push(Instant::now())))?;
+    let generated =
+        pollster::block_on(engine.generate(&spec, &mut NoPace, |_| arrivals.push(Instant::now())))?;
     let samples: Vec<f64> = arrivals.windows(2).map(|pair| millis(pair[1] - pair[0])).collect();
     let read: Vec<u32> = context.into_iter().chain(generated.steps.iter().map(|step| step.id)).collect();
     let checks = [logprobs(&generated.steps, job.n_context, job.d_vocab)];

@@ -136,12 +136,14 @@ class Bench:
 
         return checks, measure
 
-    def adapter(self):
-        if self.device.type == "cuda":
-            name = torch.cuda.get_device_name()
-        else:
-            name = f"{torch.get_num_threads()} thread(s), {torch.backends.cpu.get_cpu_capability()}"
-        return f"torch {torch.__version__}, eager, f32 without TF32, {name}"
+
+def adapter(device):
+    """What computes, in words."""
+    if device.type == "cuda":
+        name = torch.cuda.get_device_name()
+    else:
+        name = f"{torch.get_num_threads()} thread(s), {torch.backends.cpu.get_cpu_capability()}"
+    return f"torch {torch.__version__}, eager, f32 without TF32, {name}"
 
 
 def open_device(name):
@@ -157,25 +159,26 @@ def open_device(name):
 
 
 class Server:
-    """Answers one request after the other."""
+    """Answers one request after the other; the model is read when it is first needed."""
 
-    def __init__(self, weights, device):
-        self.weights, self.device_name = weights, device
-        self.bench = self.measure = None
+    def __init__(self, weights, device_name):
+        self.weights, self.device_name = weights, device_name
+        self.device = self.bench = self.measure = None
 
     def answer(self, request):
-        self.bench = self.bench or Bench(self.weights, open_device(self.device_name))
+        self.device = self.device or open_device(self.device_name)
         if request == "adapter":
-            return self.bench.adapter()
+            return adapter(self.device)
         if request == "measure":
             return self.measure()
         job, start = request["prepare"], time.perf_counter()
         self.measure = None
         if self.device_name == "cpu":
             torch.set_num_threads(job["threads"])
+        self.bench = self.bench or Bench(self.weights, self.device)
         checks, self.measure = getattr(self.bench, job["work"])(job)
         millis = (time.perf_counter() - start) * 1e3
-        return {"checks": checks, "adapter": self.bench.adapter(), "prepare_millis": millis}
+        return {"checks": checks, "adapter": adapter(self.device), "prepare_millis": millis}
 
 
 @torch.no_grad()

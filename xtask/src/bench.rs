@@ -9,8 +9,10 @@ use crate::paths;
 pub mod browser;
 pub mod build;
 pub mod cases;
+pub mod chart;
 pub mod compare;
 pub mod first_answer;
+pub mod flops;
 pub mod machine;
 pub mod native;
 pub mod page;
@@ -18,6 +20,7 @@ pub mod peer;
 pub mod program;
 pub mod reference;
 pub mod runner;
+pub mod scaling;
 pub mod table;
 pub mod tensors;
 

@@ -85,7 +85,8 @@ fn drawn(panel: &Panel) -> String {
         let _ =
             writeln!(svg, "<text x=\"{x:.1}\" y=\"{}\" text-anchor=\"middle\">{text}</text>", PLOT.1 + 16.0);
     }
-    let line: Vec<String> = panel.line.iter().map(|of| at(*of)).map(|(x, y)| format!("{x:.1} {y:.1}")).collect();
+    let line: Vec<String> =
+        panel.line.iter().map(|of| at(*of)).map(|(x, y)| format!("{x:.1} {y:.1}")).collect();
     let _ = writeln!(svg, "<path class=\"line\" d=\"M{}\"/>", line.join("L"));
     for point in &panel.points {
         let (x, y) = at(*point);

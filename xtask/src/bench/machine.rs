@@ -19,8 +19,11 @@ fn cpu() -> String {
     linux.or_else(|| said("sysctl", &["-n", "machdep.cpu.brand_string"])).unwrap_or_else(|| "unknown".into())
 }
 
-/// The commit of the checkout, with `+` when files differ from it.
+/// The commit of the checkout, with `+` when files differ from it; `VITRINE_COMMIT` where there are only its files.
 pub fn commit() -> String {
+    if let Ok(commit) = std::env::var("VITRINE_COMMIT") {
+        return commit;
+    }
     let Some(commit) = said("git", &["rev-parse", "--short=12", "HEAD"]) else { return "unknown".into() };
     let is_changed = said("git", &["status", "--porcelain", "--untracked-files=no"]).is_some();
     if is_changed { format!("{commit}+") } else { commit }

@@ -11,7 +11,7 @@ use super::cases::native::CASES;
 use super::cases::{Case, Provider};
 use super::program::Program;
 use super::reference::{Half, Reference};
-use super::table::{Measured, Row};
+use super::table::Row;
 use super::{machine, peer, runner};
 
 /// What is measured, and with what.
@@ -97,25 +97,18 @@ impl Table<'_> {
     /// Measures, prints and writes; returns what could not be measured.
     fn measure(&self, reference: &Reference) -> Result<Vec<String>> {
         let (started_at, load_before) = (Instant::now(), machine::load());
-        let adapter = match ours(self.ours, self.weights, self.provider)
-            .and_then(|mut program| program.ask(&json!("adapter")))
-        {
-            Ok(adapter) => adapter.as_str().unwrap_or("unknown").to_owned(),
-            Err(error) => {
-                println!("\n  SKIPPED, the {}: {error:#}.\n", self.provider.word());
-                return Ok(vec![]);
-            }
-        };
-        let peer = self.peer();
+        let Some((adapter, ours)) = self.opened(Half::Ours) else { return Ok(vec![]) };
+        let (peer_adapter, peer) = self.opened(Half::Peer).unzip();
         let is_claim = !(self.provider == Provider::Gpu && machine::is_software(&adapter));
         println!("\n  Vitrine: {adapter}");
-        println!("  peer:    {}", peer.as_deref().unwrap_or("none"));
+        println!("  peer:    {}", peer_adapter.as_deref().unwrap_or("none"));
         if !is_claim {
             println!("  A GPU that is computed on the processor: its times say nothing of a GPU's.");
         }
+        let has_peer = peer.is_some();
         // One program each for all cases, and a new one after a failure: weights are read once.
-        let mut programs: [Option<Program>; 2] = [None, None];
-        let rows = runner::rows(&self.cases, peer.is_some(), &mut |case, half| {
+        let mut programs = [Some(ours), peer];
+        let rows = runner::rows(&self.cases, has_peer, &mut |case, half| {
             let slot = &mut programs[usize::from(half == Half::Peer)];
             let mut program = match slot.take() {
                 Some(program) => program,
@@ -126,20 +119,22 @@ impl Table<'_> {
             Ok(measured)
         });
         if self.is_whole && is_claim {
-            self.write(&rows, &adapter, peer.as_deref(), load_before)?;
+            self.write(&rows, &adapter, peer_adapter.as_deref(), load_before)?;
         }
         println!("{}", runner::summary(&rows, started_at));
-        Ok(runner::failures(&rows, peer.is_some()))
+        Ok(runner::failures(&rows, has_peer))
     }
 
-    /// What the peer computes on; `None`, and said so, where it cannot.
-    fn peer(&self) -> Option<String> {
-        self.python?;
-        let adapter = self.start(Half::Peer).and_then(|mut program| program.ask(&json!("adapter")));
-        match adapter {
-            Ok(adapter) => Some(adapter.as_str().unwrap_or("unknown").to_owned()),
+    /// One half's program and what it computes on; `None`, and said so, where it does not start.
+    fn opened(&self, half: Half) -> Option<(String, Program)> {
+        if half == Half::Peer {
+            self.python?;
+        }
+        let opened = self.start(half).and_then(|mut program| Ok((program.ask(&json!("adapter"))?, program)));
+        match opened {
+            Ok((adapter, program)) => Some((adapter.as_str().unwrap_or("unknown").to_owned(), program)),
             Err(error) => {
-                println!("\n  SKIPPED, PyTorch's half on the {}: {error:#}.\n", self.provider.word());
+                println!("\n  SKIPPED, {half:?} on the {}: {error:#}.\n", self.provider.word());
                 None
             }
         }
@@ -156,13 +151,7 @@ impl Table<'_> {
         }
     }
 
-    fn write(
-        &self,
-        rows: &[Row],
-        adapter: &str,
-        peer: Option<&str>,
-        load_before: Option<f64>,
-    ) -> Result<()> {
+    fn write(&self, rows: &[Row], adapter: &str, peer: Option<&str>, load_before: Option<f64>) -> Result<()> {
         let rows: Vec<Value> = rows.iter().map(Row::json).collect();
         super::write(
             &format!("native-{}", self.provider.word()),

@@ -29,7 +29,7 @@ pub struct Reference {
 const CAPTURE: &str = "logits,blocks.*.hook_resid_post,blocks.*.attn.hook_pattern";
 
 /// The patches of the sweep that are computed one by one, as (block, position).
-const PATCHES: [(usize, usize); 4] = [(0, 0), (3, 14), (7, 5), (11, 14)];
+pub const PATCHES: [(usize, usize); 4] = [(0, 0), (3, 14), (7, 5), (11, 14)];
 
 impl Reference {
     /// `program` is the command line.
@@ -43,7 +43,7 @@ impl Reference {
         }
     }
 
-    /// Verifies what a page computed for a case; `read` are the tokens that it says it read, if not the job's.
+    /// Verifies what a page or a program computed for a case, on the tokens that it says it read or else the job's.
     ///
     /// Errors: it is wrong, or too little of it can be compared.
     pub fn verify(&self, case: &Case, report: &Value, half: Half) -> Result<Agreement> {
@@ -69,13 +69,22 @@ impl Reference {
             }
             Work::Sweep => {
                 let expected = once(&self.sweep, || self.sweep())?;
-                compare::verify(&checks, &|_, at| expected.get(&at).copied(), &wanted)
+                compare::verify(&checks, &|name, at| patched_value(expected, name, at), &wanted)
             }
             Work::Attribution => {
                 let expected = once(&self.attribution, || self.attribution())?;
                 compare::verify(&checks, &|_, at| expected.get(&at).copied(), &wanted)
             }
         }
+    }
+
+    /// Verifies predictions for `tokens`, five a position.
+    ///
+    /// Errors: as [`Reference::verify`].
+    pub fn verify_predictions(&self, tokens: &[u32], report: &Value) -> Result<Agreement> {
+        let tensors = self.tensors(tokens)?;
+        let wanted = [("logprobs".to_owned(), 5 * tokens.len())].into();
+        compare::verify(&compare::checks_of(report)?, &|name, at| tensors::value(&tensors, name, at), &wanted)
     }
 
     /// Some values of the sweep, [block pos column]: logits at the last position.
@@ -200,9 +209,15 @@ fn wanted(case: &Case, half: Half) -> BTreeMap<String, usize> {
         (Work::Decode { .. }, Half::Peer) => [("logits".to_owned(), 64 * case.n_samples)].into(),
         (Work::Sae, _) => [("sae.top".to_owned(), 2000)].into(),
         (Work::Sweep, Half::Peer) => sweeps(PATCHES.len() * COLUMNS.len()),
-        (Work::Sweep, Half::Ours) => [("sweep".to_owned(), PATCHES.len() * COLUMNS.len())].into(),
+        (Work::Sweep, Half::Ours) => [("sweep.diff".to_owned(), PATCHES.len())].into(),
         (Work::Attribution, _) => [("attribution".to_owned(), PATCHES.len())].into(),
     }
+}
+
+/// A value of a sweep: a column's logit, or in `sweep.diff` [block pos] the difference of the two columns.
+fn patched_value(logits: &BTreeMap<usize, f32>, name: &str, at: usize) -> Option<f32> {
+    let logit = |at: usize| logits.get(&at).copied();
+    if name == "sweep.diff" { Some(logit(2 * at)? - logit(2 * at + 1)?) } else { logit(at) }
 }
 
 /// What `cell` holds, filled at the first call.
@@ -222,6 +237,14 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 mod tests {
     use super::*;
     use crate::bench::cases::{CASES, native};
+
+    #[test]
+    fn a_difference_is_that_of_the_columns() {
+        let logits = BTreeMap::from([(6, 5.0), (7, 3.5)]);
+        assert_eq!(patched_value(&logits, "sweep.diff", 3), Some(1.5));
+        assert_eq!(patched_value(&logits, "sweep.naive", 6), Some(5.0));
+        assert_eq!(patched_value(&logits, "sweep.diff", 6), None);
+    }
 
     #[test]
     fn every_case_has_something_to_compare() {

@@ -6,7 +6,7 @@
 use super::{BASE, Case, Figure, ONE_THREAD, Provider, Rival, Work, figure};
 
 const NO_SAE: Option<&str> = Some("the engine reads no sparse autoencoders");
-const NO_SWEEP: Option<&str> = Some("the engine has no sweep");
+const NO_GRADIENTS: Option<&str> = Some("gradients are taken on the CPU");
 
 const CPU: Case = Case { provider: Provider::Cpu, figure: None, ..BASE };
 const GPU: Case = Case { provider: Provider::Gpu, figure: None, n_samples: 21, ..BASE };
@@ -22,7 +22,7 @@ pub const CASES: &[Case] = &[
     Case { name: "decode-64", work: Work::Decode { n_context: 64 }, ..CPU },
     Case { name: "decode-1000", work: Work::Decode { n_context: 1000 }, ..CPU },
     Case { name: "sae-64", work: Work::Sae, missing: NO_SAE, ..CPU },
-    Case { name: "sweep-12x15", work: Work::Sweep, n_samples: 3, missing: NO_SWEEP, ..CPU },
+    Case { name: "sweep-12x15", work: Work::Sweep, n_samples: 3, ..CPU },
     Case {
         name: "attribution-15",
         work: Work::Attribution,
@@ -57,6 +57,12 @@ pub const CASES: &[Case] = &[
     Case { name: "forward-64-gpu", work: Work::Forward { n_tokens: 64 }, ..GPU },
     Case { name: "forward-256-gpu", work: Work::Forward { n_tokens: 256 }, ..GPU },
     Case { name: "sae-64-gpu", work: Work::Sae, missing: NO_SAE, ..GPU },
-    Case { name: "sweep-12x15-gpu", work: Work::Sweep, n_samples: 5, missing: NO_SWEEP, ..GPU },
-    Case { name: "attribution-15-gpu", work: Work::Attribution, rival: Rival::OwnForward, ..GPU },
+    Case { name: "sweep-12x15-gpu", work: Work::Sweep, n_samples: 5, ..GPU },
+    Case {
+        name: "attribution-15-gpu",
+        work: Work::Attribution,
+        rival: Rival::OwnForward,
+        missing: NO_GRADIENTS,
+        ..GPU
+    },
 ];
