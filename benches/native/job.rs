@@ -76,9 +76,10 @@ pub(crate) fn check(name: impl Into<String>, at: Vec<usize>, values: Vec<f32>) -
     json!({ "name": name.into(), "at": at, "values": values })
 }
 
-/// Values spread evenly over an array that begins at `start` of the whole of that name.
+/// Values spread evenly over an array that begins at `start` of the whole of that name. An odd step goes through all
+/// columns of an even row.
 pub(crate) fn sample(name: impl Into<String>, data: &[f32], n: usize, start: usize) -> Value {
-    let step = (data.len() / n).max(1);
+    let step = (data.len() / n).max(1) | 1;
     let at: Vec<usize> = (step / 2..data.len()).step_by(step).collect();
     let values = at.iter().map(|at| data[*at]).collect();
     check(name, at.iter().map(|at| start + at).collect(), values)

@@ -23,7 +23,7 @@ BUDGET_SECONDS = 20
 def spread(name, data, n, start=0):
     """Values spread evenly over an array that begins at `start` of the whole of that name."""
     data = data.reshape(-1)
-    step = max(1, data.numel() // n)
+    step = max(1, data.numel() // n) | 1  # Odd, so that it goes through all columns of an even row.
     at = torch.arange(step // 2, data.numel(), step)
     values = data[at.to(data.device)].tolist()
     return {"name": name, "at": (at + start).tolist(), "values": values}

@@ -90,12 +90,12 @@ enum Bench {
         #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(bench::native::names()))]
         case: Option<String>,
         #[command(flatten)]
-        native: Native,
+        with: With,
     },
     /// How the native engine's cost grows with tokens, layers and variants: a table and a plot.
     Scaling {
         #[command(flatten)]
-        native: Native,
+        with: With,
     },
     /// The site in a headless Chromium: its first live answer, and its engine beside onnxruntime-web.
     Browser {
@@ -112,7 +112,7 @@ enum Bench {
 }
 
 #[derive(clap::Args)]
-struct Native {
+struct With {
     /// Only the processor, or only the GPU.
     #[arg(long, value_enum)]
     on: Option<On>,
@@ -130,7 +130,7 @@ enum On {
     Gpu,
 }
 
-impl Native {
+impl With {
     fn choice(self, case: Option<String>) -> Choice {
         let Self { on, python, programs } = self;
         let provider = on.map(|on| match on {
@@ -168,10 +168,8 @@ fn run(verb: Verb) -> Result<()> {
             stages::browser::run_e2e(&words, if show { Window::Shown } else { Window::Headless })
         }
         Verb::Bench { what: None } => bench::native::run(&Choice::default()),
-        Verb::Bench { what: Some(Bench::Native { case, native }) } => {
-            bench::native::run(&native.choice(case))
-        }
-        Verb::Bench { what: Some(Bench::Scaling { native }) } => bench::scaling::run(&native.choice(None)),
+        Verb::Bench { what: Some(Bench::Native { case, with }) } => bench::native::run(&with.choice(case)),
+        Verb::Bench { what: Some(Bench::Scaling { with }) } => bench::scaling::run(&with.choice(None)),
         Verb::Bench { what: Some(Bench::Browser { runs, case, no_build }) } => {
             if !no_build {
                 site::build(&xtask::paths::dist())?;
@@ -196,4 +194,15 @@ fn serve(serve: &Serve) -> Result<()> {
         beside: vec![],
     };
     play::serve(&options, if serve.no_open { Open::Nothing } else { Open::Browser })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Args;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
 }
