@@ -70,9 +70,9 @@ fn drawn(panel: &Panel) -> String {
     let mut svg = String::new();
     for tick in y_axis.ticks() {
         let (y, text) = (PLOT.1 - y_axis.px(tick), number(tick));
-        let _ = write!(
+        let _ = writeln!(
             svg,
-            "<path class=\"grid\" d=\"M0 {y:.1}H{}\"/><text x=\"-6\" y=\"{y:.1}\" dy=\"0.35em\" text-anchor=\"end\">{text}</text>\n",
+            "<path class=\"grid\" d=\"M0 {y:.1}H{}\"/><text x=\"-6\" y=\"{y:.1}\" dy=\"0.35em\" text-anchor=\"end\">{text}</text>",
             PLOT.0
         );
     }
@@ -97,12 +97,12 @@ fn drawn(panel: &Panel) -> String {
             escaped(&value)
         );
     }
-    let _ = write!(
+    let _ = writeln!(
         svg,
         "<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>\n\
          <text class=\"name\" x=\"-40\" y=\"-28\">{}</text>\n\
          <circle class=\"point\" cx=\"-36\" cy=\"-14\" r=\"3.5\"/><text x=\"-26\" y=\"-10\">measured</text>\n\
-         <path class=\"line\" d=\"M36 -14h18\"/><text x=\"60\" y=\"-10\">{}</text>\n",
+         <path class=\"line\" d=\"M36 -14h18\"/><text x=\"60\" y=\"-10\">{}</text>",
         PLOT.0 / 2.0,
         PLOT.1 + 36.0,
         escaped(&panel.x_label),
