@@ -15,9 +15,15 @@ pub mod backward;
 pub mod batch;
 pub mod checked;
 pub mod cpu;
+mod fault;
+mod report;
 pub mod tape;
+pub mod timed;
 #[cfg(feature = "webgpu")]
 pub mod webgpu;
+
+pub use fault::DeviceFault;
+pub use report::{BackendReport, Measured, Measuring, MemoryRole, MemoryUse, OpTiming};
 
 /// Why a backend could not do something.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,7 +36,9 @@ pub enum BackendError {
     Device {
         /// Which backend.
         backend: &'static str,
-        /// What it said.
+        /// What kind of thing is wrong, for code to branch on.
+        fault: DeviceFault,
+        /// What failed, and why.
         message: String,
     },
 }
@@ -62,6 +70,14 @@ pub trait Backend {
 
     /// What it runs on, in words for a user.
     fn adapter(&self) -> String;
+
+    /// What it uses, and how long what it was asked to measure has taken.
+    fn report(&self) -> BackendReport {
+        BackendReport { name: self.name().to_owned(), adapter: self.adapter(), ..BackendReport::default() }
+    }
+
+    /// Starts to measure from nothing, or stops. Measuring changes no value.
+    fn measure(&self, _measuring: Measuring) {}
 
     /// Moves values to the backend.
     fn upload(&self, label: &str, host: HostTensor) -> Result<Self::Tensor, BackendError>;
@@ -106,8 +122,8 @@ pub trait Backend {
     /// Columns of a weight: `y[i, :] = w[:, columns[i]]`. `[in out] -> [n in]`
     fn columns(&self, w: &Self::Matrix, columns: &[u32]) -> Result<Self::Tensor, BackendError>;
 
-    /// `a` followed by `b` along the outermost axis.
-    fn append(&self, a: &Self::Tensor, b: &Self::Tensor) -> Result<Self::Tensor, BackendError>;
+    /// `a` followed by `b` along the outermost axis. What nobody else holds may grow in place: a cache does.
+    fn append(&self, a: Self::Tensor, b: &Self::Tensor) -> Result<Self::Tensor, BackendError>;
 
     /// `a + b`, same shape.
     fn add(&self, a: &Self::Tensor, b: &Self::Tensor) -> Result<Self::Tensor, BackendError>;
@@ -205,7 +221,7 @@ pub trait Backend {
             // In halves, so that no row is copied more often than needed.
             _ => {
                 let (before, after) = xs.split_at(xs.len() / 2);
-                self.append(&self.concat(before)?, &self.concat(after)?)
+                self.append(self.concat(before)?, &self.concat(after)?)
             }
         }
     }
@@ -220,7 +236,7 @@ pub trait Backend {
         let rows = self.rows(own, sequence.start, sequence.len)?;
         match sequence.n_past {
             0 => Ok(rows),
-            n_past => self.append(&self.rows(base, 0, n_past)?, &rows),
+            n_past => self.append(self.rows(base, 0, n_past)?, &rows),
         }
     }
 
@@ -241,4 +257,17 @@ pub trait Backend {
         };
         self.concat(&sequences.iter().map(one).collect::<Result<Vec<_>, _>>()?)
     }
+
+    /// The `k` largest entries over the last axis with their indices, largest first; ties go to the lower index.
+    /// `[.. d] -> [.. k 2]`; an index is exact below 2^24. A row with a NaN becomes NaN throughout.
+    ///
+    /// Of a wide value that is never read back: the features of an autoencoder are
+    /// `top_k(activate(linear(x, w_enc, b_enc)))`.
+    fn top_k(&self, x: &Self::Tensor, k: usize) -> Result<Self::Tensor, BackendError>;
+
+    /// How one entry of each row stands among the others: the row's maximum, the sum of exp(x - maximum), the
+    /// entry itself, and how many entries are larger. `[n d] -> [n 4]`
+    ///
+    /// A row with an entry that is not finite has NaN for its maximum.
+    fn standings(&self, x: &Self::Tensor, chosen: &[u32]) -> Result<Self::Tensor, BackendError>;
 }

@@ -11,8 +11,9 @@ use std::{
 };
 
 use crate::{
-    analysis::Question,
+    analysis::{Answer, Question},
     failure::{Failure, FailureKind},
+    placement::{Report, Wish},
     prompt::{Bos, Token},
     protocol::{FromEngine, GenerateSpec, ModelCard, RunId, ToEngine, VERSION},
 };
@@ -40,19 +41,27 @@ struct Inner {
     outbox: RefCell<Vec<(ToEngine, js_sys::Array)>>,
     mailboxes: RefCell<BTreeMap<RunId, Mailbox>>,
     n_runs: Cell<u32>,
+    wish: Cell<Wish>,
     on_stop: Box<dyn Fn(Failure)>,
+    on_move: Box<dyn Fn(ModelCard, Option<Failure>)>,
 }
 
 impl Client {
-    /// Starts the engine. `on_stop` hears of it when the engine itself fails.
-    pub fn start(on_stop: impl Fn(Failure) + 'static) -> Self {
+    /// Starts the engine. `on_stop` hears of it when the engine itself fails, `on_move` when a model is computed
+    /// somewhere else than before, with what failed if that is why.
+    pub fn start(
+        on_stop: impl Fn(Failure) + 'static,
+        on_move: impl Fn(ModelCard, Option<Failure>) + 'static,
+    ) -> Self {
         let client = Self(Rc::new(Inner {
             link: RefCell::default(),
             is_ready: Cell::new(false),
             outbox: RefCell::default(),
             mailboxes: RefCell::default(),
             n_runs: Cell::new(0),
+            wish: Cell::default(),
             on_stop: Box::new(on_stop),
+            on_move: Box::new(on_move),
         }));
         client.restart();
         client
@@ -64,6 +73,7 @@ impl Client {
         inner.is_ready.set(false);
         inner.outbox.borrow_mut().clear();
         inner.abandon(&Failure::new(FailureKind::Cancelled, "The engine was restarted.", "Ask again."));
+        self.prefer(inner.wish.get());
         let weak = Rc::downgrade(inner);
         let link = Link::open(move |letter| {
             if let Some(inner) = weak.upgrade() {
@@ -87,7 +97,7 @@ impl Client {
     ) -> impl Future<Output = Result<ModelCard, Failure>> + use<F> {
         let (client, model) = (self.clone(), model.to_owned());
         async move {
-            let (source, files) = source.for_message().await?;
+            let (source, files) = source.for_message();
             let (_, mailbox) = client.request(|run| ToEngine::Load { run, model, source }, files);
             loop {
                 match mailbox.next().await {
@@ -101,22 +111,26 @@ impl Client {
         }
     }
 
-    /// Asks a question; the id is for [`Client::cancel`].
+    /// Asks a question; the id is for [`Client::cancel`]. `on_partial` hears of answers that are not complete yet.
     ///
     /// Errors: a [`Failure`] in the user's words.
-    pub fn ask(
+    pub fn ask<F: Fn(Answer) + 'static>(
         &self,
         model: &str,
         question: Question,
-    ) -> (RunId, impl Future<Output = Result<Answered, Failure>> + use<>) {
+        on_partial: F,
+    ) -> (RunId, impl Future<Output = Result<Answered, Failure>> + use<F>) {
         let model = model.to_owned();
         let (run, mailbox) = self.request(|run| ToEngine::Ask { run, model, question }, js_sys::Array::new());
         let answered = async move {
-            match mailbox.next().await {
-                FromEngine::Answered { answer, elapsed_millis, .. } => {
-                    Ok(Answered { answer: *answer, elapsed_millis })
+            loop {
+                match mailbox.next().await {
+                    FromEngine::Partial { answer, .. } => on_partial(*answer),
+                    FromEngine::Answered { answer, elapsed_millis, .. } => {
+                        return Ok(Answered { answer: *answer, elapsed_millis });
+                    }
+                    other => return Err(failure_of(other)),
                 }
-                other => Err(failure_of(other)),
             }
         };
         (run, answered)
@@ -170,6 +184,31 @@ impl Client {
         (run, finished)
     }
 
+    /// Has models computed there from now on.
+    pub fn prefer(&self, wish: Wish) {
+        self.0.wish.set(wish);
+        self.0.post(ToEngine::Prefer { wish }, js_sys::Array::new());
+    }
+
+    /// How a model is computed.
+    ///
+    /// Errors: there is no such model.
+    pub fn inspect(&self, model: &str) -> impl Future<Output = Result<Report, Failure>> + use<> {
+        let model = model.to_owned();
+        let (_, mailbox) = self.request(|run| ToEngine::Inspect { run, model }, js_sys::Array::new());
+        async move {
+            match mailbox.next().await {
+                FromEngine::Inspected { report, .. } => Ok(*report),
+                other => Err(failure_of(other)),
+            }
+        }
+    }
+
+    /// Loses the GPU, as a driver might: to see what happens then.
+    pub fn lose_device(&self) {
+        self.0.post(ToEngine::LoseDevice, js_sys::Array::new());
+    }
+
     /// Asks the engine to stop working on a request.
     pub fn cancel(&self, run: RunId) {
         self.0.post(ToEngine::Cancel { run }, js_sys::Array::new());
@@ -215,6 +254,7 @@ impl Inner {
                 "Reload the page: one of the two is from an older build.",
             )),
             Ok(FromEngine::Failed { run: None, failure }) | Err(failure) => self.stop(failure),
+            Ok(FromEngine::Moved { card, failure }) => (self.on_move)(*card, failure),
             Ok(letter) => self.deliver(letter),
         }
     }
@@ -222,7 +262,10 @@ impl Inner {
     /// An answer to a request that nobody waits for any more is dropped.
     fn deliver(&self, letter: FromEngine) {
         let Some(run) = letter.run() else { return };
-        let is_last = !matches!(letter, FromEngine::Progress { .. } | FromEngine::Generated { .. });
+        let is_last = !matches!(
+            letter,
+            FromEngine::Progress { .. } | FromEngine::Partial { .. } | FromEngine::Generated { .. }
+        );
         let mut mailboxes = self.mailboxes.borrow_mut();
         let mailbox = if is_last { mailboxes.remove(&run) } else { mailboxes.get(&run).cloned() };
         drop(mailboxes);
@@ -252,7 +295,10 @@ fn failure_of(letter: FromEngine) -> Failure {
         FromEngine::Ready { .. }
         | FromEngine::Progress { .. }
         | FromEngine::Loaded { .. }
+        | FromEngine::Moved { .. }
+        | FromEngine::Inspected { .. }
         | FromEngine::Tokenized { .. }
+        | FromEngine::Partial { .. }
         | FromEngine::Answered { .. }
         | FromEngine::Generated { .. }
         | FromEngine::Finished { .. } => Failure::new(

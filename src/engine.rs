@@ -3,7 +3,10 @@
 //! It makes forward passes with taps at hook points, answers questions by stepping their analyses, and
 //! continues prompts. It never knows the page, the network or the command line.
 
-use std::cell::OnceCell;
+use std::{
+    cell::{OnceCell, RefCell},
+    rc::Rc,
+};
 
 use crate::{
     backend::{Backend, checked::Checked},
@@ -24,10 +27,12 @@ mod edits;
 mod error;
 mod generate;
 mod gradients;
+mod moving;
 mod nan;
 mod pace;
 mod prompt;
 mod readout;
+mod recompute;
 mod sample;
 mod sweep;
 mod taps;
@@ -35,6 +40,7 @@ mod taps;
 pub use error::RunError;
 pub use generate::{Generated, Step as GenerateStep};
 use readout::Reading;
+use recompute::Streams;
 
 pub use pace::{Cancelled, NoPace, Pace};
 
@@ -42,10 +48,11 @@ pub use pace::{Cancelled, NoPace, Pace};
 pub struct Engine<B: Backend> {
     backend: Checked<B>,
     config: ModelConfig,
-    tokenizer: Option<Tokenizer>,
+    tokenizer: Option<Rc<Tokenizer>>,
     raw: OnBackend<B>,
     processed: OnceCell<OnBackend<B>>,
     n_params: u64,
+    streams: RefCell<Option<Streams<B::Tensor>>>,
 }
 
 impl<B: Backend> Engine<B> {
@@ -56,7 +63,9 @@ impl<B: Backend> Engine<B> {
         let backend = Checked(backend);
         let n_params = checkpoint.weights.n_params();
         let raw = checkpoint.weights.upload(&backend)?;
-        Ok(Self { backend, config: checkpoint.config, tokenizer, raw, processed: OnceCell::new(), n_params })
+        let (config, tokenizer) = (checkpoint.config, tokenizer.map(Rc::new));
+        let (processed, streams) = (OnceCell::new(), RefCell::default());
+        Ok(Self { backend, config, tokenizer, raw, processed, n_params, streams })
     }
 
     /// The model's sizes.
@@ -66,12 +75,12 @@ impl<B: Backend> Engine<B> {
 
     /// The model's tokenizer, if it came with one.
     pub fn tokenizer(&self) -> Option<&Tokenizer> {
-        self.tokenizer.as_ref()
+        self.tokenizer.as_deref()
     }
 
     /// The backend it is on.
-    pub fn backend(&self) -> &impl Backend {
-        &self.backend
+    pub fn backend(&self) -> &B {
+        &self.backend.0
     }
 
     /// Number of stored weights.
@@ -93,13 +102,23 @@ impl<B: Backend> Engine<B> {
         self.check_tokens(&spec.tokens)?;
         let wanted = spec.capture.resolve(&self.config.hook_points())?;
         let edits = self.prepare(&spec.interventions, spec.weights, pace).await?;
+        let is_long = recompute::MAX_WHOLE < spec.tokens.len();
+        if is_long && let Some(result) = self.recomputed(spec, &edits, &wanted, pace).await? {
+            return Ok(result);
+        }
         let mut taps = taps::Taps::new(&self.backend, &edits, wanted, spec.tokens.len(), pace);
+        if is_long {
+            taps.keep_streams();
+        }
         let weights = self.weights(spec.weights).await?;
         let model = Gpt2 { b: &self.backend, config: &self.config, weights };
         let mut cache = KvCache::new(self.config.n_layers);
         let resid = model.stream(&spec.tokens, &mut cache, &mut taps).await?;
         // What only a continuation would need is not kept.
         drop(cache);
+        if is_long {
+            *self.streams.borrow_mut() = Some(Streams::new(spec, taps.take_streams()));
+        }
         let reading = self.reading(spec)?;
         let logits = match &reading {
             Some((at, _)) => Some(model.unembed(&resid, at, &mut taps)?),
@@ -111,16 +130,21 @@ impl<B: Backend> Engine<B> {
             None => None,
         };
         let (hooks, captured): (Vec<_>, Vec<_>) = taps.into_captured().into_iter().unzip();
-        let wanted: Vec<&B::Tensor> = captured.iter().chain(&logits).collect();
-        let mut values = self.backend.read_all(&wanted).await?;
-        let logits = values.split_off(hooks.len()).pop();
+        let read_off = match (&reading, &logits) {
+            (Some((_, reading)), Some(logits)) => reading.of(&self.backend, logits, &spec.tokens)?,
+            (Some(_) | None, _) => vec![],
+        };
+        drop(logits);
+        let wanted: Vec<&B::Tensor> = captured.iter().chain(&read_off).collect();
+        let mut values = pace::breathing(pace, self.backend.read_all(&wanted)).await??;
+        let read = values.split_off(hooks.len());
         let mut result = RunResult::default();
         result.captures.extend(hooks.into_iter().zip(values));
-        if let (Some((_, read)), Some(logits)) = (reading, logits) {
-            if logits.first_non_finite().is_some() {
+        if let Some((_, reading)) = reading {
+            if read.iter().any(|values| values.first_non_finite().is_some()) {
                 return Err(self.first_non_finite(spec, pace).await?);
             }
-            read.off(&logits, &spec.tokens, &mut result)?;
+            reading.off(&read, &spec.tokens, &mut result)?;
         }
         Ok(result)
     }

@@ -30,6 +30,8 @@ pub enum FailureKind {
     Cancelled,
     /// Page and worker are of different builds.
     Version,
+    /// The device that computes is gone, out of memory, or refused a call.
+    Device,
     /// A defect of Vitrine.
     Internal,
 }

@@ -33,6 +33,7 @@ pub mod engine;
 pub mod analysis;
 
 pub mod failure;
+pub mod placement;
 pub mod protocol;
 
 #[cfg(all(feature = "engine", target_arch = "wasm32"))]

@@ -10,6 +10,7 @@ use crate::{
     analysis::{Answer, Question},
     failure::Failure,
     model::ModelConfig,
+    placement::{Report, Wish},
     prompt::{Bos, Token},
     tensor::{HostTensor, ShapeMismatch},
 };
@@ -17,7 +18,7 @@ use crate::{
 pub use crate::run::{FinishReason, GenerateSpec};
 
 /// Changes with every incompatible change of this file.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Names one request; replies carry it. The page never uses one twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -42,7 +43,21 @@ pub enum ToEngine {
         /// Its name.
         model: String,
     },
-    /// Answer a question. Replies: `Answered` | `Failed`.
+    /// Compute there from now on: what is loaded already moves, between questions. Replies: a `Moved` for each model.
+    Prefer {
+        /// Where.
+        wish: Wish,
+    },
+    /// Say how a model is computed. Replies: `Inspected` | `Failed`.
+    Inspect {
+        /// The request.
+        run: RunId,
+        /// Which model.
+        model: String,
+    },
+    /// Lose the GPU, as a driver might: for tests of what happens then.
+    LoseDevice,
+    /// Answer a question. Replies: `Partial`.., `Answered` | `Failed`.
     Ask {
         /// The request.
         run: RunId,
@@ -87,7 +102,7 @@ pub enum ModelSource {
         /// The folder, with its final slash.
         base: String,
     },
-    /// Files whose bytes travel with the message, in this order.
+    /// Files that travel with the message, in this order. The engine keeps them, to read them again.
     Files {
         /// Their names, e.g. `config.json`.
         names: Vec<String>,
@@ -121,12 +136,33 @@ pub enum FromEngine {
         /// What it is.
         card: Box<ModelCard>,
     },
+    /// A model is computed somewhere else, or stays where it is for another reason.
+    Moved {
+        /// The model as it is now.
+        card: Box<ModelCard>,
+        /// What went wrong, if that is why.
+        failure: Option<Failure>,
+    },
+    /// How a model is computed.
+    Inspected {
+        /// The request.
+        run: RunId,
+        /// All that is known.
+        report: Box<Report>,
+    },
     /// A text as the model reads it.
     Tokenized {
         /// The request.
         run: RunId,
         /// The tokens.
         tokens: Vec<Token>,
+    },
+    /// An answer that is not complete yet.
+    Partial {
+        /// The request.
+        run: RunId,
+        /// The answer so far, whose arrays travel beside the message.
+        answer: Box<Answer>,
     },
     /// The answer to a question.
     Answered {
@@ -201,10 +237,12 @@ impl FromEngine {
     /// The request it belongs to.
     pub fn run(&self) -> Option<RunId> {
         match self {
-            Self::Ready { .. } => None,
+            Self::Ready { .. } | Self::Moved { .. } => None,
             Self::Progress { run, .. }
             | Self::Loaded { run, .. }
+            | Self::Inspected { run, .. }
             | Self::Tokenized { run, .. }
+            | Self::Partial { run, .. }
             | Self::Answered { run, .. }
             | Self::Generated { run, .. }
             | Self::Finished { run, .. } => Some(*run),
@@ -228,10 +266,12 @@ impl FromEngine {
 
     fn tensors_mut(&mut self) -> Vec<&mut HostTensor> {
         match self {
-            Self::Answered { answer, .. } => answer.tensors_mut(),
+            Self::Partial { answer, .. } | Self::Answered { answer, .. } => answer.tensors_mut(),
             Self::Ready { .. }
             | Self::Progress { .. }
             | Self::Loaded { .. }
+            | Self::Moved { .. }
+            | Self::Inspected { .. }
             | Self::Tokenized { .. }
             | Self::Generated { .. }
             | Self::Finished { .. }

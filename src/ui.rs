@@ -2,10 +2,12 @@
 //!
 //! A component draws a view model and reports what the user does; it neither computes nor waits.
 
+use std::sync::Arc;
+
 use leptos::{mount::mount_to, prelude::*};
 use wasm_bindgen::JsCast as _;
 
-use crate::client::Client;
+use crate::{client::Client, failure::Failure, protocol::ModelCard};
 
 pub mod actions;
 pub mod address;
@@ -16,12 +18,14 @@ pub mod card;
 pub mod card_text;
 pub mod dom;
 pub mod elevation;
+pub mod engine_panel;
 pub mod findings;
 pub mod focus;
 pub mod header;
 pub mod help;
 pub mod hook;
 pub mod inspector;
+pub mod isolation;
 pub mod keys;
 pub mod mark;
 pub mod models;
@@ -30,9 +34,10 @@ pub mod prompt;
 pub mod state;
 pub mod strip;
 pub mod theme;
+pub mod wish;
 
 use app::App;
-use state::{Engine, State};
+use state::{Door, Engine, Entry, Loading, State};
 
 /// Puts the page in place of the skeleton that came with it.
 pub fn start() {
@@ -47,9 +52,24 @@ pub fn start() {
     mount_to(place, App).forget();
 }
 
-/// A client whose engine, when it fails, fails visibly.
-fn connect(engine: RwSignal<Engine>) -> Client {
-    Client::start(move |failure| engine.set(Engine::Failed(failure)))
+/// A client whose engine, when it fails or moves a model, does so visibly.
+fn connect(models: Vec<Entry>) -> Door {
+    let (engine, models) = (RwSignal::new(Engine::Up), RwSignal::new(models));
+    let (notice, is_moving) = (RwSignal::new(None), RwSignal::new(false));
+    let on_stop = move |failure| engine.set(Engine::Failed(failure));
+    let on_move = move |card: ModelCard, failure: Option<Failure>| {
+        is_moving.set(false);
+        if failure.is_some() {
+            notice.set(failure);
+        }
+        models.update(|models| {
+            let entry = models.iter_mut().find(|entry| entry.id == card.model);
+            if let Some(entry) = entry.filter(|entry| matches!(entry.loading, Loading::Done(_))) {
+                entry.loading = Loading::Done(Arc::new(card));
+            }
+        });
+    };
+    Door { client: Client::start(on_stop, on_move), engine, models, notice, is_moving }
 }
 
 /// The name of the stored answer to the page's own question.

@@ -5,39 +5,50 @@
 //! knows the browser.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet},
     rc::Rc,
 };
 
-use js_sys::{Array, Reflect, Uint8Array};
-use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
+use js_sys::{Array, Reflect};
+use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use wasm_bindgen_futures::spawn_local;
-use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
+use web_sys::{DedicatedWorkerGlobalScope, File, MessageEvent};
 
 use crate::{
-    backend::cpu::Cpu,
-    engine::Engine,
+    backend::webgpu::WebGpu,
     failure::{Failure, FailureKind},
+    placement::Wish,
     protocol::{FromEngine, RunId, ToEngine, VERSION},
 };
 
+mod any_engine;
 mod fetch;
 mod jobs;
+mod loaded;
 mod pace;
+mod placing;
 mod post;
+mod probe;
+mod source;
 
-type WorkerEngine = Engine<Cpu<f32>>;
+use loaded::Loaded;
 
 /// What all requests share.
 #[derive(Default)]
 struct State {
-    models: RefCell<BTreeMap<String, Rc<WorkerEngine>>>,
+    models: RefCell<BTreeMap<String, Rc<Loaded>>>,
     cancelled: RefCell<BTreeSet<RunId>>,
+    wish: Cell<Wish>,
+    gpu: RefCell<Option<WebGpu>>,
+    /// Requests under way, and all that there ever were.
+    n_busy: Cell<u32>,
+    n_begun: Cell<u32>,
+    last_end_millis: Cell<f64>,
 }
 
 impl State {
-    fn model(&self, name: &str) -> Result<Rc<WorkerEngine>, Failure> {
+    fn model(&self, name: &str) -> Result<Rc<Loaded>, Failure> {
         self.models.borrow().get(name).map(Rc::clone).ok_or_else(|| {
             Failure::new(
                 FailureKind::Model,
@@ -95,25 +106,47 @@ fn receive(state: &Rc<State>, data: &JsValue) {
         ToEngine::Unload { model } => {
             state.models.borrow_mut().remove(&model);
         }
+        ToEngine::Prefer { wish } => spawn_local(placing::prefer(state, wish)),
+        ToEngine::LoseDevice => {
+            if let Some(gpu) = state.gpu.borrow().as_ref() {
+                gpu.lose();
+            }
+        }
         ToEngine::Load { run, model, source } => {
+            begin(&state);
             spawn_local(
                 async move { finish(&state, run, jobs::load(&state, run, model, source, files).await) },
             );
         }
+        ToEngine::Inspect { run, model } => {
+            begin(&state);
+            finish(&state, run, jobs::inspect(&state, run, &model));
+        }
         ToEngine::Ask { run, model, question } => {
+            begin(&state);
             spawn_local(async move { finish(&state, run, jobs::ask(&state, run, &model, &question).await) });
         }
         ToEngine::Tokenize { run, model, text, bos } => {
+            begin(&state);
             finish(&state, run, jobs::tokenize(&state, run, &model, text, bos));
         }
         ToEngine::Generate { run, model, spec } => {
+            begin(&state);
             spawn_local(async move { finish(&state, run, jobs::generate(&state, run, &model, &spec).await) });
         }
     }
 }
 
+/// Notes that a request is under way.
+fn begin(state: &State) {
+    state.n_busy.set(state.n_busy.get() + 1);
+    state.n_begun.set(state.n_begun.get() + 1);
+}
+
 /// Sends the last reply to a request.
 fn finish(state: &State, run: RunId, result: Result<FromEngine, Failure>) {
+    state.n_busy.set(state.n_busy.get() - 1);
+    state.last_end_millis.set(pace::now_millis());
     state.cancelled.borrow_mut().remove(&run);
     post::send(result.unwrap_or_else(|failure| FromEngine::Failed { run: Some(run), failure }));
 }
@@ -129,11 +162,11 @@ fn read(data: &JsValue) -> Result<ToEngine, Failure> {
     })
 }
 
-/// The buffers that came with a message.
-fn files(data: &JsValue) -> Vec<Uint8Array> {
+/// The files that came with a message.
+fn files(data: &JsValue) -> Vec<File> {
     let files = Reflect::get(data, &"files".into()).unwrap_or(JsValue::UNDEFINED);
     match files.dyn_ref::<Array>() {
-        Some(files) => files.iter().map(|buffer| Uint8Array::new(&buffer)).collect(),
+        Some(files) => files.iter().map(JsCast::unchecked_into).collect(),
         None => vec![],
     }
 }

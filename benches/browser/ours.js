@@ -4,15 +4,17 @@
 // are kept and scored, and the candidates at every position come back. Arrays that nobody looks at stay in the worker.
 import { publish, sample, times } from "./timing.js";
 
-const VERSION = 1;
+const VERSION = 2;
 const MODEL = "bench";
 
-// The worker that the built page names.
-async function start() {
+// The worker that the built page names, with at most so many threads.
+async function start(threads) {
   const page = new DOMParser().parseFromString(await (await fetch("/")).text(), "text/html");
   const meta = page.querySelector("meta[name=vitrine-worker]");
   const type = meta.dataset.type === "module" ? "module" : "classic";
-  const worker = new Worker(new URL(meta.content, `${location.origin}/`), { type });
+  const url = new URL(meta.content, `${location.origin}/`);
+  url.searchParams.set("threads", threads);
+  const worker = new Worker(url, { type });
   const listeners = new Map();
   let nRuns = 0;
   const ready = new Promise((resolve, reject) => {
@@ -43,8 +45,8 @@ async function start() {
   return { request, adapter: `${letter.card.backend}: ${letter.card.adapter}` };
 }
 
-async function forward({ tokens, n_samples, d_vocab }) {
-  const { request, adapter } = await start();
+async function forward({ tokens, n_samples, d_vocab, threads }) {
+  const { request, adapter } = await start(threads);
   const ask = (patterns) => {
     const question = { kind: "attention", prompt: { tokens }, top_k: 5, patterns };
     return request({ type: "ask", model: MODEL, question }, "answered");
@@ -63,8 +65,8 @@ async function forward({ tokens, n_samples, d_vocab }) {
 }
 
 // The time between one token's arrival and the next. The first comes after the whole prompt and is not counted.
-async function decode({ tokens, n_context, n_samples, d_vocab }) {
-  const { request, adapter } = await start();
+async function decode({ tokens, n_context, n_samples, d_vocab, threads }) {
+  const { request, adapter } = await start(threads);
   const generate = async (max_new_tokens) => {
     const letters = [], arrivals = [];
     const spec = { prompt: { tokens: tokens.slice(0, n_context) }, max_new_tokens, temperature: 0 };
@@ -87,4 +89,36 @@ async function decode({ tokens, n_context, n_samples, d_vocab }) {
   return { adapter, checks: [logprobs], tokens: read, measure: async () => samples };
 }
 
-publish({ forward, decode });
+// The stream before each block at each position, patched from the clean run: the logit difference of two columns.
+async function patching({ request }, { clean, corrupted, columns: [correct, wrong] }, method) {
+  const question = {
+    kind: "patching", clean: { tokens: clean }, corrupted: { tokens: corrupted }, at: "resid_pre", method,
+    metric: { kind: "logit_diff", pos: -1, correct, wrong },
+  };
+  const { letter, arrays } = await request({ type: "ask", model: MODEL, question }, "answered");
+  return { base: letter.answer.corrupted_metric, changes: new Float32Array(arrays[0]) };
+}
+
+async function sweep(job) {
+  const engine = await start(job.threads);
+  const run = () => patching(engine, job, "exact");
+  const { base, changes } = await run();
+  const checks = [sample("sweep.diff", changes.map((change) => change + base), Infinity)];
+  return { adapter: engine.adapter, checks, measure: () => times(job.n_samples, run) };
+}
+
+async function attribution(job) {
+  const engine = await start(job.threads);
+  const run = () => patching(engine, job, "attribution");
+  const { changes } = await run();
+  const question = { kind: "attention", prompt: { tokens: job.corrupted }, top_k: 5, patterns: "none" };
+  const forward = () => engine.request({ type: "ask", model: MODEL, question }, "answered");
+  await forward();
+  const measure = async () => ({
+    samples: await times(job.n_samples, run),
+    own_forward: await times(job.n_samples, forward),
+  });
+  return { adapter: engine.adapter, checks: [sample("attribution", changes, Infinity)], measure };
+}
+
+publish({ forward, decode, sweep, attribution });

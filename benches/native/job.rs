@@ -2,10 +2,7 @@
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::rc::Rc;
 use std::time::{Duration, Instant};
-
-use vitrine::engine::Engine;
 
 use crate::Fallible;
 
@@ -51,9 +48,6 @@ pub(crate) struct Prepared {
     /// Milliseconds of each run.
     pub(crate) measure: Box<dyn FnMut() -> Fallible<Value>>,
 }
-
-/// Prepares one kind of work.
-pub(crate) type Work<B> = fn(Rc<Engine<B>>, &Job) -> Fallible<Prepared>;
 
 /// A time span in milliseconds.
 pub(crate) fn millis(span: Duration) -> f64 {

@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::time::Instant;
 use std::{env, fs, io};
 
-use vitrine::backend::{Backend, cpu::Cpu, webgpu::WebGpu};
+use vitrine::backend::{backward::Backward, cpu::Cpu, webgpu::WebGpu};
 use vitrine::engine::Engine;
 use vitrine::model::folder::{CONFIG, Folder, WEIGHTS};
 
@@ -29,10 +29,10 @@ type Fallible<T> = Result<T, Box<dyn Error>>;
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
     let result = match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [weights, "cpu"] => serve(Cpu::<f32>::default(), weights.as_ref(), Some(attribution::prepare)),
+        [weights, "cpu"] => serve(Cpu::<f32>::default(), weights.as_ref()),
         [weights, "gpu"] => pollster::block_on(WebGpu::open())
             .map_err(Into::into)
-            .and_then(|gpu| serve(gpu, weights.as_ref(), None)),
+            .and_then(|gpu| serve(gpu, weights.as_ref())),
         _ => Err("this is started by `cargo xtask bench`, as `native WEIGHTS cpu|gpu`".into()),
     };
     match result {
@@ -44,12 +44,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Answers requests until there are no more; `attribution` where the backend has gradients.
-fn serve<B: Backend + 'static>(
-    backend: B,
-    weights: &Path,
-    attribution: Option<job::Work<B>>,
-) -> Fallible<()> {
+/// Answers requests until there are no more.
+fn serve<B: Backward + 'static>(backend: B, weights: &Path) -> Fallible<()> {
     let adapter = format!("{}: {}", backend.name(), backend.adapter());
     let mut folder = Folder::default();
     for file in [CONFIG, WEIGHTS] {
@@ -65,7 +61,7 @@ fn serve<B: Backend + 'static>(
             Some(job) => {
                 // What an earlier case holds is not this one's burden.
                 drop(measure.take());
-                prepare(Rc::clone(&engine), job, attribution).map(|prepared| {
+                prepare(Rc::clone(&engine), job).map(|prepared| {
                     measure = Some(prepared.measure);
                     let mut report = prepared.report;
                     report["adapter"] = json!(adapter);
@@ -84,11 +80,7 @@ fn serve<B: Backend + 'static>(
     Ok(())
 }
 
-fn prepare<B: Backend + 'static>(
-    engine: Rc<Engine<B>>,
-    job: &Value,
-    attribution: Option<job::Work<B>>,
-) -> Fallible<Prepared> {
+fn prepare<B: Backward + 'static>(engine: Rc<Engine<B>>, job: &Value) -> Fallible<Prepared> {
     let job = Job::read(job)?;
     let started_at = Instant::now();
     let mut prepared = match job.work.as_str() {
@@ -97,7 +89,7 @@ fn prepare<B: Backend + 'static>(
         "prefill" => work::prefill(engine, &job),
         "decode" => work::decode(engine, &job),
         "sweep" => sweep::prepare(engine, &job),
-        "attribution" => attribution.ok_or("this backend has no gradients")?(engine, &job),
+        "attribution" => attribution::prepare(engine, &job),
         other => Err(format!("the engine cannot do {other}").into()),
     }?;
     prepared.report["prepare_millis"] = json!(job::millis(started_at.elapsed()));

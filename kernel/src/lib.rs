@@ -1,12 +1,24 @@
 //! Numeric kernels on plain slices, for the CPU backend.
 //!
-//! It knows matrices and nothing else: no tensors, no models, no allocation, no dependencies.
+//! It knows matrices and rows and nothing else: no tensors, no models, no allocation, no dependencies.
 //! Every kernel has a plain reference beside it, in the tests, that it must agree with.
 #![no_std]
 
-mod gemm;
+mod activate;
+mod attn;
+mod exp;
 mod packed;
+mod packed_t;
+#[cfg(test)]
+mod reference;
+mod rows;
 mod simd;
 
-pub use gemm::{Dims, gemm, gemm_nt};
-pub use packed::{PANEL, gemm_packed, gemm_packed_cols, pack, pack_t, packed_len, unpacked_at};
+pub use activate::{gelu, gelu_new, gelu_new_dx, silu};
+pub use attn::{HeadRows, Visible, attn_mix, attn_mix_scratch_len, attn_scores};
+pub use packed::{
+    Dims, PANEL, gemm_packed, gemm_packed_cols, gemm_packed_cols_at, pack, pack_panels, pack_t, packed_len,
+    unpacked_at,
+};
+pub use packed_t::{gemm_packed_t, gemm_packed_t_cols, gemm_packed_t_cols_at};
+pub use rows::{dot, normalise, softmax, sum, sum_of_squares_around};

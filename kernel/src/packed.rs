@@ -9,12 +9,21 @@
     reason = "tiles read and write through pointers; the public functions check all bounds"
 )]
 
-use crate::{Dims, simd::F32x4};
+use crate::simd::F32x4;
 
 /// Columns of a panel.
 pub const PANEL: usize = 8;
 /// Rows of a tile.
-const MR: usize = 4;
+pub(crate) const MR: usize = 4;
+
+/// Sizes of a product: `m` rows, `n` columns, `k` terms in each sum.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "BLAS' own names")]
+pub struct Dims {
+    pub m: usize,
+    pub n: usize,
+    pub k: usize,
+}
 
 /// Length of a packed `[k n]` matrix, in values.
 pub const fn packed_len(k: usize, n: usize) -> usize {
@@ -25,21 +34,27 @@ pub const fn packed_len(k: usize, n: usize) -> usize {
 ///
 /// Panics if a slice is not as long as its shape.
 pub fn pack<T: Copy + Default>(k: usize, n: usize, b: &[T], panels: &mut [T]) {
-    assert!(b.len() == k * n, "the matrix fills its shape");
-    pack_with(k, n, panels, |i, col| b[i * n + col]);
+    assert!(b.len() == k * n && panels.len() == packed_len(k, n), "slices fill their shapes");
+    pack_panels(k, n, 0, panels, |i, col| b[i * n + col]);
 }
 
 /// Packs the transpose of `b` [n k], row-major: an unembedding stored like its embedding.
 ///
 /// Panics if a slice is not as long as its shape.
 pub fn pack_t<T: Copy + Default>(k: usize, n: usize, b: &[T], panels: &mut [T]) {
-    assert!(b.len() == k * n, "the matrix fills its shape");
-    pack_with(k, n, panels, |i, col| b[col * k + i]);
+    assert!(b.len() == k * n && panels.len() == packed_len(k, n), "slices fill their shapes");
+    pack_panels(k, n, 0, panels, |i, col| b[col * k + i]);
 }
 
-fn pack_with<T: Copy + Default>(k: usize, n: usize, panels: &mut [T], at: impl Fn(usize, usize) -> T) {
-    assert!(panels.len() == packed_len(k, n), "the panels have their length");
-    for (panel_idx, panel) in panels.chunks_exact_mut((k * PANEL).max(1)).enumerate() {
+/// Packs as many panels as `panels` holds, from panel `first` on; `at` is the entry in row `i` and column `col`.
+pub fn pack_panels<T: Copy + Default>(
+    k: usize,
+    n: usize,
+    first: usize,
+    panels: &mut [T],
+    at: impl Fn(usize, usize) -> T,
+) {
+    for (panel_idx, panel) in (first..).zip(panels.chunks_exact_mut((k * PANEL).max(1))) {
         for (i, row) in panel.chunks_exact_mut(PANEL).enumerate() {
             for (lane, value) in row.iter_mut().enumerate() {
                 let col = panel_idx * PANEL + lane;
@@ -74,8 +89,29 @@ pub fn gemm_packed_cols(
     first: usize,
     end: usize,
 ) {
+    assert!(c.len() == dims.m * dims.n, "the result fills its shape");
+    // SAFETY: all of `c` is ours.
+    unsafe { gemm_packed_cols_at(dims, a, b, bias, c.as_mut_ptr(), first, end) }
+}
+
+/// The same where several threads write into one `c`, each its own columns.
+///
+/// Panics if a slice is not as long as its shape.
+///
+/// # Safety
+///
+/// `c` has `m n` values, and nobody else uses its columns `8 first..8 end`.
+pub unsafe fn gemm_packed_cols_at(
+    dims: Dims,
+    a: &[f32],
+    b: &[f32],
+    bias: Option<&[f32]>,
+    c: *mut f32,
+    first: usize,
+    end: usize,
+) {
     let Dims { m, n, k } = dims;
-    assert!(a.len() == m * k && c.len() == m * n && b.len() == packed_len(k, n), "slices fill their shapes");
+    assert!(a.len() == m * k && b.len() == packed_len(k, n), "slices fill their shapes");
     assert!(bias.is_none_or(|bias| bias.len() == n), "one bias a column");
     assert!(end <= n.div_ceil(PANEL), "the panels are there");
     let mut panel = first;
@@ -83,23 +119,27 @@ pub fn gemm_packed_cols(
         // One row alone is bound by reading `b`: more panels at once keep more loads under way.
         let n_panels = if m == 1 && panel + 4 <= end && (panel + 4) * PANEL <= n { 4 } else { 1 };
         let cols = &b[panel * PANEL * k..(panel + n_panels) * PANEL * k];
-        if n_panels == 4 {
-            // SAFETY: `cols` holds four panels, and the row of `c` has all of their columns.
-            unsafe { row_of_four(k, a, cols, bias, c, panel * PANEL) };
-        } else {
-            gemm_panel(dims, a, cols, bias, c, panel * PANEL);
+        // SAFETY: `c` has these columns in all of its rows, by the caller's promise.
+        unsafe {
+            if n_panels == 4 {
+                row_of_four(k, a, cols, bias, c, panel * PANEL);
+            } else {
+                gemm_panel(dims, a, cols, bias, c, panel * PANEL);
+            }
         }
         panel += n_panels;
     }
 }
 
 /// One panel of the product: columns `col..col + 8`.
-fn gemm_panel(
+///
+/// Safety: `c` has `m n` values, and nobody else uses these columns.
+unsafe fn gemm_panel(
     Dims { m, n, k }: Dims,
     a: &[f32],
     panel: &[f32],
     bias: Option<&[f32]>,
-    c: &mut [f32],
+    c: *mut f32,
     col: usize,
 ) {
     let n_cols = PANEL.min(n - col);
@@ -107,62 +147,97 @@ fn gemm_panel(
     if let Some(bias) = bias {
         start[..n_cols].copy_from_slice(&bias[col..col + n_cols]);
     }
-    let mut row = 0;
-    while row < m {
-        let n_rows = if row + MR <= m { MR } else { 1 };
-        let mut out = [[0.0; PANEL]; MR];
-        // SAFETY: rows `row..row + n_rows` of `a` are k long, and so is the panel.
+    for row in (0..m).step_by(MR) {
+        let mut tile = [start; MR];
+        let n_rows = MR.min(m - row);
+        // SAFETY: rows `row..row + n_rows` of `a` are k long, and so is the panel; `c` has these rows.
         unsafe {
-            let a = a.as_ptr().add(row * k);
-            if n_rows == MR {
-                tile::<MR>(k, a, panel.as_ptr(), &start, &mut out);
-            } else {
-                tile::<1>(k, a, panel.as_ptr(), &start, &mut out);
-            }
+            add_tile(n_rows, k, a.as_ptr().add(row * k), k, panel.as_ptr(), &mut tile);
+            put_tile(&tile[..n_rows], n_cols, c.add(row * n + col), n);
         }
-        for (out, at) in out[..n_rows].iter().zip(row..) {
-            c[at * n + col..][..n_cols].copy_from_slice(&out[..n_cols]);
-        }
-        row += n_rows;
     }
 }
 
-/// `ROWS` x 8 entries.
+/// Writes the first `n_cols` columns of a tile to where it lies in a result.
 ///
-/// Safety: `a` has `ROWS` rows of `k` values, `panel` has `k` rows of eight.
+/// Safety: from `c`, as many rows of `n_cols` values, `c_stride` apart, are ours.
 #[inline(always)]
-unsafe fn tile<const ROWS: usize>(
+pub(crate) unsafe fn put_tile(tile: &[[f32; PANEL]], n_cols: usize, c: *mut f32, c_stride: usize) {
+    for (row, tile) in tile.iter().enumerate() {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let out = c.add(row * c_stride);
+            if n_cols == PANEL {
+                F32x4::load(tile.as_ptr()).store(out);
+                F32x4::load(tile.as_ptr().add(4)).store(out.add(4));
+            } else {
+                core::ptr::copy_nonoverlapping(tile.as_ptr(), out, n_cols);
+            }
+        }
+    }
+}
+
+/// Up to four rows and one panel of eight, added to `tile`.
+///
+/// Safety: `a` has `n_rows` rows of `k` values, `a_stride` apart; `panel` has `k` rows of eight.
+#[inline(never)] // One copy of its code for all callers: a call costs nothing beside k products.
+pub(crate) unsafe fn add_tile(
+    n_rows: usize,
     k: usize,
     a: *const f32,
+    a_stride: usize,
     panel: *const f32,
-    start: &[f32; PANEL],
-    out: &mut [[f32; PANEL]; MR],
+    tile: &mut [[f32; PANEL]; MR],
 ) {
-    // SAFETY: the caller's promise; `start` and each row of `out` hold eight values.
+    // SAFETY: the caller's promise.
     unsafe {
-        let start = [F32x4::load(start.as_ptr()), F32x4::load(start.as_ptr().add(4))];
-        let mut acc = [start; ROWS];
+        match n_rows {
+            1 => add_rows::<1>(k, a, a_stride, panel, tile),
+            2 => add_rows::<2>(k, a, a_stride, panel, tile),
+            3 => add_rows::<3>(k, a, a_stride, panel, tile),
+            _ => add_rows::<MR>(k, a, a_stride, panel, tile),
+        }
+    }
+}
+
+/// The same for `ROWS` rows, each in two registers.
+///
+/// Safety: as for [`add_tile`].
+#[inline(always)]
+unsafe fn add_rows<const ROWS: usize>(
+    k: usize,
+    a: *const f32,
+    a_stride: usize,
+    panel: *const f32,
+    tile: &mut [[f32; PANEL]; MR],
+) {
+    // SAFETY: the caller's promise; each row of `tile` holds eight values.
+    unsafe {
+        let mut acc = [[F32x4::splat(0.0); 2]; ROWS];
+        for (acc, tile) in acc.iter_mut().zip(tile.iter()) {
+            *acc = [F32x4::load(tile.as_ptr()), F32x4::load(tile.as_ptr().add(4))];
+        }
         for i in 0..k {
             let b = panel.add(i * PANEL);
             let b = [F32x4::load(b), F32x4::load(b.add(4))];
             for (row, acc) in acc.iter_mut().enumerate() {
-                let a = F32x4::splat(*a.add(row * k + i));
+                let a = F32x4::splat(*a.add(row * a_stride + i));
                 acc[0] = acc[0].plus_product(a, b[0]);
                 acc[1] = acc[1].plus_product(a, b[1]);
             }
         }
-        for (acc, out) in acc.iter().zip(out.iter_mut()) {
-            acc[0].store(out.as_mut_ptr());
-            acc[1].store(out.as_mut_ptr().add(4));
+        for (acc, tile) in acc.iter().zip(tile.iter_mut()) {
+            acc[0].store(tile.as_mut_ptr());
+            acc[1].store(tile.as_mut_ptr().add(4));
         }
     }
 }
 
 /// One row times four panels.
 ///
-/// Safety: `panels` holds four panels of `k` rows, `c` at least `col + 32` values.
+/// Safety: `panels` holds four panels of `k` rows; values `col..col + 32` of `c` are ours.
 #[inline(always)]
-unsafe fn row_of_four(k: usize, a: &[f32], panels: &[f32], bias: Option<&[f32]>, c: &mut [f32], col: usize) {
+unsafe fn row_of_four(k: usize, a: &[f32], panels: &[f32], bias: Option<&[f32]>, c: *mut f32, col: usize) {
     // SAFETY: the caller's promise; `a` has `k` values, a bias as many as `c`.
     unsafe {
         let mut acc = [[F32x4::splat(0.0); 2]; 4];
@@ -181,7 +256,7 @@ unsafe fn row_of_four(k: usize, a: &[f32], panels: &[f32], bias: Option<&[f32]>,
             }
         }
         for (panel, acc) in acc.iter().enumerate() {
-            let out = c.as_mut_ptr().add(col + panel * PANEL);
+            let out = c.add(col + panel * PANEL);
             acc[0].store(out);
             acc[1].store(out.add(4));
         }
@@ -194,7 +269,7 @@ mod tests {
     use std::{vec, vec::Vec};
 
     use super::*;
-    use crate::gemm::tests::{SIZES, is_close, plain, values};
+    use crate::reference::{SIZES, is_close, plain, values};
 
     fn packed(k: usize, n: usize, b: &[f32]) -> Vec<f32> {
         let mut panels = vec![f32::NAN; packed_len(k, n)];

@@ -2,11 +2,16 @@
 
 #![allow(unsafe_code, reason = "loads and stores through pointers whose bounds the caller has checked")]
 
+use core::ops::{Add, Div, Mul, Sub};
+
 pub(crate) use imp::F32x4;
+
+/// Values in a vector.
+pub(crate) const LANES: usize = 4;
 
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod imp {
-    use core::arch::wasm32::{f32x4_add, f32x4_splat, v128, v128_load, v128_store};
+    use core::arch::wasm32::*;
 
     /// Four values.
     #[derive(Clone, Copy)]
@@ -36,9 +41,74 @@ mod imp {
         #[inline(always)]
         pub(crate) fn plus_product(self, a: Self, b: Self) -> Self {
             #[cfg(target_feature = "relaxed-simd")]
-            return Self(core::arch::wasm32::f32x4_relaxed_madd(a.0, b.0, self.0));
+            return Self(f32x4_relaxed_madd(a.0, b.0, self.0));
             #[cfg(not(target_feature = "relaxed-simd"))]
-            Self(f32x4_add(self.0, core::arch::wasm32::f32x4_mul(a.0, b.0)))
+            Self(f32x4_add(self.0, f32x4_mul(a.0, b.0)))
+        }
+
+        #[inline(always)]
+        pub(crate) fn plus(self, other: Self) -> Self {
+            Self(f32x4_add(self.0, other.0))
+        }
+
+        #[inline(always)]
+        pub(crate) fn minus(self, other: Self) -> Self {
+            Self(f32x4_sub(self.0, other.0))
+        }
+
+        #[inline(always)]
+        pub(crate) fn times(self, other: Self) -> Self {
+            Self(f32x4_mul(self.0, other.0))
+        }
+
+        #[inline(always)]
+        pub(crate) fn over(self, other: Self) -> Self {
+            Self(f32x4_div(self.0, other.0))
+        }
+
+        #[inline(always)]
+        pub(crate) fn abs(self) -> Self {
+            Self(f32x4_abs(self.0))
+        }
+
+        /// `other` where that is larger; a NaN of `self` stays, one of `other` is passed over.
+        #[inline(always)]
+        pub(crate) fn at_least(self, other: Self) -> Self {
+            Self(f32x4_pmax(self.0, other.0))
+        }
+
+        /// `other` where that is smaller; a NaN of `self` stays, one of `other` is passed over.
+        #[inline(always)]
+        pub(crate) fn at_most(self, other: Self) -> Self {
+            Self(f32x4_pmin(self.0, other.0))
+        }
+
+        /// `then` where `self` is below 0, `other` elsewhere.
+        #[inline(always)]
+        pub(crate) fn if_negative(self, then: Self, other: Self) -> Self {
+            Self(v128_bitselect(then.0, other.0, f32x4_lt(self.0, f32x4_splat(0.0))))
+        }
+
+        /// The bits as whole numbers, moved by `add`, shifted right by `right` (with the sign), then left.
+        #[inline(always)]
+        pub(crate) fn bits_moved(self, add: i32, right: u32, left: u32) -> Self {
+            Self(i32x4_shl(i32x4_shr(i32x4_add(self.0, i32x4_splat(add)), right), left))
+        }
+
+        /// The difference of the bits as whole numbers.
+        #[inline(always)]
+        pub(crate) fn bits_minus(self, other: Self) -> Self {
+            Self(i32x4_sub(self.0, other.0))
+        }
+
+        #[inline(always)]
+        pub(crate) fn to_array(self) -> [f32; 4] {
+            [
+                f32x4_extract_lane::<0>(self.0),
+                f32x4_extract_lane::<1>(self.0),
+                f32x4_extract_lane::<2>(self.0),
+                f32x4_extract_lane::<3>(self.0),
+            ]
         }
     }
 }
@@ -69,10 +139,153 @@ mod imp {
             unsafe { to.cast::<[f32; 4]>().write_unaligned(self.0) }
         }
 
+        #[inline(always)]
+        fn with(self, other: Self, f: impl Fn(f32, f32) -> f32) -> Self {
+            Self(core::array::from_fn(|lane| f(self.0[lane], other.0[lane])))
+        }
+
         /// `self + a b`, rounded twice.
         #[inline(always)]
         pub(crate) fn plus_product(self, a: Self, b: Self) -> Self {
-            Self(core::array::from_fn(|lane| self.0[lane] + a.0[lane] * b.0[lane]))
+            self.plus(a.times(b))
         }
+
+        #[inline(always)]
+        pub(crate) fn plus(self, other: Self) -> Self {
+            self.with(other, |a, b| a + b)
+        }
+
+        #[inline(always)]
+        pub(crate) fn minus(self, other: Self) -> Self {
+            self.with(other, |a, b| a - b)
+        }
+
+        #[inline(always)]
+        pub(crate) fn times(self, other: Self) -> Self {
+            self.with(other, |a, b| a * b)
+        }
+
+        #[inline(always)]
+        pub(crate) fn over(self, other: Self) -> Self {
+            self.with(other, |a, b| a / b)
+        }
+
+        #[inline(always)]
+        pub(crate) fn abs(self) -> Self {
+            Self(self.0.map(f32::abs))
+        }
+
+        /// `other` where that is larger; a NaN of `self` stays, one of `other` is passed over.
+        #[inline(always)]
+        pub(crate) fn at_least(self, other: Self) -> Self {
+            self.with(other, |a, b| if a < b { b } else { a })
+        }
+
+        /// `other` where that is smaller; a NaN of `self` stays, one of `other` is passed over.
+        #[inline(always)]
+        pub(crate) fn at_most(self, other: Self) -> Self {
+            self.with(other, |a, b| if b < a { b } else { a })
+        }
+
+        /// `then` where `self` is below 0, `other` elsewhere.
+        #[inline(always)]
+        pub(crate) fn if_negative(self, then: Self, other: Self) -> Self {
+            Self(core::array::from_fn(|lane| if self.0[lane] < 0.0 { then.0[lane] } else { other.0[lane] }))
+        }
+
+        /// The bits as whole numbers, moved by `add`, shifted right by `right` (with the sign), then left.
+        #[inline(always)]
+        pub(crate) fn bits_moved(self, add: i32, right: u32, left: u32) -> Self {
+            let moved = |v: f32| (((v.to_bits() as i32).wrapping_add(add) >> right) << left) as u32;
+            Self(self.0.map(|v| f32::from_bits(moved(v))))
+        }
+
+        /// The difference of the bits as whole numbers.
+        #[inline(always)]
+        pub(crate) fn bits_minus(self, other: Self) -> Self {
+            self.with(other, |a, b| f32::from_bits(a.to_bits().wrapping_sub(b.to_bits())))
+        }
+
+        #[inline(always)]
+        pub(crate) fn to_array(self) -> [f32; 4] {
+            self.0
+        }
+    }
+}
+
+impl F32x4 {
+    /// The sum of the four.
+    #[inline(always)]
+    pub(crate) fn sum(self) -> f32 {
+        let [a, b, c, d] = self.to_array();
+        (a + b) + (c + d)
+    }
+
+    /// The first four of `values`, with `fill` for those that are missing.
+    #[inline(always)]
+    pub(crate) fn of(values: &[f32], fill: f32) -> Self {
+        if values.len() >= LANES {
+            // SAFETY: there are four.
+            return unsafe { Self::load(values.as_ptr()) };
+        }
+        let mut four = [fill; LANES];
+        four[..values.len()].copy_from_slice(values);
+        // SAFETY: an array of four.
+        unsafe { Self::load(four.as_ptr()) }
+    }
+
+    /// Puts the first of the four into `to`, as many as it holds.
+    #[inline(always)]
+    pub(crate) fn put(self, to: &mut [f32]) {
+        if to.len() >= LANES {
+            // SAFETY: there is room for four.
+            return unsafe { self.store(to.as_mut_ptr()) };
+        }
+        to.copy_from_slice(&self.to_array()[..to.len()]);
+    }
+}
+
+impl Add for F32x4 {
+    type Output = Self;
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        self.plus(other)
+    }
+}
+
+impl Sub for F32x4 {
+    type Output = Self;
+    #[inline(always)]
+    fn sub(self, other: Self) -> Self {
+        self.minus(other)
+    }
+}
+
+impl Mul for F32x4 {
+    type Output = Self;
+    #[inline(always)]
+    fn mul(self, other: Self) -> Self {
+        self.times(other)
+    }
+}
+
+impl Div for F32x4 {
+    type Output = Self;
+    #[inline(always)]
+    fn div(self, other: Self) -> Self {
+        self.over(other)
+    }
+}
+
+/// `f` of every value, in place.
+#[inline(always)]
+pub(crate) fn map(values: &mut [f32], f: impl Fn(F32x4) -> F32x4) {
+    let mut fours = values.chunks_exact_mut(LANES);
+    for four in &mut fours {
+        f(F32x4::of(four, 0.0)).put(four);
+    }
+    let tail = fours.into_remainder();
+    if !tail.is_empty() {
+        f(F32x4::of(tail, 0.0)).put(tail);
     }
 }

@@ -5,8 +5,8 @@ override ROWS: u32 = 1u;
 
 var<workgroup> per_lane: array<f32, 256>; // [ROWS LANES]
 
-fn row_of(group: vec3<u32>, n_groups: vec3<u32>, slot: u32) -> u32 {
-    return (group.y * n_groups.x + group.x) * ROWS + slot;
+fn row_of(group: vec3<u32>, slot: u32) -> u32 {
+    return nth_in_grid(group) * ROWS + slot;
 }
 
 fn sum_lanes(value: f32, lane: u32, slot: u32) -> f32 {
@@ -35,6 +35,23 @@ fn max_lanes(value: f32, lane: u32, slot: u32) -> f32 {
         workgroupBarrier();
     }
     let top = per_lane[slot * LANES];
+    workgroupBarrier();
+    return top;
+}
+
+var<workgroup> per_lane_u32: array<u32, 256>; // [ROWS LANES]
+
+fn max_lanes_u32(value: u32, lane: u32, slot: u32) -> u32 {
+    let at = slot * LANES + lane;
+    per_lane_u32[at] = value;
+    workgroupBarrier();
+    for (var n = LANES / 2u; 0u < n; n /= 2u) {
+        if lane < n {
+            per_lane_u32[at] = max(per_lane_u32[at], per_lane_u32[at + n]);
+        }
+        workgroupBarrier();
+    }
+    let top = per_lane_u32[slot * LANES];
     workgroupBarrier();
     return top;
 }

@@ -3,8 +3,8 @@
 override LANES: u32 = 1u;
 override ROWS: u32 = 64u;
 
-fn row_of(group: vec3<u32>, n_groups: vec3<u32>, slot: u32) -> u32 {
-    return (group.y * n_groups.x + group.x) * ROWS + slot;
+fn row_of(group: vec3<u32>, slot: u32) -> u32 {
+    return nth_in_grid(group) * ROWS + slot;
 }
 
 fn sum_lanes(value: f32, lane: u32, slot: u32) -> f32 {
@@ -12,6 +12,10 @@ fn sum_lanes(value: f32, lane: u32, slot: u32) -> f32 {
 }
 
 fn max_lanes(value: f32, lane: u32, slot: u32) -> f32 {
+    return value;
+}
+
+fn max_lanes_u32(value: u32, lane: u32, slot: u32) -> u32 {
     return value;
 }
 

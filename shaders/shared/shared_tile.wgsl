@@ -9,8 +9,9 @@ var<workgroup> x_tile: array<f32, 1024>; // [STEP SIZE]
 var<workgroup> w_tile: array<f32, 1024>; // [STEP SIZE]
 
 fn tile(group: vec3<u32>, local: u32) {
-    let first_row = group.y * SIZE;
-    let first_col = group.x * SIZE;
+    let place = in_grid(group);
+    let first_row = place.y * SIZE;
+    let first_col = place.x * SIZE;
     let row = local / 16u * 4u;
     let col = local % 16u * 4u;
     var sum_0 = vec4<f32>(); // over 4 columns, in the first row

@@ -9,7 +9,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AnalysisError, Context, Step};
+use super::{AnalysisError, Context, Done, Step, Work};
 use crate::{
     hook::{HookPoint, HookSet, Site},
     intervention::Intervention,
@@ -165,42 +165,95 @@ impl Heads {
     }
 }
 
-/// One forward pass, then the answer.
-pub fn step(question: &Question, context: &Context<'_>, done: &[RunResult]) -> Result<Step, AnalysisError> {
-    let pattern_heads = question.patterns.resolve(context)?;
-    let score_heads = question.scores.resolve(context)?;
-    let [run] = done else {
-        return Ok(Step::Need(vec![plan(question, context, &score_heads)]));
-    };
-    let patterns = |head: [usize; 2]| matrix(run, Site::Pattern, head);
-    let mut heads = Vec::with_capacity(context.config.n_layers * context.config.n_heads);
-    for [layer, head] in Heads::default().resolve(context)? {
-        heads.push(scores::score(layer, head, &patterns([layer, head])?.values, context.tokens));
+/// Prompts up to this length are answered from one run; of longer ones, one layer is held at a time, tokens.
+const MAX_WHOLE: usize = 256;
+
+/// What the answer needs of a run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Kept {
+    loss_nats: Option<f32>,
+    positions: Vec<Position>,
+    heads: Vec<HeadScores>,
+    patterns: Vec<HeadMatrix>,
+    scores: Vec<HeadMatrix>,
+}
+
+/// One forward pass, or one and then each layer again; then the answer.
+pub fn step(question: &Question, context: &Context<'_>, done: &[Done]) -> Result<Step, AnalysisError> {
+    if done.is_empty() {
+        return Ok(Step::Need(plan(question, context)?));
     }
+    let mut all = Kept::default();
+    for done in done {
+        let Done::Kept(kept) = done else { continue };
+        let super::Kept::Attention(kept) = (**kept).clone();
+        all.loss_nats = all.loss_nats.or(kept.loss_nats);
+        all.positions.extend(kept.positions);
+        all.heads.extend(kept.heads);
+        all.patterns.extend(kept.patterns);
+        all.scores.extend(kept.scores);
+    }
+    let Kept { loss_nats, positions, heads, patterns, scores } = all;
     Ok(Step::Answer(Box::new(super::Answer::Attention(Answer {
-        tokens: context.tokens.iter().map(|id| context.vocabulary.token(*id)).collect(),
-        loss_nats: run.loss_nats(),
-        positions: run.predictions.iter().map(|prediction| position(prediction, context)).collect(),
+        tokens: context.tokens().iter().map(|id| context.vocabulary.token(*id)).collect(),
+        loss_nats,
+        positions,
         heads,
-        n_repeated: scores::n_repeated(context.tokens),
-        patterns: pattern_heads.into_iter().map(patterns).collect::<Result<_, _>>()?,
-        scores: score_heads
-            .into_iter()
-            .map(|head| matrix(run, Site::AttnScores, head))
-            .collect::<Result<_, _>>()?,
+        n_repeated: scores::n_repeated(context.tokens()),
+        patterns,
+        scores,
     }))))
 }
 
-fn plan(question: &Question, context: &Context<'_>, score_heads: &[[usize; 2]]) -> RunSpec {
-    let patterns = (0..context.config.n_layers).map(|layer| HookPoint::Block(layer, Site::Pattern));
-    let scores = score_heads.iter().map(|[layer, _]| HookPoint::Block(*layer, Site::AttnScores));
-    RunSpec {
-        tokens: context.tokens.to_vec(),
-        weights: question.weights,
-        interventions: question.interventions.clone(),
-        capture: HookSet::of(patterns.chain(scores)),
-        readout: Readout::Predictions { top_k: question.top_k },
+/// What the answer needs of one of the runs.
+pub(super) fn keep(
+    question: &Question,
+    context: &Context<'_>,
+    run: &RunResult,
+) -> Result<Kept, AnalysisError> {
+    let is_there =
+        |[layer, _]: &[usize; 2]| run.captures.contains_key(&HookPoint::Block(*layer, Site::Pattern));
+    let of = |heads: Vec<[usize; 2]>, site| -> Result<Vec<HeadMatrix>, AnalysisError> {
+        heads.into_iter().filter(is_there).map(|head| matrix(run, site, head)).collect()
+    };
+    let mut heads = vec![];
+    for [layer, head] in Heads::default().resolve(context)?.into_iter().filter(is_there) {
+        let pattern = matrix(run, Site::Pattern, [layer, head])?;
+        heads.push(scores::score(layer, head, &pattern.values, context.tokens()));
     }
+    Ok(Kept {
+        loss_nats: run.loss_nats(),
+        positions: run.predictions.iter().map(|prediction| position(prediction, context)).collect(),
+        heads,
+        patterns: of(question.patterns.resolve(context)?, Site::Pattern)?,
+        scores: of(question.scores.resolve(context)?, Site::AttnScores)?,
+    })
+}
+
+fn plan(question: &Question, context: &Context<'_>) -> Result<Vec<Work>, AnalysisError> {
+    question.patterns.resolve(context)?;
+    let score_heads = question.scores.resolve(context)?;
+    let layers = 0..context.config.n_layers;
+    let hooks = |layers: std::ops::Range<usize>| {
+        let patterns = layers.clone().map(|layer| HookPoint::Block(layer, Site::Pattern));
+        let of_scores = score_heads.iter().map(|[layer, _]| *layer).filter(|layer| layers.contains(layer));
+        HookSet::of(patterns.chain(of_scores.map(|layer| HookPoint::Block(layer, Site::AttnScores))))
+    };
+    let run = |capture, readout| {
+        Work::Run(RunSpec {
+            tokens: context.tokens().to_vec(),
+            weights: question.weights,
+            interventions: question.interventions.clone(),
+            capture,
+            readout,
+        })
+    };
+    let predictions = Readout::Predictions { top_k: question.top_k };
+    if context.tokens().len() <= MAX_WHOLE {
+        return Ok(vec![run(hooks(layers), predictions)]);
+    }
+    let by_layer = layers.map(|layer| run(hooks(layer..layer + 1), Readout::Nothing));
+    Ok([run(HookSet::default(), predictions)].into_iter().chain(by_layer).collect())
 }
 
 /// The matrix of one head, out of the [head q_pos k_pos] that the run captured.

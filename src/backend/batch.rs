@@ -164,11 +164,9 @@ impl<B: Backend> Backend for Batch<'_, B> {
         Ok(Batched::Rows(self.b.columns(w, columns)?))
     }
 
-    fn append(&self, a: &Batched<B::Tensor>, b: &Batched<B::Tensor>) -> Op<B::Tensor> {
+    fn append(&self, a: Batched<B::Tensor>, b: &Batched<B::Tensor>) -> Op<B::Tensor> {
         match (a, b) {
-            (Batched::Base(base), Batched::Rows(own)) => {
-                Ok(Batched::After { base: base.clone(), own: own.clone() })
-            }
+            (Batched::Base(base), Batched::Rows(own)) => Ok(Batched::After { base, own: own.clone() }),
             (Batched::Rows(a), Batched::Rows(b)) => Ok(Batched::Rows(self.b.append(a, b)?)),
             _ => refused("append"),
         }
@@ -277,5 +275,13 @@ impl<B: Backend> Backend for Batch<'_, B> {
         add: &Batched<B::Tensor>,
     ) -> Op<B::Tensor> {
         Ok(Batched::Rows(self.b.edit(rows(x)?, rows(keep)?, rows(add)?)?))
+    }
+
+    fn top_k(&self, x: &Batched<B::Tensor>, k: usize) -> Op<B::Tensor> {
+        Ok(Batched::Rows(self.b.top_k(rows(x)?, k)?))
+    }
+
+    fn standings(&self, x: &Batched<B::Tensor>, chosen: &[u32]) -> Op<B::Tensor> {
+        Ok(Batched::Rows(self.b.standings(rows(x)?, chosen)?))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use super::{Backend, BackendError, Sequence};
+use super::{Backend, BackendError, BackendReport, Measuring, Sequence};
 use crate::{
     op::{Activation, MatrixAxes, NormKind},
     tensor::{HostTensor, ShapeMismatch},
@@ -63,6 +63,14 @@ impl<B: Backend> Backend for Checked<B> {
         self.0.adapter()
     }
 
+    fn report(&self) -> BackendReport {
+        self.0.report()
+    }
+
+    fn measure(&self, measuring: Measuring) {
+        self.0.measure(measuring);
+    }
+
     fn upload(&self, label: &str, host: HostTensor) -> Result<B::Tensor, BackendError> {
         self.0.upload(label, host)
     }
@@ -119,8 +127,8 @@ impl<B: Backend> Backend for Checked<B> {
         self.0.columns(w, columns)
     }
 
-    fn append(&self, a: &B::Tensor, b: &B::Tensor) -> Result<B::Tensor, BackendError> {
-        let (a_shape, b_shape) = (self.0.shape(a), self.0.shape(b));
+    fn append(&self, a: B::Tensor, b: &B::Tensor) -> Result<B::Tensor, BackendError> {
+        let (a_shape, b_shape) = (self.0.shape(&a), self.0.shape(b));
         is("append", a_shape.get(1..).unwrap_or_default(), b_shape.get(1..).unwrap_or_default())?;
         self.0.append(a, b)
     }
@@ -253,6 +261,22 @@ impl<B: Backend> Backend for Checked<B> {
         is("edit: add", &shape, &self.0.shape(add))?;
         self.0.edit(x, keep, add)
     }
+
+    fn top_k(&self, x: &B::Tensor, k: usize) -> Result<B::Tensor, BackendError> {
+        let shape = self.0.shape(x);
+        if k == 0 || last(&shape) < k {
+            return Err(ShapeMismatch::new("top_k", vec![k], shape).into());
+        }
+        self.0.top_k(x, k)
+    }
+
+    fn standings(&self, x: &B::Tensor, chosen: &[u32]) -> Result<B::Tensor, BackendError> {
+        let shape = self.0.shape(x);
+        has_rank("standings", 2, &shape)?;
+        let d = chosen.iter().map(|entry| *entry as usize + 1).max().unwrap_or(0).max(shape[1]);
+        is("standings", &[chosen.len(), d], &shape)?;
+        self.0.standings(x, chosen)
+    }
 }
 
 #[cfg(test)]
@@ -281,6 +305,8 @@ mod tests {
         assert!(b.heads_in(&up(&[2, 3, 4]), &weight(&[4, 7])).is_err());
         assert!(b.heads_out(&up(&[2, 3, 4]), &weight(&[13, 4])).is_err());
         assert!(b.reshape(&up(&[2, 3]), &[7]).is_err());
+        assert!(b.top_k(&up(&[2, 3]), 4).is_err() && b.top_k(&up(&[2, 3]), 0).is_err());
+        assert!(b.standings(&up(&[2, 3]), &[0]).is_err() && b.standings(&up(&[2, 3]), &[0, 3]).is_err());
         assert!(b.linear(&up(&[2, 3]), &weight(&[3, 5]), Some(&up(&[5]))).is_ok());
     }
 }

@@ -5,6 +5,8 @@
 
 use std::{future::Future, rc::Rc};
 
+use vitrine_kernel::HeadRows;
+
 use super::{Backend, BackendError, Sequence};
 use crate::{
     op::{Activation, MatrixAxes, NormKind},
@@ -19,19 +21,35 @@ mod attn_sequences;
 mod backward;
 mod edit;
 mod heads;
+mod kernel;
 mod linear;
 mod matrix;
 mod norm;
+mod panels;
 mod real;
 mod rows;
 mod softmax;
+mod standings;
+mod top_k;
 
+pub use kernel::Kernel;
 pub use matrix::CpuMatrix;
+pub use panels::Panels;
 pub use real::Real;
 
 /// The CPU, in precision `R`.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Cpu<R = f32>(std::marker::PhantomData<R>);
+#[derive(Clone, Debug, Default)]
+pub struct Cpu<R = f32> {
+    kernel: Option<Rc<Kernel>>,
+    precision: std::marker::PhantomData<R>,
+}
+
+impl Cpu<f32> {
+    /// With weights in the kernel module's memory, if there is a module.
+    pub fn with_kernel(kernel: Option<Kernel>) -> Self {
+        Self { kernel: kernel.map(Rc::new), ..Self::default() }
+    }
+}
 
 /// Values on the CPU; clones share them.
 #[derive(Clone, Debug)]
@@ -61,17 +79,18 @@ impl<R: Real> CpuTensor<R> {
         self.data.len() / self.last().max(1)
     }
 
+    /// The rows of one head of `[pos head e]`.
+    fn head_rows(&self, head: usize) -> HeadRows<'_, R> {
+        let (n_pos, n_heads, d_head) = (self.shape[0], self.shape[1], self.shape[2]);
+        HeadRows::new(&self.data[head * d_head..], n_pos, d_head, n_heads * d_head)
+    }
+
     fn with_last(&self, last: usize, data: Vec<R>) -> Self {
         let mut shape = self.shape.clone();
         shape.pop();
         shape.push(last);
         Self::new(shape, data)
     }
-}
-
-/// Σ aᵢ bᵢ
-fn dot<R: Real>(a: &[R], b: &[R]) -> R {
-    a.iter().zip(b).map(|(a, b)| *a * *b).sum()
 }
 
 type Op<R> = Result<CpuTensor<R>, BackendError>;
@@ -87,7 +106,8 @@ impl<R: Real> Backend for Cpu<R> {
     fn adapter(&self) -> String {
         let instructions =
             if cfg!(target_feature = "simd128") { "WebAssembly SIMD" } else { std::env::consts::ARCH };
-        format!("{instructions}, 1 thread, {}", R::NAME)
+        let alone = || format!("{instructions}, 1 thread");
+        format!("{}, {}", self.kernel.as_ref().map_or_else(alone, |kernel| kernel.adapter()), R::NAME)
     }
 
     fn upload(&self, _label: &str, host: HostTensor) -> Op<R> {
@@ -101,7 +121,7 @@ impl<R: Real> Backend for Cpu<R> {
         host: HostTensor,
         axes: MatrixAxes,
     ) -> Result<CpuMatrix<R>, BackendError> {
-        Ok(CpuMatrix::new(host, axes)?)
+        CpuMatrix::new(host, axes, self.kernel.as_ref())
     }
 
     fn read_matrix(&self, w: &CpuMatrix<R>) -> impl Future<Output = Result<HostTensor, BackendError>> {
@@ -133,7 +153,7 @@ impl<R: Real> Backend for Cpu<R> {
         Ok(linear::columns(w, columns))
     }
 
-    fn append(&self, a: &CpuTensor<R>, b: &CpuTensor<R>) -> Op<R> {
+    fn append(&self, a: CpuTensor<R>, b: &CpuTensor<R>) -> Op<R> {
         Ok(rows::append(a, b))
     }
 
@@ -159,7 +179,7 @@ impl<R: Real> Backend for Cpu<R> {
     }
 
     fn linear(&self, x: &CpuTensor<R>, w: &CpuMatrix<R>, b: Option<&CpuTensor<R>>) -> Op<R> {
-        Ok(linear::linear(x, w, b))
+        linear::linear(x, w, b)
     }
 
     fn linear_at(
@@ -213,5 +233,13 @@ impl<R: Real> Backend for Cpu<R> {
 
     fn edit(&self, x: &CpuTensor<R>, keep: &CpuTensor<R>, add: &CpuTensor<R>) -> Op<R> {
         Ok(edit::edit(x, keep, add))
+    }
+
+    fn top_k(&self, x: &CpuTensor<R>, k: usize) -> Op<R> {
+        Ok(top_k::top_k(x, k))
+    }
+
+    fn standings(&self, x: &CpuTensor<R>, chosen: &[u32]) -> Op<R> {
+        Ok(standings::standings(x, chosen))
     }
 }

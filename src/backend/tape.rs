@@ -187,9 +187,9 @@ impl<B: Backward> Backend for Tape<'_, B> {
         Ok(self.mark(Self::constant(self.b.columns(w, columns)?)))
     }
 
-    fn append(&self, a: &Self::Tensor, b: &Self::Tensor) -> Op<B> {
-        let back = Back::Append { a: a.node, b: b.node, n_a: self.shape(a)[0] };
-        self.made(self.b.append(&a.value, &b.value)?, &[a, b], back)
+    fn append(&self, a: Self::Tensor, b: &Self::Tensor) -> Op<B> {
+        let back = Back::Append { a: a.node, b: b.node, n_a: self.shape(&a)[0] };
+        self.made(self.b.append(a.value.clone(), &b.value)?, &[&a, b], back)
     }
 
     fn add(&self, a: &Self::Tensor, b: &Self::Tensor) -> Op<B> {
@@ -285,5 +285,14 @@ impl<B: Backward> Backend for Tape<'_, B> {
     fn edit(&self, x: &Self::Tensor, keep: &Self::Tensor, add: &Self::Tensor) -> Op<B> {
         let y = self.b.edit(&x.value, &keep.value, &add.value)?;
         self.made(y, &[x], Back::Edit { x: x.node, keep: keep.value.clone() })
+    }
+
+    // What is read off is a constant: no gradient flows through it.
+    fn top_k(&self, x: &Self::Tensor, k: usize) -> Op<B> {
+        Ok(Self::constant(self.b.top_k(&x.value, k)?))
+    }
+
+    fn standings(&self, x: &Self::Tensor, chosen: &[u32]) -> Op<B> {
+        Ok(Self::constant(self.b.standings(&x.value, chosen)?))
     }
 }

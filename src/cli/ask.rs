@@ -7,7 +7,7 @@ use clap::Args;
 use super::{ModelArgs, folder, print_json};
 use crate::{
     analysis::Question,
-    backend::Backend,
+    backend::backward::Backward,
     engine::{Engine, NoPace},
     failure::{Failure, FailureKind},
 };
@@ -50,7 +50,7 @@ impl Command {
 }
 
 impl folder::Work for Question {
-    fn on<B: Backend>(self, engine: &Engine<B>) -> Result<(), Failure> {
-        print_json(&folder::block_on(engine.ask(&self, &mut NoPace))?)
+    fn on<B: Backward>(self, engine: &Engine<B>) -> Result<(), Failure> {
+        print_json(&folder::block_on(engine.ask(&self, &mut NoPace, |_| {}))?)
     }
 }

@@ -6,7 +6,7 @@ use super::{BackendChoice, ModelArgs};
 #[cfg(feature = "webgpu")]
 use crate::backend::webgpu::WebGpu;
 use crate::{
-    backend::{Backend, cpu::Cpu},
+    backend::{backward::Backward, cpu::Cpu},
     engine::{Engine, RunError},
     failure::{Failure, FailureKind},
     model::{
@@ -18,7 +18,7 @@ use crate::{
 /// What a verb does once the model is loaded, on any backend.
 pub(super) trait Work {
     /// Errors: whatever the work comes across.
-    fn on<B: Backend>(self, engine: &Engine<B>) -> Result<(), Failure>;
+    fn on<B: Backward>(self, engine: &Engine<B>) -> Result<(), Failure>;
 }
 
 /// Loads a model folder and puts it to work; what its files have and the engine does not use goes to standard
@@ -46,7 +46,7 @@ pub(super) fn open(args: &ModelArgs, work: impl Work) -> Result<(), Failure> {
     }
 }
 
-fn open_on<B: Backend>(backend: B, dir: &Path, work: impl Work) -> Result<(), Failure> {
+fn open_on<B: Backward>(backend: B, dir: &Path, work: impl Work) -> Result<(), Failure> {
     let (checkpoint, tokenizer) = folder(dir)?.read().map_err(|error| in_folder(dir, error))?;
     for note in &checkpoint.notes {
         eprintln!("note: {note}");

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{InputArgs, folder, print_json, print_line};
 use crate::{
-    backend::Backend,
+    backend::backward::Backward,
     engine::{Engine, NoPace},
     failure::Failure,
     intervention::Intervention,
@@ -60,7 +60,7 @@ struct Work<'a> {
 }
 
 impl folder::Work for Work<'_> {
-    fn on<B: Backend>(self, engine: &Engine<B>) -> Result<(), Failure> {
+    fn on<B: Backward>(self, engine: &Engine<B>) -> Result<(), Failure> {
         let Self { command, interventions } = self;
         let spec = GenerateSpec {
             prompt: command.input.prompt(),

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{InputArgs, WeightsChoice, folder, print_json, print_line};
 use crate::{
-    backend::Backend,
+    backend::backward::Backward,
     engine::{Engine, NoPace},
     failure::{Failure, FailureKind},
     hook::{HookPoint, HookSet},
@@ -62,7 +62,7 @@ struct Work<'a> {
 }
 
 impl folder::Work for Work<'_> {
-    fn on<B: Backend>(self, engine: &Engine<B>) -> Result<(), Failure> {
+    fn on<B: Backward>(self, engine: &Engine<B>) -> Result<(), Failure> {
         let Self { command, interventions } = self;
         let tokens = engine.tokens_of(&command.input.prompt())?;
         let spec = RunSpec {

@@ -1,7 +1,9 @@
 //! `window.vitrine`: the same client for scripts, tests and pages that embed this one.
 //!
-//! `await vitrine.ask(question, { model })` resolves to the JSON that `vitrine ask` prints; it rejects
-//! with an `Error` that carries `kind` and `hint`.
+//! `await vitrine.ask(question, { model, onPartial })` resolves to the JSON that `vitrine ask` prints; it
+//! rejects with an `Error` that carries `kind` and `hint`. `onPartial(answer)` hears of answers that are not
+//! complete yet, such as a sweep under way. `vitrine.loseDevice()` takes the GPU away from the engine, as a
+//! driver might, for tests of what a page does then.
 
 use std::{future::Future, pin::Pin, rc::Rc};
 
@@ -24,6 +26,8 @@ pub type CurrentModel = Rc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<String
 
 /// Puts `vitrine` on the window.
 pub fn publish(client: &Client, current: CurrentModel) {
+    let loser = client.clone();
+    let lose_device = Closure::<dyn Fn()>::new(move || loser.lose_device());
     let client = client.clone();
     let ask = Closure::<dyn Fn(JsValue, JsValue) -> Promise>::new(move |question, options| {
         let (client, current) = (client.clone(), Rc::clone(&current));
@@ -33,6 +37,7 @@ pub fn publish(client: &Client, current: CurrentModel) {
     });
     let vitrine = Object::new();
     set(&vitrine, "ask", &ask.into_js_value());
+    set(&vitrine, "loseDevice", &lose_device.into_js_value());
     set(&vitrine, "version", &env!("CARGO_PKG_VERSION").into());
     if let Some(window) = web_sys::window() {
         set(&window, "vitrine", &vitrine);
@@ -58,7 +63,15 @@ async fn answer(
         Some(model) => model,
         None => current().await?,
     };
-    Ok(plain(client.ask(&model, question).1.await?.answer).await)
+    let listener =
+        Reflect::get(options, &"onPartial".into()).ok().and_then(|f| f.dyn_into::<Function>().ok());
+    let on_partial = move |answer: Answer| {
+        if let Some(listener) = &listener {
+            // What a listener throws is its own affair.
+            let _ = listener.call1(&JsValue::UNDEFINED, &read(&answer));
+        }
+    };
+    Ok(plain(client.ask(&model, question, on_partial).1.await?.answer).await)
 }
 
 /// The answer as plain JSON. Long arrays are read one at a time, so that no task is long.

@@ -47,15 +47,13 @@ impl Link {
         Ok(Self { worker, _on_message: on_message, _on_error: on_error })
     }
 
-    /// Sends one message; the buffers in `files` change hands.
+    /// Sends one message. Of files only the handles go over; the engine reads them.
     pub(super) fn post(&self, message: &ToEngine, files: &Array) {
         let json = serde_json::to_string(message).expect("messages have string keys and finite numbers");
         let envelope = Object::new();
         set(&envelope, JSON, &JsValue::from_str(&json));
         set(&envelope, FILES, files);
-        self.worker
-            .post_message_with_transfer(&envelope, files)
-            .expect("a text and array buffers can be cloned and moved");
+        self.worker.post_message(&envelope).expect("a text and files can be cloned");
     }
 }
 
@@ -111,7 +109,7 @@ fn message_of(event: &ErrorEvent) -> String {
     message.filter(|text| !text.is_empty()).unwrap_or_else(|| "its script could not be loaded".to_owned())
 }
 
-pub(super) fn text_of(error: &JsValue) -> String {
+fn text_of(error: &JsValue) -> String {
     match error.dyn_ref::<js_sys::Error>() {
         Some(error) => error.message().into(),
         None => error.as_string().unwrap_or_else(|| "unknown reason".to_owned()),

@@ -1,29 +1,71 @@
-//! Answering a question: step, run what it needs, step again.
+//! Answering a question: step, do the work that it needs, step again.
 
 use super::{Engine, Pace, RunError};
 use crate::{
-    analysis::{Answer, Context, Question, Step},
-    backend::Backend,
+    analysis::{Answer, Context, Done, Question, Step, Work},
+    backend::backward::Backward,
+    run::{SweepResult, SweepSpec},
 };
 
-impl<B: Backend> Engine<B> {
-    /// Answers a question about this model.
+impl<B: Backward> Engine<B> {
+    /// Answers a question about this model; `on_partial` hears of answers that are not complete yet.
     ///
-    /// Errors: the prompt, an intervention or the question does not fit the model; cancelled.
-    pub async fn ask(&self, question: &Question, pace: &mut impl Pace) -> Result<Answer, RunError> {
-        let tokens = self.tokens_of(question.prompt())?;
-        self.check_tokens(&tokens)?;
-        let context = Context { config: &self.config, tokens: &tokens, vocabulary: self.vocabulary() };
+    /// Errors: a prompt, an intervention or the question does not fit the model; cancelled.
+    pub async fn ask(
+        &self,
+        question: &Question,
+        pace: &mut impl Pace,
+        mut on_partial: impl FnMut(Answer),
+    ) -> Result<Answer, RunError> {
+        let mut prompts = vec![];
+        for prompt in question.prompts() {
+            let tokens = self.tokens_of(prompt)?;
+            self.check_tokens(&tokens)?;
+            prompts.push(tokens);
+        }
+        let context = Context { config: &self.config, prompts: &prompts, vocabulary: self.vocabulary() };
         let mut done = vec![];
         loop {
-            match question.step(&context, &done)? {
+            let work = match question.step(&context, &done)? {
                 Step::Answer(answer) => return Ok(*answer),
-                Step::Need(runs) => {
-                    for spec in &runs {
-                        done.push(self.run(spec, pace).await?);
+                Step::Need(work) => work,
+            };
+            for work in work {
+                let result = match work {
+                    Work::Run(spec) => Done::Run(self.run(&spec, pace).await?),
+                    Work::Gradients(spec) => Done::Gradients(self.gradients(&spec, pace).await?),
+                    Work::Sweep(spec) => {
+                        let mut tell = |so_far: &SweepResult| {
+                            done.push(Done::Sweep(so_far.clone()));
+                            // What fails here fails at the end as well, where it is heard.
+                            if let Ok(Step::Answer(answer)) = question.step(&context, &done) {
+                                on_partial(*answer);
+                            }
+                            done.pop();
+                        };
+                        Done::Sweep(self.sweep_telling(&spec, pace, &mut tell).await?)
                     }
-                }
+                };
+                done.push(question.keep(&context, result)?);
             }
         }
+    }
+
+    /// A sweep that tells how far it is.
+    async fn sweep_telling(
+        &self,
+        spec: &SweepSpec,
+        pace: &mut impl Pace,
+        tell: &mut impl FnMut(&SweepResult),
+    ) -> Result<SweepResult, RunError> {
+        let mut so_far = SweepResult { base: f64::NAN, values: vec![f64::NAN; spec.variants.len()] };
+        let on_values = |base: f64, values: &[(usize, f64)]| {
+            so_far.base = base;
+            values.iter().for_each(|(nth, value)| so_far.values[*nth] = *value);
+            if so_far.values.iter().any(|value| value.is_nan()) {
+                tell(&so_far);
+            }
+        };
+        self.sweep(spec, pace, on_values).await
     }
 }

@@ -30,7 +30,7 @@ impl<B: Backend> Engine<B> {
     /// How tokens are written down.
     pub fn vocabulary(&self) -> &dyn Vocabulary {
         match &self.tokenizer {
-            Some(tokenizer) => tokenizer,
+            Some(tokenizer) => &**tokenizer,
             None => &IdsOnly,
         }
     }

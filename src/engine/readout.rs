@@ -1,6 +1,7 @@
 //! From logits to predictions.
 
 use crate::{
+    backend::{Backend, BackendError},
     metric::{Metric, MetricError},
     run::{Actual, Prediction, RunResult},
     tensor::HostTensor,
@@ -16,29 +17,51 @@ pub(super) enum Reading {
 }
 
 impl Reading {
-    /// Adds it to `result`.
+    /// What is read back instead of the logits.
+    pub(super) fn of<B: Backend>(
+        &self,
+        b: &B,
+        logits: &B::Tensor,
+        tokens: &[u32],
+    ) -> Result<Vec<B::Tensor>, BackendError> {
+        let Self::Predictions { top_k } = self else { return Ok(vec![logits.clone()]) };
+        // Nothing follows the last position; its entry is not looked at.
+        let next: Vec<u32> = tokens.iter().skip(1).copied().chain([0]).collect();
+        let mut read = vec![b.standings(logits, &next)?];
+        let top_k = (*top_k).min(b.shape(logits)[1]);
+        if 0 < top_k {
+            read.push(b.top_k(logits, top_k)?);
+        }
+        Ok(read)
+    }
+
+    /// Adds what was read back to `result`; all of it is finite.
     pub(super) fn off(
         &self,
-        logits: &HostTensor,
+        read: &[HostTensor],
         tokens: &[u32],
         result: &mut RunResult,
     ) -> Result<(), MetricError> {
         match self {
-            Self::Predictions { top_k } => result.predictions = predictions(logits, tokens, *top_k),
-            Self::Metric(metric) => result.metric = Some(metric.value_and_gradient(logits, tokens)?.0),
+            Self::Predictions { .. } => result.predictions = predictions(&read[0], read.get(1), tokens),
+            Self::Metric(metric) => result.metric = Some(metric.value_and_gradient(&read[0], tokens)?.0),
         }
         Ok(())
     }
 }
 
-/// One prediction a position. `logits`: [pos d_vocab], finite.
-fn predictions(logits: &HostTensor, tokens: &[u32], top_k: usize) -> Vec<Prediction> {
+/// One prediction a position. `standings`: [pos 4], of the tokens that follow; `top`: [pos k 2].
+fn predictions(standings: &HostTensor, top: Option<&HostTensor>, tokens: &[u32]) -> Vec<Prediction> {
     let one = |pos: usize| {
-        let row = logits.row(pos);
-        let log_z = log_sum_exp(row);
-        let logprob = |id: u32| (f64::from(row[id as usize]) - log_z) as f32;
-        let actual = tokens.get(pos + 1).map(|id| Actual { logprob: logprob(*id), rank: rank(row, *id) });
-        Prediction { top: top(row, top_k).into_iter().map(|id| (id, logprob(id))).collect(), actual }
+        let &[max, sum, logit, n_larger] = standings.row(pos) else { unreachable!("four numbers a row") };
+        let log_z = f64::from(max) + f64::from(sum).ln();
+        let logprob = |logit: f32| (f64::from(logit) - log_z) as f32;
+        let is_followed = pos + 1 < tokens.len();
+        let actual = is_followed.then(|| Actual { logprob: logprob(logit), rank: n_larger as usize });
+        let n_entries = top.map_or(0, |top| top.data().len() / tokens.len());
+        let pairs = top.map_or(&[][..], |top| &top.data()[pos * n_entries..][..n_entries]);
+        let pairs = pairs.chunks_exact(2).map(|pair| (pair[1] as u32, logprob(pair[0])));
+        Prediction { top: pairs.collect(), actual }
     };
     (0..tokens.len()).map(one).collect()
 }
@@ -64,14 +87,10 @@ pub(super) fn top(row: &[f32], k: usize) -> Vec<u32> {
     ids
 }
 
-/// How many tokens are likelier than `id`.
-fn rank(row: &[f32], id: u32) -> usize {
-    row.iter().filter(|logit| **logit > row[id as usize]).count()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::cpu::Cpu;
 
     #[test]
     fn ties_go_to_the_lower_id() {
@@ -83,7 +102,13 @@ mod tests {
     #[test]
     fn probabilities_sum_to_one_and_ranks_count_the_likelier() {
         let logits = HostTensor::new(vec![2, 3], vec![1000.0, 1001.0, 999.0, 0.0, 0.0, 0.0]).expect("fits");
-        let predictions = predictions(&logits, &[0, 2], 3);
+        let (b, tokens, mut result) = (Cpu::<f32>::default(), [0, 2], RunResult::default());
+        let logits = b.upload("logits", logits).expect("uploads");
+        let reading = Reading::Predictions { top_k: 5 };
+        let read = reading.of(&b, &logits, &tokens).expect("fits");
+        let read = pollster::block_on(b.read_all(&read.iter().collect::<Vec<_>>())).expect("is read");
+        reading.off(&read, &tokens, &mut result).expect("no metric");
+        let predictions = result.predictions;
         let sum: f32 = predictions[0].top.iter().map(|(_, logprob)| logprob.exp()).sum();
         assert!((sum - 1.0).abs() < 1e-6, "{sum}");
         assert_eq!(predictions[0].actual.map(|actual| actual.rank), Some(2));

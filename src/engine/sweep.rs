@@ -53,7 +53,8 @@ struct Group<'v, T> {
 }
 
 impl<B: Backend> Engine<B> {
-    /// The metric of each variant; `on_values` hears of them, as `(variant, value)`, as they are done.
+    /// The metric of each variant; `on_values` hears of the base's and of those that are done, as
+    /// `(variant, value)`.
     ///
     /// Equal to running each variant by itself, but for the order of sums in f32.
     ///
@@ -62,7 +63,7 @@ impl<B: Backend> Engine<B> {
         &self,
         spec: &SweepSpec,
         pace: &mut impl Pace,
-        mut on_values: impl FnMut(&[(usize, f64)]),
+        mut on_values: impl FnMut(f64, &[(usize, f64)]),
     ) -> Result<SweepResult, RunError> {
         self.check_tokens(&spec.tokens)?;
         let shared = &spec.interventions;
@@ -81,11 +82,11 @@ impl<B: Backend> Engine<B> {
         // A variant that changes nothing is the base.
         let unchanged: Vec<(usize, f64)> =
             variants.iter().filter(|of| of.entry.is_none()).map(|of| (of.nth, base.reading.base())).collect();
-        on_values(&unchanged);
+        on_values(base.reading.base(), &unchanged);
         for group in variant::groups(&variants, spec.tokens.len(), MAX_GROUP_ROWS) {
             let done = self.group(spec, &base, &group, pace).await?;
             done.iter().for_each(|(nth, value)| values[*nth] = *value);
-            on_values(&done);
+            on_values(base.reading.base(), &done);
         }
         Ok(SweepResult { base: base.reading.base(), values })
     }
@@ -111,7 +112,8 @@ impl<B: Backend> Engine<B> {
         let end = model.stream(&spec.tokens, &mut cache, &mut taps).await?;
         let mut streams = taps.take_streams();
         let (at, metric) = spec.metric.reads(n_pos, self.config.d_vocab)?;
-        let logits = backend.read(&model.unembed(&end, &at, &mut taps)?).await?;
+        let logits = model.unembed(&end, &at, &mut taps)?;
+        let logits = taps.read(&logits).await?;
         let reading = read::Reading::new(at, metric, &logits, &spec.tokens)?;
         streams.push(end);
         Ok(Base { backend, weights, batched, streams, kv: cache.into_layers(), reading })
@@ -199,7 +201,7 @@ impl<'v, T: Clone> Group<'v, T> {
         self.sequences.push(Sequence { start, len: n_pos - variant.start(), n_past: variant.start() });
         self.variants.push(variant);
         self.resid = Some(match self.resid.take() {
-            Some(before) => b.append(&before, &resid)?,
+            Some(before) => b.append(before, &resid)?,
             None => resid,
         });
         Ok(())

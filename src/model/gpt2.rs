@@ -218,7 +218,7 @@ impl<B: Backend, P: Tap<B>> Pass<'_, B, P> {
         let k = self.tap.at(hook(Site::K), k)?; // [pos head d_head]
         let v = self.tap.at(hook(Site::V), v)?; // [pos head d_head]
         let (k, v) = match past.take() {
-            Some((past_k, past_v)) => (self.b.append(&past_k, &k)?, self.b.append(&past_v, &v)?),
+            Some((past_k, past_v)) => (self.b.append(past_k, &k)?, self.b.append(past_v, &v)?),
             None => (k, v),
         };
         let scores = self.b.attn_scores(&q, &k, self.config.attn_scale(layer))?;
@@ -338,7 +338,7 @@ impl<B: Backend, P: Tap<B>> Pass<'_, B, P> {
             let scale = self.tap.edit(scale_hook, self.b.norm_scale(&input, kind, eps)?)?;
             let normalized = self.tap.edit(normalized_hook, self.b.normalize(&input, &scale, kind)?)?;
             heads = Some(match heads {
-                Some(before) => self.b.append(&before, &normalized)?,
+                Some(before) => self.b.append(before, &normalized)?,
                 None => normalized,
             });
         }

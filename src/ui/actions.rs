@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     analysis::{Answer, Question, attention},
-    client::{Client, Source},
+    client::{Answered, Client, Source},
     failure::{Failure, FailureKind},
     prompt::Prompt,
     protocol::GenerateSpec,
@@ -108,7 +108,7 @@ pub fn ask(state: State) {
     if let Some(run) = state.ask_run.get_value() {
         client.cancel(run);
     }
-    let (run, answered) = client.ask(&wanted.model, question(&wanted));
+    let (run, answered) = client.ask(&wanted.model, question(&wanted), |_| {});
     state.ask_run.set_value(Some(run));
     state.asking.set(Asking::Running);
     spawn_local(async move {
@@ -118,12 +118,12 @@ pub fn ask(state: State) {
         }
         state.ask_run.set_value(None);
         match answered {
-            Ok(answered) => {
-                let Answer::Attention(answer) = answered.answer;
-                let made = Made::Live { elapsed_millis: answered.elapsed_millis };
-                show(state, Shown { wanted, answer: Arc::new(answer), made });
+            Ok(Answered { answer: Answer::Attention(answer), elapsed_millis }) => {
+                show(state, Shown { wanted, answer: Arc::new(answer), made: Made::Live { elapsed_millis } });
                 state.asking.set(Asking::Idle);
             }
+            // An answer is of its question's kind, so there is no other.
+            Ok(_) => state.asking.set(Asking::Idle),
             Err(failure) if is_said(state, &failure) => state.asking.set(Asking::Idle),
             Err(failure) => state.asking.set(Asking::Failed(failure)),
         }
@@ -238,6 +238,7 @@ pub fn restart(state: State, sources: Sources) {
     stop(state);
     state.ask_run.set_value(None);
     state.asking.set(Asking::Idle);
+    state.is_moving.set(false);
     state.engine.set(Engine::Up);
     client(state).restart();
     // The one in use comes first.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use leptos::{ev, prelude::*};
 
-use super::{dom, state::State};
+use super::{dom, state::State, wish};
 use crate::view_model::address::Address;
 
 /// Browsers refuse more than a hundred changes of the URL in half a minute.
@@ -51,4 +51,7 @@ fn follow(state: State, address: &Address) {
     state.lit_by.set(address.lit_by);
     state.sampling.set(address.sampling);
     state.is_embed.set(address.is_embed);
+    if state.wish.get_untracked() != address.backend {
+        wish::follow(state, address.backend);
+    }
 }

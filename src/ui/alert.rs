@@ -42,6 +42,7 @@ pub fn Alerts(
         Engine::Failed(failure) => Some(view! { <EngineAlert failure sources/> }),
     };
     let opened = move || Some(view! { <OpenAlert failure=state.open_failure.get()?/> });
+    let noticed = move || Some(view! { <Notice failure=state.notice.get()?/> });
     let failed = Memo::new(move |_| match state.engine.get() {
         Engine::Failed(_) => vec![], // Said once, above.
         Engine::Up => state.models.with(|models| models.iter().filter_map(failure_of).collect::<Vec<_>>()),
@@ -50,7 +51,7 @@ pub fn Alerts(
         let alert = |(id, failure)| view! { <LoadAlert id failure sources/> };
         failed.get().into_iter().map(alert).collect_view()
     };
-    view! { <div class="alerts">{engine}{opened}{loads}</div> }
+    view! { <div class="alerts">{engine}{noticed}{opened}{loads}</div> }
 }
 
 #[component]
@@ -62,6 +63,18 @@ fn EngineAlert(failure: Failure, sources: Sources) -> impl IntoView {
     view! {
         <Alert failure>
             <button type="button" class="button" on:click=act>{name}</button>
+        </Alert>
+    }
+}
+
+/// A model that went on elsewhere: nothing is lost, so it can be put aside.
+#[component]
+fn Notice(failure: Failure) -> impl IntoView {
+    let state = State::from_page();
+    view! {
+        <Alert failure>
+            <button type="button" class="button" on:click=move |_| state.shows_engine.set(true)>"Engine…"</button>
+            <button type="button" class="button" on:click=move |_| state.notice.set(None)>"Dismiss"</button>
         </Alert>
     }
 }

@@ -9,15 +9,16 @@ use super::{
     card::Label,
     connect, dom,
     elevation::ElevationView,
+    engine_panel::EnginePanel,
     findings::Findings,
     header::Header,
     help::Help,
     inspector::Inspector,
-    keys, models,
+    isolation, keys, models,
     panel::{attention::AttentionPanel, generation::GenerationPanel, next_token::NextTokenPanel},
     prompt::PromptEditor,
-    state::Engine,
     strip::TokenStrip,
+    wish,
 };
 use crate::{
     client::api,
@@ -27,9 +28,11 @@ use crate::{
 /// The page.
 #[component]
 pub fn App() -> impl IntoView {
-    let engine = RwSignal::new(Engine::Up);
     let here = Address::read(&dom::fragment());
-    let state = State::new(&here, models::entries(), &own_prompt(), (connect(engine), engine));
+    let wish = wish::first(here.backend);
+    let state = State::new(&here, &own_prompt(), wish, connect(models::entries()));
+    // Before any model is loaded, so that each begins where it is wanted.
+    state.client.get_value().prefer(wish);
     let sources = models::sources();
     let is_helping = RwSignal::new(false);
     provide_context(state);
@@ -44,6 +47,8 @@ pub fn App() -> impl IntoView {
     address::keep(state);
     keys::listen(state, is_helping);
     keys::notice_the_user(state);
+    isolation::prepare(state);
+    wish::keep_to_adapter(state);
     let client = state.client.get_value();
     api::publish(&client, Rc::new(move || Box::pin(actions::loaded_model(state))));
 
@@ -76,6 +81,7 @@ pub fn App() -> impl IntoView {
                 </aside>
             </div>
         </main>
+        <EnginePanel/>
         <Help is_open=is_helping/>
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use js_sys::Promise;
+use js_sys::{Promise, Reflect};
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Element, File, FileList, HtmlElement, Response};
@@ -102,6 +102,16 @@ pub fn is_typing() -> bool {
 /// The files in a list.
 pub fn files_of(list: Option<FileList>) -> Vec<File> {
     list.map(|list| (0..list.length()).filter_map(|idx| list.get(idx)).collect()).unwrap_or_default()
+}
+
+/// Whether the page may share memory between threads.
+pub fn is_isolated() -> bool {
+    Reflect::get(&window(), &"crossOriginIsolated".into()).is_ok_and(|value| value.is_truthy())
+}
+
+/// Whether the page is inside another page.
+pub fn is_embedded() -> bool {
+    window().parent().ok().flatten().is_none_or(|parent| parent != window())
 }
 
 /// Puts a text on the clipboard, where the page may.

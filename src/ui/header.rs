@@ -6,7 +6,9 @@ use web_sys::HtmlInputElement;
 
 use super::{
     actions::{self, Sources},
-    dom, models,
+    dom,
+    engine_panel::EngineButton,
+    models,
     state::{Entry, Loading, State},
     theme::ThemeButton,
 };
@@ -28,6 +30,7 @@ pub fn Header(
                 <WholePage/>
                 <ModelChooser/>
                 <OpenOwn sources/>
+                <EngineButton/>
                 <ThemeButton/>
                 <button type="button" class="icon" aria-label="Help" title="Help and keys (?)" on:click=move |_| is_helping.set(true)>
                     <span aria-hidden="true">"?"</span>

@@ -12,6 +12,7 @@ use crate::{
     analysis::attention,
     client::Client,
     failure::Failure,
+    placement::Wish,
     prompt::Bos,
     protocol::{ModelCard, RunId},
     view_model::{
@@ -52,6 +53,14 @@ pub struct State {
     pub engine: RwSignal<Engine>,
     /// Why the last model that the user opened did not open.
     pub open_failure: RwSignal<Option<Failure>>,
+    /// What made a model move to another backend against the user's wish.
+    pub notice: RwSignal<Option<Failure>>,
+    /// Where the user wants models to be computed.
+    pub wish: RwSignal<Wish>,
+    /// Whether the model is about to move there.
+    pub is_moving: RwSignal<bool>,
+    /// Whether the engine's panel is open.
+    pub shows_engine: RwSignal<bool>,
     /// Whether the user has done anything: from then on the page makes no choice of its own.
     pub is_touched: RwSignal<bool>,
     /// Whether the page is a view inside another page.
@@ -64,16 +73,28 @@ pub struct State {
     pub ask_run: StoredValue<Option<RunId>>,
 }
 
+/// The engine's door, and what the engine changes by itself.
+#[derive(Clone)]
+pub struct Door {
+    /// The door.
+    pub client: Client,
+    /// Whether the engine is up.
+    pub engine: RwSignal<Engine>,
+    /// The models that the page knows; one that moves gets another card.
+    pub models: RwSignal<Vec<Entry>>,
+    /// What made one move against the user's wish.
+    pub notice: RwSignal<Option<Failure>>,
+    /// Whether one is about to move.
+    pub is_moving: RwSignal<bool>,
+}
+
 impl State {
-    /// The state that an address describes, on a page with these models and this prompt of its own.
-    pub fn new(
-        address: &Address,
-        models: Vec<Entry>,
-        own_prompt: &str,
-        door: (Client, RwSignal<Engine>),
-    ) -> Self {
-        let (client, engine) = door;
-        let is_known = |id: &String| models.iter().any(|entry| entry.id == *id);
+    /// The state that an address describes, on a page with this prompt of its own.
+    pub fn new(address: &Address, own_prompt: &str, wish: Wish, door: Door) -> Self {
+        let Door { client, engine, models, notice, is_moving } = door;
+        let first = models.with_untracked(|models| models[0].id.clone());
+        let is_known =
+            |id: &String| models.with_untracked(|models| models.iter().any(|entry| entry.id == *id));
         let model = address.model.clone().filter(is_known);
         let focus = Focus::new();
         focus.head.lock(address.head);
@@ -82,8 +103,8 @@ impl State {
             prompt: RwSignal::new(address.prompt.clone().unwrap_or_else(|| own_prompt.to_owned())),
             bos: RwSignal::new(address.bos),
             is_touched: RwSignal::new(model.is_some() || address.prompt.is_some() || address.head.is_some()),
-            model: RwSignal::new(model.unwrap_or_else(|| models[0].id.clone())),
-            models: RwSignal::new(models),
+            model: RwSignal::new(model.unwrap_or(first)),
+            models,
             shown: RwSignal::new(None),
             drawn: RwSignal::new(None),
             asking: RwSignal::new(Asking::Idle),
@@ -93,6 +114,10 @@ impl State {
             lit_by: RwSignal::new(address.lit_by),
             engine,
             open_failure: RwSignal::new(None),
+            notice,
+            wish: RwSignal::new(wish),
+            is_moving,
+            shows_engine: RwSignal::new(false),
             is_embed: RwSignal::new(address.is_embed),
             focus,
             client: StoredValue::new_local(client),
@@ -235,6 +260,7 @@ impl State {
             pos: self.focus.pos.locked(),
             lit_by: self.lit_by.get(),
             sampling: self.sampling.get(),
+            backend: self.wish.get(),
             is_embed: self.is_embed.get(),
         }
     }

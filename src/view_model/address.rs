@@ -3,7 +3,7 @@
 //! A fragment never reaches the host, so a prompt stays on the machine. What has its default is left out.
 
 use super::{head_score::HeadScore, sampling::Sampling};
-use crate::prompt::Bos;
+use crate::{placement::Wish, prompt::Bos};
 
 const VERSION: &str = "v1";
 
@@ -24,6 +24,8 @@ pub struct Address {
     pub lit_by: HeadScore,
     /// The sampler's settings.
     pub sampling: Sampling,
+    /// Where models are computed.
+    pub backend: Wish,
     /// Whether the page is a view inside another page.
     pub is_embed: bool,
 }
@@ -58,6 +60,7 @@ impl Address {
             "p" => replace(&mut sampling.top_p, value),
             "seed" => replace(&mut sampling.seed, value),
             "n" => replace(&mut sampling.max_new_tokens, value),
+            "backend" => self.backend = Wish::from_key(value).unwrap_or_default(),
             "embed" => self.is_embed = true,
             _ => (), // A field of a later version.
         }
@@ -85,6 +88,7 @@ impl Address {
                 sampling.max_new_tokens.to_string(),
                 sampling.max_new_tokens != usual.max_new_tokens,
             ),
+            changed("backend", self.backend.key().to_owned(), self.backend != plain.backend),
             self.is_embed.then(|| "embed".to_owned()),
         ];
         let fields: Vec<String> = fields.into_iter().flatten().collect();
@@ -173,6 +177,7 @@ mod tests {
             pos: Some(12),
             lit_by: HeadScore::PreviousToken,
             sampling: Sampling { temperature: 0.0, seed: 7, ..Sampling::default() },
+            backend: Wish::Webgpu,
             is_embed: true,
         };
         let fragment = address.write();
@@ -182,7 +187,8 @@ mod tests {
 
     #[test]
     fn nonsense_is_left_at_its_default() {
-        let address = Address::read("v1&head=x.3&pos=-1&bos=maybe&t=hot&prompt=50%25%zz&future=1");
+        let address =
+            Address::read("v1&head=x.3&pos=-1&bos=maybe&t=hot&backend=npu&prompt=50%25%zz&future=1");
         assert_eq!(address, Address { prompt: Some("50%%zz".into()), ..Address::default() });
     }
 }

@@ -34,9 +34,9 @@ pub fn own_question() -> Question {
 
 /// The text of the page's own question.
 pub fn own_prompt() -> String {
-    match own_question().prompt() {
-        Prompt::Text { text, .. } => text.clone(),
-        Prompt::Tokens { .. } => String::new(),
+    match own_question().prompts().first() {
+        Some(Prompt::Text { text, .. }) => text.clone(),
+        Some(Prompt::Tokens { .. }) | None => String::new(),
     }
 }
 

@@ -51,6 +51,11 @@ pub fn millis(value: f64) -> String {
     if value < 1000.0 { format!("{value:.0} ms") } else { format!("{:.1} s", value / 1000.0) }
 }
 
+/// A short time span with two significant digits or all of its whole milliseconds: `9.3 ms`, `412 ms`.
+pub fn short_millis(value: f64) -> String {
+    if value < 10.0 { format!("{value:.1} ms") } else { millis(value) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,5 +72,6 @@ mod tests {
         assert_eq!((count(7), count(1_052_672)), ("7".into(), "1\u{2009}052\u{2009}672".into()));
         assert_eq!((percent(1, 3), percent(0, 0), percent(9, 3)), (33, 100, 100));
         assert_eq!((millis(48.2), millis(1312.0)), ("48 ms".into(), "1.3 s".into()));
+        assert_eq!((short_millis(0.82), short_millis(48.2)), ("0.8 ms".into(), "48 ms".into()));
     }
 }

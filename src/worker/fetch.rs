@@ -1,9 +1,9 @@
-//! Downloads, with progress; the only requests that Vitrine makes.
+//! Bytes: downloads with progress, the only requests that Vitrine makes, and the user's files.
 
 use js_sys::{Reflect, Uint8Array};
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{ReadableStreamDefaultReader, Response};
+use web_sys::{File, ReadableStreamDefaultReader, Response};
 
 use crate::failure::{Failure, FailureKind};
 
@@ -59,6 +59,23 @@ pub(super) async fn bytes(
     }
 }
 
+/// The bytes of a file of the user's.
+///
+/// Errors: it cannot be read any more.
+pub(super) async fn file(name: &str, file: &File) -> Result<Vec<u8>, Failure> {
+    let buffer = JsFuture::from(file.array_buffer()).await.map_err(|error| {
+        Failure::new(
+            FailureKind::Model,
+            format!("{name} cannot be read{}", reason(&error)),
+            "Choose the files again; they may have moved or changed on disk.",
+        )
+    })?;
+    let bytes = Uint8Array::new(&buffer);
+    let mut body = Vec::new();
+    append(&mut body, &bytes, name)?;
+    Ok(body)
+}
+
 fn append(body: &mut Vec<u8>, chunk: &Uint8Array, url: &str) -> Result<(), Failure> {
     let start = body.len();
     let n_more = chunk.length() as usize;
@@ -88,11 +105,14 @@ fn field(object: &JsValue, key: &str) -> JsValue {
 }
 
 fn unreachable(url: &str, error: &JsValue) -> Failure {
-    let why =
-        error.dyn_ref::<js_sys::Error>().map_or_else(String::new, |error| format!(" ({})", error.message()));
     Failure::new(
         FailureKind::Network,
-        format!("the download did not work{why}, {url}"),
+        format!("the download did not work{}, {url}", reason(error)),
         "Check the connection and try again, or load the files from disk.",
     )
+}
+
+/// What the browser says, in brackets.
+fn reason(error: &JsValue) -> String {
+    error.dyn_ref::<js_sys::Error>().map_or_else(String::new, |error| format!(" ({})", error.message()))
 }

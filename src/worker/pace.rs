@@ -1,6 +1,11 @@
 //! Taking turns: the engine lets the worker's messages in between blocks.
 
-use std::rc::Rc;
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    rc::Rc,
+    task::Poll,
+};
 
 use js_sys::Promise;
 use wasm_bindgen::JsValue;
@@ -16,16 +21,21 @@ use crate::{
 /// How long work may go on before others get a turn, milliseconds.
 const TURN_MILLIS: f64 = 16.0;
 
-/// The turns of one request.
+/// The turns of one request, or of work that nobody can cancel.
 pub(super) struct Turns {
     state: Rc<State>,
-    run: RunId,
+    run: Option<RunId>,
     last_millis: f64,
 }
 
 impl Turns {
     pub(super) fn new(state: &Rc<State>, run: RunId) -> Self {
-        Self { state: Rc::clone(state), run, last_millis: now_millis() }
+        Self { state: Rc::clone(state), run: Some(run), last_millis: now_millis() }
+    }
+
+    /// For the worker's own work.
+    pub(super) fn of_worker(state: &Rc<State>) -> Self {
+        Self { state: Rc::clone(state), run: None, last_millis: now_millis() }
     }
 }
 
@@ -35,7 +45,8 @@ impl Pace for Turns {
             next_turn().await;
             self.last_millis = now_millis();
         }
-        if self.state.is_cancelled(self.run) { Err(Cancelled) } else { Ok(()) }
+        let is_cancelled = self.run.is_some_and(|run| self.state.is_cancelled(run));
+        if is_cancelled { Err(Cancelled) } else { Ok(()) }
     }
 }
 
@@ -53,4 +64,23 @@ async fn next_turn() {
     // The promise cannot be rejected: nobody holds its reject.
     let _ = JsFuture::from(arrived).await;
     port.close();
+}
+
+/// Comes back later.
+pub(super) async fn sleep(millis: i32) {
+    let promise = Promise::new(&mut |resolve, _| {
+        // A worker that refuses timers is being closed; then nobody waits.
+        let _ = super::scope().set_timeout_with_callback_and_timeout_and_arguments_0(&resolve, millis);
+    });
+    let _ = JsFuture::from(promise).await; // A timer does not reject.
+}
+
+/// What `work` comes to, unless it takes longer.
+pub(super) async fn within<T>(millis: f64, work: impl Future<Output = T>) -> Option<T> {
+    let (mut work, mut alarm) = (pin!(work), pin!(sleep(millis as i32)));
+    poll_fn(|context| match work.as_mut().poll(context) {
+        Poll::Ready(result) => Poll::Ready(Some(result)),
+        Poll::Pending => alarm.as_mut().poll(context).map(|()| None),
+    })
+    .await
 }

@@ -14,7 +14,7 @@ use crate::world::World;
 const FILES: [&str; 3] = ["config.json", "model.safetensors", "tokenizer.json"];
 
 /// A copy of the small model's files; `model.safetensors` keeps only `keep` of its bytes.
-fn copy_of_model(world: &World, name: &str, keep: f64) -> Result<Vec<PathBuf>> {
+pub(crate) fn copy_of_model(world: &World, name: &str, keep: f64) -> Result<Vec<PathBuf>> {
     let from = paths::root().join("assets/models/tales-attn-2l");
     let to = world.scratch(name)?;
     for file in FILES {

@@ -12,13 +12,16 @@ use xtask::webdriver::Session;
 use xtask::webdriver::chrome::Window;
 
 mod embedding;
+mod engine;
 mod files;
 mod generation;
+mod kernels;
 mod keyboard;
 mod looks;
 mod page;
 mod smoothness;
 mod story;
+mod threads;
 mod world;
 
 use world::World;
@@ -44,9 +47,21 @@ const TESTS: &[Test] = &[
     ("dark_mode_is_dark_and_legible", looks::dark_mode_is_dark_and_legible),
     ("a_truncated_file_is_explained_and_the_model_stays", files::a_truncated_file_is_explained),
     ("dropped_files_are_opened", files::dropped_files_are_opened),
+    ("the_engine_panel_says_where_the_time_went", engine::the_panel_says_where_the_time_went),
+    ("the_gpu_answers_as_the_cpu_and_its_loss_is_survived", engine::a_lost_gpu_is_survived),
+    ("a_model_from_disk_survives_the_loss_of_the_gpu", engine::a_model_from_disk_survives_too),
+    ("a_missing_adapter_is_said", engine::a_missing_adapter_is_said),
+    ("a_button_brings_threads_and_keeps_the_prompt", threads::a_button_isolates_the_page),
+    ("the_next_visit_is_isolated_by_itself", threads::the_next_visit_is_isolated),
+    ("a_host_that_isolates_is_left_alone", threads::a_host_that_isolates_is_left_alone),
+    ("an_embed_is_left_alone", threads::an_embed_is_left_alone),
     ("no_long_task_while_the_engine_runs", smoothness::no_long_task_while_the_engine_runs),
     ("the_policy_holds", embedding::the_policy_holds),
     ("works_in_an_iframe_of_another_origin", embedding::works_in_an_iframe),
+    ("every_build_of_the_kernels_multiplies_alike", kernels::every_build_multiplies_alike),
+    ("threads_change_no_answer", kernels::threads_change_no_answer),
+    ("helpers_that_do_not_start_are_done_without", kernels::helpers_that_do_not_start_are_done_without),
+    ("a_helper_that_dies_at_work_costs_no_answer", kernels::a_helper_that_dies_at_work_costs_no_answer),
 ];
 
 fn main() -> ExitCode {

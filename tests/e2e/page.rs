@@ -145,6 +145,38 @@ impl<'a> Page<'a> {
         self.session.script_async("return await window.vitrine.ask(args[0])", std::slice::from_ref(question))
     }
 
+    /// Opens the engine's panel and waits until it knows where the model is.
+    pub(crate) fn open_engine(&self) -> Result<Element<'a>> {
+        let button = self.session.find(".engine-button")?.context("the page has no Engine button")?;
+        button.click()?;
+        wait_for("the engine's panel", PATIENCE, || self.session.find("[data-testid=engine-place]"))
+    }
+
+    /// Chooses where models are computed, in the open panel.
+    pub(crate) fn compute_on(&self, wish: &str) -> Result<()> {
+        let choice = self.control("Compute on")?;
+        self.session.script(
+            "const [select, value] = arguments; select.value = value; select.dispatchEvent(new Event('change', { bubbles: true }));",
+            &[choice.as_argument(), json!(wish)],
+        )?;
+        Ok(())
+    }
+
+    /// Waits until the panel says that the model is computed there: `CPU` or `WebGPU`.
+    pub(crate) fn wait_for_place(&self, place: &str) -> Result<()> {
+        wait_for("the model to be there", PATIENCE, || {
+            self.session.find(&format!("[data-testid=engine-place][data-place={place}]"))
+        })
+        .with_context(|| format!("it is not on {place}; {}", self.alert_text().unwrap_or_default()))?;
+        Ok(())
+    }
+
+    /// The text in the prompt box.
+    pub(crate) fn prompt(&self) -> Result<String> {
+        let text = self.session.script("return document.querySelector('textarea').value", &[])?;
+        Ok(text.as_str().unwrap_or_default().to_owned())
+    }
+
     /// Nothing on the console is an error.
     pub(crate) fn expect_no_console_error(&self) -> Result<()> {
         let errors: Vec<String> = self

@@ -117,7 +117,7 @@ pub(crate) fn an_over_long_prompt_is_explained(world: &World, session: &Session)
 }
 
 /// The same JSON, but for the last digits of numbers.
-fn expect_same(live: &Value, native: &Value, at: &str) -> Result<()> {
+pub(crate) fn expect_same(live: &Value, native: &Value, at: &str) -> Result<()> {
     match (live, native) {
         (Value::Number(live), Value::Number(native)) => {
             let of = |number: &serde_json::Number| number.as_f64().context("a number that is none");

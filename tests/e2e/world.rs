@@ -46,6 +46,11 @@ impl World {
         Session::open(&self.driver, 1280, 900)
     }
 
+    /// The same in a browser without WebGPU.
+    pub(crate) fn open_without_gpu(&self) -> Result<Session> {
+        Session::open_without_gpu(&self.driver, 1280, 900)
+    }
+
     /// A folder for what a test writes, empty.
     pub(crate) fn scratch(&self, name: &str) -> Result<PathBuf> {
         let dir = paths::target().join("e2e").join(name);

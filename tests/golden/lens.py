@@ -166,5 +166,10 @@ def _switch(model: HookedTransformer, names: list[str]) -> None:
         getattr(model, switch)(any(name.endswith(mine) for name in names))
 
 
+def without_optional_hooks(model: HookedTransformer) -> None:
+    """Turns every optional hook point off."""
+    _switch(model, [])
+
+
 def _is_optional(name: str) -> bool:
     return name.endswith(tuple("." + optional for optional in OPTIONAL))

@@ -16,6 +16,7 @@ import edits
 import lens
 import manifest
 import models
+import patches
 from files import write_json, write_tensors
 
 # transformers and TransformerLens are two independent forward passes in f32.
@@ -69,6 +70,8 @@ def make_model(spec: models.Spec, folder: Path) -> None:
             make_gradients(model, exact, weights, spec, folder)
         if spec.name == "gpt2-tiny":
             make_interventions(model, weights, spec, folder)
+        if weights == "raw" and spec.name == "gpt2-tiny":
+            make_patching(model, exact, spec, folder)
     write_json(dict(cases=cases), folder / "expected.json")
 
 
@@ -101,6 +104,17 @@ def make_gradients(model, exact, weights: str, spec: models.Spec, folder: Path) 
     check_rounding(spec, got, lens.gradients(exact, tokens, metric))
     write_json(dict(weights=weights, tokens=tokens, metric=described), folder / f"gradients-{weights}.json")
     write_tensors(got, folder / f"gradients-{weights}.safetensors")
+
+
+def make_patching(model, exact, spec: models.Spec, folder: Path) -> None:
+    """patching.json names the prompts, the .safetensors beside it has the change of the metric by place."""
+    clean = list(spec.prompt)
+    corrupted = [clean[0], *(3 * token % 89 + 1 for token in clean[1:])]
+    got = patches.changes(model, clean, corrupted)
+    check_rounding(spec, got, patches.changes(exact, clean, corrupted))
+    metric = dict(kind="logit_diff", pos=-1, correct=patches.CORRECT, wrong=patches.WRONG)
+    write_json(dict(clean=clean, corrupted=corrupted, metric=metric), folder / "patching.json")
+    write_tensors(got, folder / "patching.safetensors")
 
 
 def check_rounding(spec: models.Spec, got: dict[str, torch.Tensor], exact: dict[str, torch.Tensor]) -> None:

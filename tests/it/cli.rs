@@ -213,7 +213,8 @@ fn a_question_is_answered_from_a_file_and_from_standard_input() {
 
     let answer: Answer = serde_json::from_str(&from_file).expect("an answer");
     let question: Question = serde_json::from_str(json).expect("a question");
-    let want = pollster::block_on(engine::<f32>(GPT2).ask(&question, &mut NoPace)).expect("fits the model");
+    let want =
+        pollster::block_on(engine::<f32>(GPT2).ask(&question, &mut NoPace, |_| {})).expect("fits the model");
     assert_eq!(answer, want);
 }
 

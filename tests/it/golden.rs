@@ -12,10 +12,11 @@ use vitrine::{
 mod bpe;
 pub(crate) mod edits;
 mod files;
-mod gradients;
+pub(crate) mod gradients;
 pub(crate) mod greedy;
 pub(crate) mod hooks;
 mod manifest;
+pub(crate) mod patching;
 mod sensitivity;
 
 /// A golden model on the CPU.

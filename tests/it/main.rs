@@ -8,6 +8,7 @@ mod golden;
 mod gradients;
 mod hostile;
 mod laws;
+mod long;
 mod models;
 #[cfg(feature = "schema")]
 mod schema;

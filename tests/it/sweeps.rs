@@ -57,7 +57,7 @@ fn spec<B: Backend>(engine: &Engine<B>, metric: &Metric) -> SweepSpec {
 }
 
 fn sweep<B: Backend>(engine: &Engine<B>, spec: &SweepSpec) -> Result<SweepResult, RunError> {
-    pollster::block_on(engine.sweep(spec, &mut NoPace, |_| {}))
+    pollster::block_on(engine.sweep(spec, &mut NoPace, |_, _| {}))
 }
 
 /// One run a variant.
@@ -131,7 +131,8 @@ fn every_variant_is_heard_of_once() {
     let engine = engine::<f32>(GPT2);
     let spec = spec(&engine, &LOGIT_DIFF);
     let mut heard = vec![];
-    let result = pollster::block_on(engine.sweep(&spec, &mut NoPace, |some| heard.extend_from_slice(some)));
+    let result =
+        pollster::block_on(engine.sweep(&spec, &mut NoPace, |_, some| heard.extend_from_slice(some)));
     let result = result.expect("the variants fit");
     heard.sort_by_key(|(nth, _)| *nth);
     assert_eq!(heard, result.values.iter().copied().enumerate().collect::<Vec<_>>());
@@ -152,7 +153,7 @@ fn a_sweep_can_be_cancelled_between_any_two_blocks() {
     let engine = engine::<f32>(GPT2);
     let spec = spec(&engine, &LOGIT_DIFF);
     for n_blocks in [0, 3, 5] {
-        let swept = pollster::block_on(engine.sweep(&spec, &mut Patience(n_blocks), |_| {}));
+        let swept = pollster::block_on(engine.sweep(&spec, &mut Patience(n_blocks), |_, _| {}));
         assert_eq!(swept, Err(RunError::Cancelled));
     }
 }

@@ -11,8 +11,12 @@ use vitrine::{
     run::WeightForm,
 };
 
-use crate::{golden, laws, support, sweeps};
+use crate::{
+    golden::{self, gradients::Ask},
+    laws, support, sweeps,
+};
 
+mod cut;
 mod fused;
 mod limits;
 mod ops;
@@ -34,9 +38,12 @@ pub(crate) fn device(options: Options) -> Option<WebGpu> {
     }
 }
 
-/// Both ways to share out work.
+/// The ways to share out work.
+const SCHEMES: [Scheme; 2] = [Scheme::Serial, Scheme::Parallel];
+
+/// A check in both of them.
 fn both(check: impl Fn(&WebGpu)) {
-    for scheme in [Scheme::Serial, Scheme::Parallel] {
+    for scheme in SCHEMES {
         if let Some(device) = device(Options { scheme: Some(scheme), ..Options::default() }) {
             println!("{scheme:?}");
             check(&device);
@@ -73,6 +80,12 @@ on_the_device! {
         |device: WebGpu| golden::edits::check_all_with_optional_hook_points(golden_on(&device));
     greedy_text_is_transformers:
         |device: WebGpu| golden::greedy::check_all(golden_on(&device));
+    patching_is_transformer_lens:
+        |device: WebGpu| golden::patching::check_all(&golden_on(&device)(golden::patching::MODEL));
+    gradients_are_autograds:
+        |device: WebGpu| golden::gradients::check_all(golden_on(&device), Ask::All);
+    gradients_are_autograds_one_by_one:
+        |device: WebGpu| golden::gradients::check_all(golden_on(&device), Ask::OneByOne);
     a_sweep_is_the_loop_over_its_variants:
         |device: WebGpu| sweeps::a_sweep_is_the_loop_over_its_variants(
             |model: &str| support::engine_on(device.clone(), model));
@@ -87,6 +100,8 @@ fn whole_models_are_the_same_in_parallel() {
     golden::hooks::check_all(golden_on(&device), WeightForm::Processed);
     golden::edits::check_all(golden_on(&device));
     golden::greedy::check_all(golden_on(&device));
+    golden::gradients::check_all(golden_on(&device), Ask::All);
+    golden::gradients::check_all(golden_on(&device), Ask::OneByOne);
     laws::capture_changes_nothing(|model: &str| support::engine_on(device.clone(), model));
     laws::f32_agrees_with_the_f64_oracle(|model: &str| support::engine_on(device.clone(), model));
 }

@@ -38,10 +38,21 @@ impl Session {
     ///
     /// Errors: the browser does not start.
     pub fn open(driver: &chrome::Driver, width_px: u32, height_px: u32) -> Result<Self> {
+        Self::open_as(driver, driver.capabilities(), width_px, height_px)
+    }
+
+    /// As [`Session::open`], in a browser without WebGPU.
+    ///
+    /// Errors: the browser does not start.
+    pub fn open_without_gpu(driver: &chrome::Driver, width_px: u32, height_px: u32) -> Result<Self> {
+        Self::open_as(driver, &chrome::without_gpu(driver.capabilities()), width_px, height_px)
+    }
+
+    fn open_as(driver: &chrome::Driver, capabilities: &Value, width_px: u32, height_px: u32) -> Result<Self> {
         let reply = wire::post(
             driver.address(),
             "/session",
-            &json!({ "capabilities": { "alwaysMatch": driver.capabilities() } }),
+            &json!({ "capabilities": { "alwaysMatch": capabilities } }),
         )
         .context("the browser does not start")?;
         let id = reply["sessionId"].as_str().context("the browser gave no session id")?.to_owned();

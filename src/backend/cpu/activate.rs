@@ -5,13 +5,20 @@ use crate::op::Activation;
 
 /// Entry by entry; the formulas are at [`Activation`].
 pub(super) fn activate<R: Real>(x: &CpuTensor<R>, activation: Activation) -> CpuTensor<R> {
+    let mut y = x.data.to_vec();
+    R::activate(&mut y, activation);
+    CpuTensor::new(x.shape.clone(), y)
+}
+
+/// The reference.
+pub(super) fn plain<R: Real>(values: &mut [R], activation: Activation) {
     let f = match activation {
         Activation::GeluNew => gelu_new,
         Activation::Gelu => gelu,
         Activation::Relu => relu,
         Activation::Silu => silu,
     };
-    CpuTensor::new(x.shape.clone(), x.data.iter().map(|x| f(*x)).collect())
+    values.iter_mut().for_each(|x| *x = f(*x));
 }
 
 /// Hendrycks & Gimpel 2016, <https://arxiv.org/abs/1606.08415>, the tanh approximation.
@@ -42,14 +49,20 @@ pub(super) fn activate_dx<R: Real>(
     dy: &CpuTensor<R>,
     activation: Activation,
 ) -> CpuTensor<R> {
+    let mut dx = dy.data.to_vec();
+    R::activate_dx(&x.data, &mut dx, activation);
+    CpuTensor::new(x.shape.clone(), dx)
+}
+
+/// The reference.
+pub(super) fn plain_dx<R: Real>(x: &[R], dy: &mut [R], activation: Activation) {
     let slope = match activation {
         Activation::GeluNew => gelu_new_slope,
         Activation::Gelu => gelu_slope,
         Activation::Relu => relu_slope,
         Activation::Silu => silu_slope,
     };
-    let dx = x.data.iter().zip(dy.data.iter()).map(|(x, dy)| *dy * slope(*x)).collect();
-    CpuTensor::new(x.shape.clone(), dx)
+    dy.iter_mut().zip(x).for_each(|(dy, x)| *dy = *dy * slope(*x));
 }
 
 fn gelu_new_slope<R: Real>(x: R) -> R {

@@ -1,5 +1,7 @@
 //! What each head gathers: its pattern applied to the values.
 
+use vitrine_kernel::HeadRows;
+
 use super::{CpuTensor, Real};
 
 // einsum: head q k, k head e -> q head e
@@ -7,17 +9,20 @@ pub(super) fn attn_mix<R: Real>(pattern: &CpuTensor<R>, v: &CpuTensor<R>) -> Cpu
     let (n_heads, n_q, n_k) = (pattern.shape[0], pattern.shape[1], pattern.shape[2]);
     let d_head = v.shape[2];
     let mut z = vec![R::zero(); n_q * n_heads * d_head];
-    for head in 0..n_heads {
-        for q_pos in 0..n_q {
-            let row = &pattern.data[(head * n_q + q_pos) * n_k..][..n_k];
-            let out = &mut z[(q_pos * n_heads + head) * d_head..][..d_head]; // z[q_pos, head, :]
-            for (k_pos, p) in row.iter().enumerate() {
-                let value = &v.data[(k_pos * n_heads + head) * d_head..][..d_head];
-                out.iter_mut().zip(value).for_each(|(z, v)| *z += *p * *v);
-            }
-        }
+    for (head, pattern) in pattern.data.chunks_exact((n_q * n_k).max(1)).enumerate() {
+        R::attn_mix(pattern, v.head_rows(head), &mut z[head * d_head..], n_heads * d_head);
     }
     CpuTensor::new(vec![n_q, n_heads, d_head], z)
+}
+
+/// The reference, for one head.
+pub(super) fn plain<R: Real>(pattern: &[R], v: HeadRows<'_, R>, z: &mut [R], z_stride: usize) {
+    for (row, q_pos) in pattern.chunks_exact(v.n_rows().max(1)).zip(0..) {
+        let out = &mut z[q_pos * z_stride..][..v.d_head()]; // z[q_pos, head, :]
+        for (k_pos, p) in row.iter().enumerate() {
+            out.iter_mut().zip(v.row(k_pos)).for_each(|(z, v)| *z += *p * *v);
+        }
+    }
 }
 
 /// Of [`attn_mix`], towards the values.

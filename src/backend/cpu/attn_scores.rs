@@ -1,40 +1,44 @@
 //! Attention scores: q·k / scale, causally masked.
 
-use super::{CpuTensor, Real, dot};
+use vitrine_kernel::{HeadRows, Visible};
+
+use super::{CpuTensor, Real};
 
 // einsum: q head e, k head e -> head q k
 pub(super) fn attn_scores<R: Real>(q: &CpuTensor<R>, k: &CpuTensor<R>, scale: R) -> CpuTensor<R> {
-    let (n_q, n_heads, d_head) = (q.shape[0], q.shape[1], q.shape[2]);
-    let n_k = k.shape[0];
-    let n_past = n_k - n_q;
-    let at = |pos: usize, head: usize| (pos * n_heads + head) * d_head;
-    // A key after its query stays at -inf, as TransformerLens' hook_attn_scores has it.
-    let mut scores = vec![R::neg_infinity(); n_heads * n_q * n_k];
-    for head in 0..n_heads {
-        for q_pos in 0..n_q {
-            let query = &q.data[at(q_pos, head)..][..d_head];
-            for k_pos in 0..=n_past + q_pos {
-                let key = &k.data[at(k_pos, head)..][..d_head];
-                let dot = query.iter().zip(key).map(|(q, k)| *q * *k).sum::<R>();
-                scores[(head * n_q + q_pos) * n_k + k_pos] = dot / scale;
-            }
-        }
-    }
-    CpuTensor::new(vec![n_heads, n_q, n_k], scores)
+    // A key after its query is at -inf, as TransformerLens' hook_attn_scores has it.
+    head_by_head(q, k, scale, Visible::Causal)
 }
 
 /// Of `attn_mix`, towards the pattern: not masked, for a pattern can be edited anywhere.
 // einsum: q head e, k head e -> head q k
 pub(super) fn attn_dots<R: Real>(dz: &CpuTensor<R>, v: &CpuTensor<R>) -> CpuTensor<R> {
-    let (n_q, n_heads, d_head) = (dz.shape[0], dz.shape[1], dz.shape[2]);
-    let n_k = v.shape[0];
-    let row = |x: &[R], pos: usize, head: usize| (pos * n_heads + head) * d_head..x.len();
-    let mut dots = Vec::with_capacity(n_heads * n_q * n_k);
-    for head in 0..n_heads {
-        for q_pos in 0..n_q {
-            let dz = &dz.data[row(&dz.data, q_pos, head)][..d_head];
-            dots.extend((0..n_k).map(|k_pos| dot(dz, &v.data[row(&v.data, k_pos, head)][..d_head])));
-        }
+    head_by_head(dz, v, R::one(), Visible::All)
+}
+
+fn head_by_head<R: Real>(q: &CpuTensor<R>, k: &CpuTensor<R>, scale: R, visible: Visible) -> CpuTensor<R> {
+    let (n_q, n_k, n_heads) = (q.shape[0], k.shape[0], q.shape[1]);
+    let mut scores = vec![R::zero(); n_heads * n_q * n_k];
+    for (head, scores) in scores.chunks_exact_mut((n_q * n_k).max(1)).enumerate() {
+        R::attn_scores(q.head_rows(head), k.head_rows(head), scale, visible, scores);
     }
-    CpuTensor::new(vec![n_heads, n_q, n_k], dots)
+    CpuTensor::new(vec![n_heads, n_q, n_k], scores)
+}
+
+/// The reference, for one head.
+pub(super) fn plain<R: Real>(
+    q: HeadRows<'_, R>,
+    k: HeadRows<'_, R>,
+    scale: R,
+    visible: Visible,
+    scores: &mut [R],
+) {
+    let (n_q, n_k) = (q.n_rows(), k.n_rows());
+    for (q_pos, row) in scores.chunks_exact_mut(n_k.max(1)).enumerate() {
+        let (seen, unseen) = row.split_at_mut(visible.n_seen(q_pos, n_q, n_k));
+        for (k_pos, score) in seen.iter_mut().enumerate() {
+            *score = R::dot(q.row(q_pos), k.row(k_pos)) / scale;
+        }
+        unseen.fill(R::neg_infinity());
+    }
 }

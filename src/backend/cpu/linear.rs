@@ -3,31 +3,38 @@
 use vitrine_kernel::{Dims, PANEL};
 
 use super::{
-    CpuTensor, Real, dot,
+    CpuTensor, Op, Real,
     matrix::{CpuMatrix, add_panel_t},
+    panels::Panels as _,
 };
 
 // einsum: .. in, in out -> .. out
-pub(super) fn linear<R: Real>(x: &CpuTensor<R>, w: &CpuMatrix<R>, b: Option<&CpuTensor<R>>) -> CpuTensor<R> {
+pub(super) fn linear<R: Real>(x: &CpuTensor<R>, w: &CpuMatrix<R>, b: Option<&CpuTensor<R>>) -> Op<R> {
     let dims = Dims { m: x.n_rows(), n: w.n_out, k: w.n_in };
     let mut y = vec![R::zero(); dims.m * dims.n];
-    R::gemm_packed(dims, &x.data, &w.panels, b.map(CpuTensor::values), &mut y);
-    x.with_last(w.n_out, y)
+    w.panels.times(dims, &x.data, b.map(CpuTensor::values), &mut y)?;
+    Ok(x.with_last(w.n_out, y))
 }
 
 /// Of [`linear`].
 // einsum: .. out, in out -> .. in
-pub(super) fn linear_dx<R: Real>(dy: &CpuTensor<R>, w: &CpuMatrix<R>) -> CpuTensor<R> {
-    let mut dx = vec![R::zero(); dy.n_rows() * w.n_in];
-    let rows = dx.chunks_exact_mut(w.n_in.max(1)).zip(dy.data.chunks_exact(w.n_out.max(1)));
-    for (dx, dy) in rows {
-        for (idx, dy) in dy.chunks(PANEL).enumerate() {
+pub(super) fn linear_dx<R: Real>(dy: &CpuTensor<R>, w: &CpuMatrix<R>) -> Op<R> {
+    let dims = Dims { m: dy.n_rows(), n: w.n_out, k: w.n_in };
+    let mut dx = vec![R::zero(); dims.m * dims.k];
+    w.panels.times_t(dims, &dy.data, &mut dx)?;
+    Ok(dy.with_last(w.n_in, dx))
+}
+
+/// The reference: `c = a bᵀ`, with `a` [m n], `b` packed [k n].
+pub(super) fn plain_t<R: Real>(Dims { n, k, .. }: Dims, a: &[R], panels: &[R], c: &mut [R]) {
+    c.fill(R::zero());
+    for (c, a) in c.chunks_exact_mut(k.max(1)).zip(a.chunks_exact(n.max(1))) {
+        for (a, panel) in a.chunks(PANEL).zip(panels.chunks_exact((k * PANEL).max(1))) {
             let mut eight = [R::zero(); PANEL];
-            eight[..dy.len()].copy_from_slice(dy);
-            add_panel_t(dx, &eight, w.panel(idx * PANEL, 0));
+            eight[..a.len()].copy_from_slice(a);
+            add_panel_t(c, &eight, panel);
         }
     }
-    dy.with_last(w.n_in, dx)
 }
 
 /// `y[i, :] = w[:, columns[i]]`
@@ -48,7 +55,7 @@ pub(super) fn linear_at<R: Real>(
     let mut y = Vec::with_capacity(x.n_rows() * chosen.len());
     for x in x.data.chunks_exact(x.last().max(1)) {
         for (w, column) in w.data.chunks_exact(w.last().max(1)).zip(chosen) {
-            y.push(dot(x, w) + b.map_or(R::zero(), |b| b.data[*column as usize]));
+            y.push(R::dot(x, w) + b.map_or(R::zero(), |b| b.data[*column as usize]));
         }
     }
     x.with_last(chosen.len(), y)

@@ -1,6 +1,6 @@
 //! Norms over the last axis, in the two steps that have hook points of their own.
 
-use super::{CpuTensor, Real, dot};
+use super::{CpuTensor, Real};
 use crate::op::NormKind;
 
 /// sqrt(var + eps), var being the biased variance. `[.. d] -> [.. 1]`
@@ -8,8 +8,7 @@ pub(super) fn norm_scale<R: Real>(x: &CpuTensor<R>, kind: NormKind, eps: R) -> C
     let n = R::from_f32(x.last() as f32);
     let scales = x.data.chunks_exact(x.last().max(1)).map(|row| {
         let mean = mean(row, kind);
-        let var = row.iter().map(|x| (*x - mean) * (*x - mean)).sum::<R>() / n;
-        (var + eps).sqrt()
+        (R::sum_of_squares_around(row, mean) / n + eps).sqrt()
     });
     let scales = scales.collect();
     x.with_last(1, scales)
@@ -25,10 +24,15 @@ pub(super) fn normalize<R: Real>(x: &CpuTensor<R>, scale: &CpuTensor<R>, kind: N
     CpuTensor::new(x.shape.clone(), y)
 }
 
+/// The reference: Σ (x - centre)²
+pub(super) fn plain_sum_of_squares<R: Real>(row: &[R], centre: R) -> R {
+    row.iter().map(|x| (*x - centre) * (*x - centre)).sum()
+}
+
 /// What the norm centres on.
 fn mean<R: Real>(row: &[R], kind: NormKind) -> R {
     match kind {
-        NormKind::LayerNorm => row.iter().copied().sum::<R>() / R::from_f32(row.len() as f32),
+        NormKind::LayerNorm => R::sum_of(row) / R::from_f32(row.len() as f32),
     }
 }
 
@@ -64,6 +68,6 @@ pub(super) fn normalize_dscale<R: Real>(
 ) -> CpuTensor<R> {
     let last = y.last().max(1);
     let rows = dy.data.chunks_exact(last).zip(y.data.chunks_exact(last)).zip(scale.data.iter());
-    let one = |((dy, y), scale): ((&[R], &[R]), &R)| -dot(dy, y) / *scale;
+    let one = |((dy, y), scale): ((&[R], &[R]), &R)| -R::dot(dy, y) / *scale;
     CpuTensor::new(scale.shape.clone(), rows.map(one).collect())
 }

@@ -1,13 +1,27 @@
 //! The two precisions of the CPU backend.
 
-use vitrine_kernel::{Dims, PANEL};
+use std::rc::Rc;
+
+use vitrine_kernel::{Dims, HeadRows, PANEL, Visible};
+
+use super::{
+    activate, attn_mix, attn_scores, linear, matrix, norm,
+    panels::{F32Panels, Panels},
+    softmax,
+};
+use crate::op::Activation;
 
 /// f32 for work, f64 for the oracle.
+///
+/// What has a body here is plain, the reference that f64 keeps; f32 has a kernel for it.
 pub trait Real:
     num_traits::Float + Default + std::iter::Sum + std::ops::AddAssign + std::fmt::Debug + 'static
 {
     /// Its name, for the model card.
     const NAME: &'static str;
+
+    /// Where packed weights of this precision may lie.
+    type Panels: Panels<Self>;
 
     /// From a weight or a constant.
     fn from_f32(value: f32) -> Self;
@@ -31,17 +45,69 @@ pub trait Real:
     ) {
         for (row, c) in a.chunks_exact(k.max(1)).zip(c.chunks_exact_mut(n.max(1))).take(m) {
             for (idx, (panel, c)) in panels.chunks_exact(k * PANEL).zip(c.chunks_mut(PANEL)).enumerate() {
-                let sums = super::matrix::times_panel(row, panel);
+                let sums = matrix::times_panel(row, panel);
                 for (lane, c) in c.iter_mut().enumerate() {
                     *c = bias.map_or(Self::zero(), |bias| bias[idx * PANEL + lane]) + sums[lane];
                 }
             }
         }
     }
+
+    /// `c = a bᵀ` with packed `b`; see [`vitrine_kernel::gemm_packed_t`].
+    fn gemm_packed_t(dims: Dims, a: &[Self], panels: &[Self], c: &mut [Self]) {
+        linear::plain_t(dims, a, panels, c);
+    }
+
+    /// A non-linearity, in place.
+    fn activate(values: &mut [Self], activation: Activation) {
+        activate::plain(values, activation);
+    }
+
+    /// `dy` times the slope of a non-linearity, in place.
+    fn activate_dx(x: &[Self], dy: &mut [Self], activation: Activation) {
+        activate::plain_dx(x, dy, activation);
+    }
+
+    /// Softmax of a row, in place.
+    fn softmax(row: &mut [Self]) {
+        softmax::plain(row);
+    }
+
+    /// Σ aᵢ bᵢ
+    fn dot(a: &[Self], b: &[Self]) -> Self {
+        a.iter().zip(b).map(|(a, b)| *a * *b).sum()
+    }
+
+    /// Σ xᵢ
+    fn sum_of(row: &[Self]) -> Self {
+        row.iter().copied().sum()
+    }
+
+    /// Σ (xᵢ - centre)²
+    fn sum_of_squares_around(row: &[Self], centre: Self) -> Self {
+        norm::plain_sum_of_squares(row, centre)
+    }
+
+    /// `scores[q_pos, k_pos] = q·k / scale` of one head; what a query does not see is -inf.
+    fn attn_scores(
+        q: HeadRows<'_, Self>,
+        k: HeadRows<'_, Self>,
+        scale: Self,
+        visible: Visible,
+        scores: &mut [Self],
+    ) {
+        attn_scores::plain(q, k, scale, visible, scores);
+    }
+
+    /// `z = pattern v` of one head, into rows `z_stride` apart.
+    fn attn_mix(pattern: &[Self], v: HeadRows<'_, Self>, z: &mut [Self], z_stride: usize) {
+        attn_mix::plain(pattern, v, z, z_stride);
+    }
 }
 
 impl Real for f32 {
     const NAME: &'static str = "f32";
+    type Panels = F32Panels;
 
     fn from_f32(value: f32) -> Self {
         value
@@ -62,10 +128,63 @@ impl Real for f32 {
     fn gemm_packed(dims: Dims, a: &[Self], panels: &[Self], bias: Option<&[Self]>, c: &mut [Self]) {
         vitrine_kernel::gemm_packed(dims, a, panels, bias, c);
     }
+
+    fn gemm_packed_t(dims: Dims, a: &[Self], panels: &[Self], c: &mut [Self]) {
+        vitrine_kernel::gemm_packed_t(dims, a, panels, c);
+    }
+
+    fn activate(values: &mut [Self], activation: Activation) {
+        match activation {
+            Activation::GeluNew => vitrine_kernel::gelu_new(values),
+            Activation::Gelu => vitrine_kernel::gelu(values),
+            Activation::Silu => vitrine_kernel::silu(values),
+            Activation::Relu => activate::plain(values, activation),
+        }
+    }
+
+    fn activate_dx(x: &[Self], dy: &mut [Self], activation: Activation) {
+        match activation {
+            Activation::GeluNew => vitrine_kernel::gelu_new_dx(x, dy),
+            Activation::Gelu | Activation::Silu | Activation::Relu => activate::plain_dx(x, dy, activation),
+        }
+    }
+
+    fn softmax(row: &mut [Self]) {
+        vitrine_kernel::softmax(row);
+    }
+
+    fn dot(a: &[Self], b: &[Self]) -> Self {
+        vitrine_kernel::dot(a, b)
+    }
+
+    fn sum_of(row: &[Self]) -> Self {
+        vitrine_kernel::sum(row)
+    }
+
+    fn sum_of_squares_around(row: &[Self], centre: Self) -> Self {
+        vitrine_kernel::sum_of_squares_around(row, centre)
+    }
+
+    fn attn_scores(
+        q: HeadRows<'_, Self>,
+        k: HeadRows<'_, Self>,
+        scale: Self,
+        visible: Visible,
+        scores: &mut [Self],
+    ) {
+        vitrine_kernel::attn_scores(q, k, scale, visible, scores);
+    }
+
+    fn attn_mix(pattern: &[Self], v: HeadRows<'_, Self>, z: &mut [Self], z_stride: usize) {
+        let n_q = pattern.len().checked_div(v.n_rows()).unwrap_or(0);
+        let mut scratch = vec![0.0; vitrine_kernel::attn_mix_scratch_len(n_q, v.n_rows(), v.d_head())];
+        vitrine_kernel::attn_mix(pattern, v, &mut scratch, z, z_stride);
+    }
 }
 
 impl Real for f64 {
     const NAME: &'static str = "f64";
+    type Panels = Rc<Vec<Self>>;
 
     fn from_f32(value: f32) -> Self {
         Self::from(value)

@@ -3,8 +3,10 @@
 //! Pure: it never sees a device. A value that somebody may look at is written by the kernel that makes
 //! it on the way; looking therefore never changes which arithmetic is done.
 
-use super::program::{Heads, Id, Op, Product, Program};
+use super::program::{Bits, Heads, Id, Op, Product, Program};
 use crate::op::{Activation, MatrixAxes};
+
+mod backward;
 
 /// One dispatch (or more, where a binding is too small for all of an operand).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +23,27 @@ pub(super) enum Kernel {
     LinearQkv([Id; 3]),
     /// Scores, softmax and mix.
     Attention { scores: Id, pattern: Id, z: Id, keeps_scores: bool },
+    /// A whole norm backwards, and the sum with the gradient `before` it.
+    NormDx(NormDx),
+    /// From the gradient of z to those of the scores and the queries.
+    AttentionDx { d_pattern: Written, d_scores: Id, dq: Id, by: Bits },
+    /// The transposed mix, scaled if something follows.
+    AttnMixT { mix: Id, by: Option<(Bits, Id)> },
+}
+
+/// The values of a norm and their gradients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NormDx {
+    pub(super) x: Id,
+    pub(super) scale: Id,
+    pub(super) normalized: Id,
+    pub(super) w: Option<Id>,
+    pub(super) dy: Id,
+    /// The same as `dy` if there is no `w`.
+    pub(super) d_normalized: Written,
+    pub(super) before: Option<Id>,
+    pub(super) dx: Id,
+    pub(super) d: usize,
 }
 
 /// A value on the way of a fused kernel.
@@ -35,6 +58,12 @@ pub(super) struct Written {
 pub(super) enum Then {
     Nothing,
     Activate(Activation, Id),
+    /// Multiplied by the slope at `x`, giving `dx`.
+    Slope {
+        activation: Activation,
+        x: Id,
+        dx: Id,
+    },
     /// Added to `residual`, giving `sum`.
     Add {
         residual: Id,
@@ -51,39 +80,48 @@ impl Kernel {
             Self::Norm { y, .. } => y,
             Self::Linear { product, then, .. } => match then {
                 Then::Nothing => product,
-                Then::Activate(_, id) | Then::Add { sum: id, .. } => id,
+                Then::Activate(_, id) | Then::Slope { dx: id, .. } | Then::Add { sum: id, .. } => id,
             },
             Self::LinearQkv([_, _, v]) => v,
             Self::Attention { z, .. } => z,
+            Self::NormDx(NormDx { dx, .. }) => dx,
+            Self::AttentionDx { dq, .. } => dq,
+            Self::AttnMixT { mix, by } => by.map_or(mix, |(_, id)| id),
         }
     }
 }
 
-/// The kernels of a program, in an order in which they can run.
-pub(super) fn fuse(program: &Program) -> Vec<Kernel> {
+/// The kernels of a program, in an order in which they can run, each with the values that it makes.
+pub(super) fn kernels(program: &Program) -> Vec<(Kernel, Vec<Id>)> {
     let mut fusing = Fusing {
         program,
         users: program.users(),
         is_taken: program.values.iter().map(|value| value.op == Op::Given).collect(),
-        kernels: vec![],
     };
+    let mut kernels = vec![];
     // From the end: the last operation of a pattern says what it is.
     for id in (0..program.values.len()).rev() {
         if !fusing.is_taken[id] {
+            let before = fusing.is_taken.clone();
             let kernel = fusing.ending_in(id);
-            fusing.kernels.push(kernel);
+            let is_made = |id: &Id| fusing.is_taken[*id] && !before[*id];
+            kernels.push((kernel, (0..=id).filter(is_made).collect::<Vec<Id>>()));
         }
     }
-    let mut kernels = fusing.kernels;
-    kernels.sort_by_key(Kernel::last);
+    kernels.sort_by_key(|(kernel, _)| kernel.last());
     kernels
+}
+
+/// The kernels alone.
+#[cfg(test)]
+fn fuse(program: &Program) -> Vec<Kernel> {
+    kernels(program).into_iter().map(|(kernel, _)| kernel).collect()
 }
 
 struct Fusing<'a> {
     program: &'a Program,
     users: Vec<Vec<Id>>,
     is_taken: Vec<bool>,
-    kernels: Vec<Kernel>,
 }
 
 impl Fusing<'_> {
@@ -97,7 +135,7 @@ impl Fusing<'_> {
             }
             Op::Normalize { .. } => self.norm(id, None, None, id),
             Op::Activate(activation) => self.activated(activation, id),
-            Op::Add => self.embed(id).or_else(|| self.residual(id)),
+            Op::Add => self.embed(id).or_else(|| self.residual(id)).or_else(|| self.norm_dx(id)),
             Op::Linear(product) => Some(self.linear(product, id)),
             Op::Given
             | Op::Gather { .. }
@@ -109,7 +147,10 @@ impl Fusing<'_> {
             | Op::SumHeads { .. }
             | Op::AttnScores { .. }
             | Op::Softmax { .. }
-            | Op::Edit => None,
+            | Op::Edit
+            | Op::TopK { .. }
+            | Op::Standings { .. } => None,
+            Op::Dx(ref dx) => self.derivative(dx, id),
         };
         self.is_taken[id] = true;
         fused.unwrap_or(Kernel::One(id))

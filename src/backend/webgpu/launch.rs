@@ -64,7 +64,7 @@ pub(super) enum Bound {
     Value(Id, Option<Range<usize>>),
     /// Values after one another in one buffer, each on a [`GROUP_ALIGN`] boundary.
     Group(Vec<Id>),
-    /// The rows that a gather takes.
+    /// The list of rows that a value is made with.
     Rows(Id),
     /// The shader does not touch it.
     Nothing,

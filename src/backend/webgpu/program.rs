@@ -62,6 +62,45 @@ pub(super) enum Op {
     AttnMix(Heads),
     Activate(Activation),
     Edit,
+    TopK {
+        d: usize,
+        k: usize,
+    },
+    Standings {
+        n_rows: usize,
+        d: usize,
+    },
+    Dx(Dx),
+}
+
+/// How a derivative is made.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Dx {
+    Multiply,
+    Scale(Bits),
+    Scatter { n_dy: usize, d: usize },
+    NormScale { kind: NormKind, d: usize },
+    NormalizeScale { d: usize },
+    HeadsIn { n_heads: usize, n_in: usize, d_head: usize },
+    HeadsOut { n_heads: usize, d_head: usize, n_out: usize },
+    AttnDots(Heads),
+    AttnMixT(Heads),
+    Softmax { n: usize },
+    Activate(Activation),
+}
+
+impl Op {
+    /// How long the list of rows is that it comes with, if it comes with one.
+    pub(super) fn n_rows(&self) -> Option<usize> {
+        if let Self::Gather { n_rows, .. }
+        | Self::Standings { n_rows, .. }
+        | Self::Dx(Dx::Scatter { n_dy: n_rows, .. }) = self
+        {
+            Some(*n_rows)
+        } else {
+            None
+        }
+    }
 }
 
 /// Sizes of a matrix product: [m k] and weights to [m n].
@@ -120,9 +159,9 @@ impl Program {
         users
     }
 
-    /// The gathers, in order: the n-th reads the n-th list of rows.
-    pub(super) fn gathers(&self) -> impl Iterator<Item = Id> {
-        let is_gather = |id: &Id| matches!(self.values[*id].op, Op::Gather { .. });
-        (0..self.values.len()).filter(is_gather)
+    /// What comes with a list of rows, and how long that is: the n-th reads the n-th list.
+    pub(super) fn with_rows(&self) -> impl Iterator<Item = (Id, usize)> {
+        let with_rows = |(id, value): (Id, &Value)| value.op.n_rows().map(|n_rows| (id, n_rows));
+        self.values.iter().enumerate().filter_map(with_rows)
     }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use vitrine::{
-    engine::NoPace,
+    backend::backward::Backward,
+    engine::{Engine, NoPace},
     hook::{HookPoint, HookSet},
     metric::Metric,
     run::{GradientSpec, WeightForm},
@@ -21,21 +22,43 @@ struct Case {
     metric: Metric,
 }
 
-fn check(model: &str, weights: &str) {
+/// Which gradients are taken in one pass.
+#[derive(Clone, Copy)]
+pub(crate) enum Ask {
+    All,
+    /// As somebody who looks at one place: nothing on the way is kept.
+    OneByOne,
+}
+
+/// Every golden gradient of all models, on a backend.
+pub(crate) fn check_all<B: Backward>(on: impl Fn(&str) -> Engine<B>, ask: Ask) {
+    for model in MODELS {
+        check(&on(model), model, "raw", ask);
+    }
+    check(&on("gpt2-tiny"), "gpt2-tiny", "processed", ask);
+}
+
+fn check<B: Backward>(engine: &Engine<B>, model: &str, weights: &str, ask: Ask) {
     let case: Case = files::json(&format!("{model}/gradients-{weights}.json"));
-    let engine = super::engine(model);
     let points = engine.config().hook_points();
     let spec = GradientSpec {
         tokens: case.tokens,
         weights: case.weights,
         interventions: vec![],
         metric: case.metric,
-        at: HookSet::of(points.iter().copied()),
+        at: HookSet::default(),
     };
-    let got = pollster::block_on(engine.gradients(&spec, &mut NoPace))
-        .unwrap_or_else(|error| panic!("{model}: {error}"));
+    let take = |at: HookSet| {
+        let spec = GradientSpec { at, ..spec.clone() };
+        let got = pollster::block_on(engine.gradients(&spec, &mut NoPace));
+        got.unwrap_or_else(|error| panic!("{model}: {error}")).gradients
+    };
+    let got = match ask {
+        Ask::All => take(HookSet::of(points.iter().copied())),
+        Ask::OneByOne => points.iter().flat_map(|point| take(HookSet::of([*point]))).collect(),
+    };
     let want = files::tensors(&format!("{model}/gradients-{weights}.safetensors"));
-    agree(&points, &got.gradients, &want).unwrap_or_else(|why| panic!("{model} {weights}: {why}"));
+    agree(&points, &got, &want).unwrap_or_else(|why| panic!("{model} {weights}: {why}"));
 }
 
 /// From the logits back, as gradients go: the first that differs is where to look.
@@ -55,15 +78,8 @@ fn agree(
 }
 
 #[test]
-fn gradients_are_autograds_on_raw_weights() {
-    for model in MODELS {
-        check(model, "raw");
-    }
-}
-
-#[test]
-fn gradients_are_autograds_on_processed_weights() {
-    check("gpt2-tiny", "processed");
+fn gradients_are_autograds() {
+    check_all(super::engine, Ask::All);
 }
 
 #[test]

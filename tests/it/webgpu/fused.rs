@@ -1,7 +1,7 @@
 //! Operations that run as one: the same values as one by one, whatever is looked at on the way.
 
 use vitrine::{
-    backend::{Backend, BackendError, checked::Checked},
+    backend::{Backend as _, BackendError, backward::Backward, checked::Checked},
     op::{Activation, MatrixAxes, NormKind},
 };
 
@@ -18,7 +18,7 @@ struct Block {
 }
 
 impl Work for Block {
-    fn on<B: Backend>(&self, b: &Checked<B>) -> Vec<(&'static str, B::Tensor)> {
+    fn on<B: Backward>(&self, b: &Checked<B>) -> Vec<(&'static str, B::Tensor)> {
         let Self { n_pos, d } = *self;
         let (n_heads, n_vocab) = (3, 19);
         let width = n_heads * d;
@@ -79,7 +79,7 @@ impl Work for Block {
 struct Only<'a>(&'a Block, &'a [&'a str]);
 
 impl Work for Only<'_> {
-    fn on<B: Backend>(&self, b: &Checked<B>) -> Vec<(&'static str, B::Tensor)> {
+    fn on<B: Backward>(&self, b: &Checked<B>) -> Vec<(&'static str, B::Tensor)> {
         self.0.on(b).into_iter().filter(|(name, _)| self.1.contains(name)).collect()
     }
 }

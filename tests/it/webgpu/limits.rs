@@ -3,13 +3,14 @@
 use vitrine::{
     backend::{
         Backend, BackendError,
+        backward::Backward,
         checked::Checked,
         webgpu::{GpuTensor, Options, WebGpu},
     },
     op::MatrixAxes,
 };
 
-use super::ops::{OP_TOL, Work, agrees, matrix, up};
+use super::ops::{OP_TOL, Work, agrees, matrix, up, values};
 
 /// So small that an unembedding of the sizes below does not fit, bytes.
 const TINY_BINDING: u64 = 64 << 10;
@@ -20,7 +21,7 @@ const D: usize = 64;
 struct Large;
 
 impl Work for Large {
-    fn on<B: Backend>(&self, b: &Checked<B>) -> Vec<(&'static str, B::Tensor)> {
+    fn on<B: Backward>(&self, b: &Checked<B>) -> Vec<(&'static str, B::Tensor)> {
         let table = matrix(b, &[N_VOCAB, D], 1, MatrixAxes::OutIn);
         let other = up(b, &[11, D], 2);
         let bias = up(b, &[N_VOCAB], 3);
@@ -49,13 +50,48 @@ fn an_unembedding_is_cut_where_it_is_larger_than_a_binding() {
     // 752 KiB of weights in two parts; 129 KiB of logits in one.
     assert_eq!(cut.last_submission().n_dispatches, n_whole + 1);
     agrees(&tiny, "cut small", &OnlyLogits, OP_TOL);
+    agrees(&tiny, "cut small, backwards", &BackFromLogits, OP_TOL);
+}
+
+/// The way back, whose sums are cut, with what follows them.
+struct BackFromLogits;
+
+impl Work for BackFromLogits {
+    fn on<B: Backward>(&self, b: &Checked<B>) -> Vec<(&'static str, B::Tensor)> {
+        let mut dy = values(&[11, N_VOCAB], 1);
+        dy.data_mut().iter_mut().for_each(|value| *value /= (N_VOCAB as f32).sqrt());
+        let (dy, before) = (b.upload("dy", dy).expect("fits"), up(b, &[11, D], 3));
+        let w = matrix(b, &[N_VOCAB, D], 2, MatrixAxes::OutIn);
+        let dx = b.linear_dx(&dy, &w).expect("operands fit");
+        let sum = b.add(&before, &dx).expect("operands fit");
+        vec![("linear_dx", dx), ("sum", sum)]
+    }
+}
+
+/// A value over the limit, of which little is read.
+struct ReadOff;
+
+impl Work for ReadOff {
+    fn on<B: Backward>(&self, b: &Checked<B>) -> Vec<(&'static str, B::Tensor)> {
+        let x = up(b, &[301, D], 1);
+        let chosen: Vec<u32> = (0..301).map(|row| row % D as u32).collect();
+        let made = [("top_k", b.top_k(&x, 3)), ("standings", b.standings(&x, &chosen))];
+        made.map(|(name, tensor)| (name, tensor.expect("operands fit"))).into()
+    }
+}
+
+#[test]
+fn what_is_read_off_is_cut_where_the_value_is_larger_than_a_binding() {
+    let Some(tiny) = tiny() else { return };
+    agrees(&tiny, "cut", &ReadOff, OP_TOL);
+    assert_eq!(tiny.last_submission().n_dispatches, 4);
 }
 
 /// An unembedding whose result is over the limit as well.
 struct OnlyLogits;
 
 impl Work for OnlyLogits {
-    fn on<B: Backend>(&self, b: &Checked<B>) -> Vec<(&'static str, B::Tensor)> {
+    fn on<B: Backward>(&self, b: &Checked<B>) -> Vec<(&'static str, B::Tensor)> {
         let (x, w) = (up(b, &[11, D], 1), matrix(b, &[N_VOCAB, D], 2, MatrixAxes::OutIn));
         vec![("linear", b.linear(&x, &w, None).expect("operands fit"))]
     }

@@ -1,7 +1,7 @@
 //! Every operation by itself, at sizes below, at and above those of tiles and workgroups, against the CPU in f64.
 
 use vitrine::{
-    backend::{Backend, checked::Checked, cpu::Cpu, webgpu::WebGpu},
+    backend::{Backend, backward::Backward, checked::Checked, cpu::Cpu, webgpu::WebGpu},
     op::{Activation, MatrixAxes, NormKind},
     tensor::HostTensor,
 };
@@ -34,11 +34,11 @@ pub(super) fn matrix<B: Backend>(b: &Checked<B>, shape: &[usize], seed: u32, axe
 
 /// Something to compute on any backend: named results.
 pub(super) trait Work {
-    fn on<B: Backend>(&self, b: &Checked<B>) -> Vec<(&'static str, B::Tensor)>;
+    fn on<B: Backward>(&self, b: &Checked<B>) -> Vec<(&'static str, B::Tensor)>;
 }
 
 /// All results, read at once.
-pub(super) fn read<B: Backend>(b: B, work: &impl Work) -> Vec<(&'static str, HostTensor)> {
+pub(super) fn read<B: Backward>(b: B, work: &impl Work) -> Vec<(&'static str, HostTensor)> {
     let b = Checked(b);
     let (names, tensors): (Vec<_>, Vec<_>) = work.on(&b).into_iter().unzip();
     let tensors: Vec<&B::Tensor> = tensors.iter().collect();
@@ -74,7 +74,7 @@ const ROUNDS: [Sizes; 5] = [
 ];
 
 impl Work for Sizes {
-    fn on<B: Backend>(&self, b: &Checked<B>) -> Vec<(&'static str, B::Tensor)> {
+    fn on<B: Backward>(&self, b: &Checked<B>) -> Vec<(&'static str, B::Tensor)> {
         let Self { n_pos, n_past, n_heads, d_head, d, n_out } = *self;
         let up = |shape: &[usize], seed| up(b, shape, seed);
         let (x, y) = (up(&[n_pos, d], 1), up(&[n_pos, d], 2));
@@ -87,13 +87,14 @@ impl Work for Sizes {
         let scale = b.upload("scale", HostTensor::full(vec![n_pos, 1], 0.75)).expect("fits");
         let keep = b.upload("keep", zeros_among(&values(&[n_pos, d], 10))).expect("fits");
         let (w_ln, b_ln) = (up(&[d], 11), up(&[d], 12));
+        let (ds, dy) = (up(&[n_pos, 1], 16), up(&[n_pos, n_out], 18));
         let rows: Vec<u32> = (0..n_out as u32).rev().chain([0, 0]).collect();
         let norm = NormKind::LayerNorm;
         let made = [
             ("reshape", b.reshape(&x, &[d, n_pos])),
             ("gather", b.gather(&table, &rows)),
             ("columns", b.columns(&w_t, &rows)),
-            ("append", b.append(&q, &k)),
+            ("append", b.append(q.clone(), &k)),
             ("add", b.add(&x, &y)),
             ("repeat_heads", b.repeat_heads(&x, n_heads)),
             ("norm_scale", b.norm_scale(&x, norm, 1e-5)),
@@ -120,6 +121,28 @@ impl Work for Sizes {
             ("relu", b.activate(&x, Activation::Relu)),
             ("silu", b.activate(&x, Activation::Silu)),
             ("edit", b.edit(&x, &keep, &y)),
+            ("top_k", b.top_k(&x, d.min(9))),
+            ("top_k of all, with ties", b.top_k(&keep, d)),
+            ("top_k by head", b.top_k(&by_head, 1)),
+            ("standings", b.standings(&x, &(0..n_pos).map(|pos| (pos % d) as u32).collect::<Vec<_>>())),
+            ("multiply", b.multiply(&keep, &y)),
+            ("scale", b.scale(&x, -0.3)),
+            ("scatter", b.scatter(&b.columns(&w_t, &rows).expect("fits"), &rows, n_out + 1)),
+            ("linear_dx", b.linear_dx(&dy, &w)),
+            ("linear_dx, stored transposed", b.linear_dx(&dy, &w_t)),
+            ("linear_at_dx", b.linear_at_dx(&up(&[n_pos, rows.len()], 17), &w_t, &rows)),
+            ("norm_scale_dx", b.norm_scale_dx(&x, &scale, &ds, norm)),
+            ("normalize_dx", b.normalize_dx(&y, &scale, norm)),
+            ("normalize_dscale", b.normalize_dscale(&x, &y, &scale)),
+            ("heads_in_dx", b.heads_in_dx(&q, &weight(&[d, n_heads * d_head], 13))),
+            ("heads_out_dx", b.heads_out_dx(&by_head, &weight(&[n_heads * d_head, d], 15), d_head)),
+            ("attn_dots", b.attn_dots(&q, &k)),
+            ("attn_mix_t", b.attn_mix_t(&pattern, &q)),
+            ("softmax_dx", b.softmax_dx(&x, &y)),
+            ("gelu_new_dx", b.activate_dx(&x, &y, Activation::GeluNew)),
+            ("gelu_dx", b.activate_dx(&x, &y, Activation::Gelu)),
+            ("relu_dx", b.activate_dx(&x, &y, Activation::Relu)),
+            ("silu_dx", b.activate_dx(&x, &y, Activation::Silu)),
         ];
         made.map(|(name, tensor)| (name, tensor.expect("operands fit"))).into()
     }
@@ -145,7 +168,7 @@ fn every_operation_is_the_oracle() {
 struct Special;
 
 impl Work for Special {
-    fn on<B: Backend>(&self, b: &Checked<B>) -> Vec<(&'static str, B::Tensor)> {
+    fn on<B: Backward>(&self, b: &Checked<B>) -> Vec<(&'static str, B::Tensor)> {
         const INF: f32 = f32::INFINITY;
         let row = |data: &[f32]| {
             let host = HostTensor::new(vec![1, data.len()], data.to_vec()).expect("one row");
@@ -154,7 +177,7 @@ impl Work for Special {
         let x = row(&[-INF, -INF, 2.0, INF, 1.0]);
         let (keep, add) = (row(&[0.0, 1.0, 0.0, -0.0, 2.0]), row(&[3.0, 4.0, 5.0, 6.0, 7.0]));
         let far = [-1e30, -1e4, -90.0, -20.0, -6.0, -0.0, 6.0, 20.0, 90.0, 1e4, 1e30];
-        let far = row(&far);
+        let (far, ones) = (row(&far), row(&far.map(|_| 1.0)));
         let made = [
             ("edit: hook_attn_scores", b.edit(&x, &keep, &add)),
             ("softmax of a masked row", b.softmax(&row(&[-INF; 70]))),
@@ -164,6 +187,13 @@ impl Work for Special {
             ("gelu", b.activate(&far, Activation::Gelu)),
             ("relu", b.activate(&far, Activation::Relu)),
             ("silu", b.activate(&far, Activation::Silu)),
+            ("top_k of special values: hook_attn_scores", b.top_k(&row(&[-INF, 0.0, -1.0, -0.0, 0.0]), 5)),
+            ("standings of far values", b.standings(&row(&[3e38, -3e38, 3e38, 1.0]), &[3])),
+            ("multiply by 0", b.multiply(&row(&[0.0, 1.0, -0.0]), &row(&[INF, 2.0, -INF]))),
+            ("gelu_new_dx", b.activate_dx(&far, &ones, Activation::GeluNew)),
+            ("gelu_dx", b.activate_dx(&far, &ones, Activation::Gelu)),
+            ("relu_dx", b.activate_dx(&far, &ones, Activation::Relu)),
+            ("silu_dx", b.activate_dx(&far, &ones, Activation::Silu)),
         ];
         made.map(|(name, tensor)| (name, tensor.expect("operands fit"))).into()
     }
@@ -178,7 +208,7 @@ fn masked_rows_and_far_values_are_the_oracle() {
 struct Damaged(f32);
 
 impl Work for Damaged {
-    fn on<B: Backend>(&self, b: &Checked<B>) -> Vec<(&'static str, B::Tensor)> {
+    fn on<B: Backward>(&self, b: &Checked<B>) -> Vec<(&'static str, B::Tensor)> {
         let mut host = HostTensor::full(vec![3, 67], 0.5);
         host.data_mut()[70] = self.0;
         let x = b.upload("damaged", host).expect("fits");
@@ -187,6 +217,8 @@ impl Work for Damaged {
         let scale = b.norm_scale(&x, NormKind::LayerNorm, 1e-5).expect("operands fit");
         let made = [
             ("softmax", b.softmax(&x)),
+            ("top_k", b.top_k(&x, 2)),
+            ("standings", b.standings(&x, &[0, 1, 2])),
             ("linear", b.linear(&x, &w, None)),
             ("normalize", b.normalize(&x, &scale, NormKind::LayerNorm)),
             ("gelu_new", b.activate(&x, Activation::GeluNew)),

@@ -56,7 +56,7 @@ pub fn svg(title: &str, note: &str, panels: &[Panel]) -> String {
     );
     for (idx, panel) in panels.iter().enumerate() {
         let x = LEFT + idx as f64 * (LEFT + PLOT.0 + GAP);
-        let _ = write!(svg, "<g transform=\"translate({x} {TOP})\">\n{}</g>\n", drawn(panel));
+        let _ = writeln!(svg, "<g transform=\"translate({x} {TOP})\">\n{}</g>", drawn(panel));
     }
     svg.push_str("</svg>\n");
     svg

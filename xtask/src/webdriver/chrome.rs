@@ -128,6 +128,15 @@ fn capabilities(chrome: &Chrome, window: Window) -> Result<Value> {
     Ok(all)
 }
 
+/// The same browser, which then finds no adapter.
+pub(super) fn without_gpu(capabilities: &Value) -> Value {
+    let mut all = capabilities.clone();
+    if let Some(args) = all["goog:chromeOptions"]["args"].as_array_mut() {
+        args.retain(|arg| arg.as_str().is_none_or(|arg| !arg.contains("webgpu")));
+    }
+    all
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,5 +154,16 @@ mod tests {
         assert!(!shown.contains("headless"), "{shown}");
         let headless = capabilities(&chrome, Window::Headless).expect("valid JSON").to_string();
         assert!(headless.contains("~NOTFOUND"), "the browser stays off the network: {headless}");
+    }
+
+    #[test]
+    fn a_browser_without_gpu_lacks_nothing_else() {
+        let chrome = Chrome { browser: None, driver: "chromedriver".into() };
+        let all = capabilities(&chrome, Window::Headless).expect("valid JSON");
+        assert!(all.to_string().contains("webgpu"));
+        let n_args = |all: &Value| all["goog:chromeOptions"]["args"].as_array().map(Vec::len);
+        let without = without_gpu(&all);
+        assert!(!without.to_string().contains("webgpu"), "{without}");
+        assert_eq!(n_args(&without).map(|n| n + 2), n_args(&all));
     }
 }

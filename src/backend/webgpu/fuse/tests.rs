@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    backend::webgpu::program::{Bits, Value},
+    backend::webgpu::program::{Dx, Value},
     op::NormKind,
 };
 
@@ -55,7 +55,11 @@ fn names(program: &Program) -> Vec<&'static str> {
         Kernel::Linear { then: Then::Activate(..), .. } => "linear, activated",
         Kernel::Linear { then: Then::Add { .. }, .. } => "linear, added",
         Kernel::LinearQkv(_) => "qkv",
+        Kernel::Linear { then: Then::Slope { .. }, .. } => "linear, slope",
         Kernel::Attention { .. } => "attention",
+        Kernel::NormDx(_) => "norm_dx",
+        Kernel::AttentionDx { .. } => "attention_dx",
+        Kernel::AttnMixT { .. } => "attn_mix_t",
     };
     fuse(program).iter().map(name).collect()
 }
@@ -175,4 +179,46 @@ fn two_gathers_and_their_sum_are_one() {
         .map(|(table, n_table)| push(&mut program, Op::Gather { n_table, n_rows: 2, d: D }, &[table]));
     push(&mut program, Op::Add, &[a, b]);
     assert_eq!(names(&program), ["embed"]);
+}
+
+/// The gradient behind a norm: `before`, and what comes through the norm of `x`; what is on the way.
+fn norm_dx(program: &mut Program, before: Id) -> [Id; 3] {
+    let [x, scale, normalized, dy, w] = [0; 5].map(|_| given(program));
+    let kind = NormKind::LayerNorm;
+    let dn = push(program, Op::Affine { d: D, has_w: true, has_b: false }, &[dy, w]);
+    let direct = push(program, Op::Normalize { kind, d: D }, &[dn, scale]);
+    let sum = push(program, Op::Add, &[before, direct]);
+    let ds = push(program, Op::Dx(Dx::NormalizeScale { d: D }), &[dn, normalized, scale]);
+    let through_scale = push(program, Op::Dx(Dx::NormScale { kind, d: D }), &[x, scale, ds]);
+    [push(program, Op::Add, &[sum, through_scale]), dn, ds]
+}
+
+#[test]
+fn a_norm_is_one_kernel_backwards_unless_its_scale_is_looked_at() {
+    let mut program = Program::default();
+    let before = given(&mut program);
+    let [_, dn, ds] = norm_dx(&mut program, before);
+    keep(&mut program, dn);
+    let kernels = fuse(&program);
+    let keeps_dn = Written { id: dn, is_kept: true };
+    assert!(matches!(kernels[..], [Kernel::NormDx(NormDx { d_normalized, .. })] if d_normalized == keeps_dn));
+    keep(&mut program, ds);
+    assert_eq!(names(&program), ["one"; 6]);
+}
+
+#[test]
+fn attention_is_three_kernels_backwards() {
+    let mut program = Program::default();
+    let [q, k, v, pattern, dz] = [0; 5].map(|_| given(&mut program));
+    let d_pattern = push(&mut program, Op::Dx(Dx::AttnDots(HEADS)), &[dz, v]);
+    push(&mut program, Op::Dx(Dx::AttnMixT(HEADS)), &[pattern, dz]);
+    let d_scores = push(&mut program, Op::Dx(Dx::Softmax { n: 2 }), &[pattern, d_pattern]);
+    let mix = push(&mut program, Op::AttnMix(HEADS), &[d_scores, k]);
+    push(&mut program, Op::Dx(Dx::Scale(Bits(0))), &[mix]);
+    let mix_t = push(&mut program, Op::Dx(Dx::AttnMixT(HEADS)), &[d_scores, q]);
+    push(&mut program, Op::Dx(Dx::Scale(Bits(0))), &[mix_t]);
+    assert_eq!(names(&program), ["attn_mix_t", "attention_dx", "attn_mix_t"]);
+    // Scaled afterwards, where the sum itself is looked at.
+    keep(&mut program, mix_t);
+    assert_eq!(names(&program), ["attn_mix_t", "attention_dx", "attn_mix_t", "one"]);
 }

@@ -11,6 +11,8 @@ use super::{
 };
 use crate::op::{Activation, MatrixAxes, NormKind};
 
+mod backward;
+
 /// Invocations in a workgroup that makes one entry each.
 const ENTRIES: usize = 64;
 /// Workgroups along one axis, at most.
@@ -20,7 +22,7 @@ const MAX_GROUPS: usize = 65_535;
 pub(in super::super) fn launches(program: &Program, kernel: &Kernel, limits: Limits) -> Vec<Launch> {
     let lower = Lower { program, limits };
     match kernel {
-        Kernel::One(id) => vec![lower.one(*id)],
+        Kernel::One(id) => lower.alone(*id),
         Kernel::Embed { tokens, positions, sum } => vec![lower.embed(*tokens, *positions, *sum)],
         Kernel::Norm { x, w, b, y, scale, normalized } => {
             vec![lower.norm([Some(*x), *w, *b], *y, *scale, *normalized)]
@@ -30,7 +32,20 @@ pub(in super::super) fn launches(program: &Program, kernel: &Kernel, limits: Lim
         Kernel::Attention { scores, pattern, z, keeps_scores } => {
             vec![lower.attention(*scores, *pattern, *z, *keeps_scores)]
         }
+        Kernel::NormDx(norm) => vec![lower.norm_dx(*norm)],
+        Kernel::AttentionDx { d_pattern, d_scores, dq, by } => {
+            vec![lower.attention_dx(*d_pattern, *d_scores, *dq, *by)]
+        }
+        Kernel::AttnMixT { mix, by } => vec![lower.attn_mix_t(*mix, *by)],
     }
+}
+
+/// What one launch of a product makes.
+struct Part {
+    rows: Range<usize>,
+    cols: Range<usize>,
+    /// Of the sums.
+    terms: Range<usize>,
 }
 
 struct Lower<'a> {
@@ -100,6 +115,40 @@ impl Lower<'_> {
         }
     }
 
+    /// An operation that is no part of another kernel.
+    fn alone(&self, y: Id) -> Vec<Launch> {
+        if let Op::TopK { d, k } = *self.op(y) {
+            return self.read_off("top_k", y, d, 2 * k, |_| k);
+        }
+        if let Op::Standings { d, .. } = *self.op(y) {
+            return self.read_off("standings", y, d, 4, |rows| rows.start);
+        }
+        vec![self.one(y)]
+    }
+
+    /// `width` entries from each row of `d`, a part of the rows at a time where all are too many for a binding.
+    fn read_off(
+        &self,
+        name: &'static str,
+        y: Id,
+        d: usize,
+        width: usize,
+        param: impl Fn(&Range<usize>) -> usize,
+    ) -> Vec<Launch> {
+        let value = &self.program.values[y];
+        let n_rows = value.len / width;
+        let launch = |rows: Range<usize>| {
+            let of_rows = |id: Id, width: usize| {
+                Bound::Value(id, (rows.len() < n_rows).then(|| rows.start * width..rows.end * width))
+            };
+            let chosen = value.op.n_rows().map(|_| Bound::Rows(y));
+            let reads = [of_rows(value.inputs[0], d)].into_iter().chain(chosen).collect();
+            let params = [rows.len(), d, param(&rows)].map(|size| size as u32).to_vec();
+            self.rows(name, reads, vec![of_rows(y, width)], params)
+        };
+        parts(n_rows, self.rows_that_fit(d.max(width), &[d, width])).map(launch).collect()
+    }
+
     fn one(&self, y: Id) -> Launch {
         let inputs = &self.program.values[y].inputs;
         let all = || inputs.iter().copied().map(value).collect::<Vec<_>>();
@@ -146,6 +195,8 @@ impl Lower<'_> {
                 launch
             }
             Op::Edit => self.entries("edit", all(), y, &[]),
+            Op::TopK { .. } | Op::Standings { .. } => unreachable!("may be made in parts"),
+            Op::Dx(ref dx) => self.derivative(dx, y),
         }
     }
 
@@ -228,55 +279,72 @@ impl Lower<'_> {
     }
 
     fn linear(&self, id: Id, then: Then, pre: Written) -> Vec<Launch> {
-        let Product { m, k, n, axes, has_b } = self.product(id);
-        let inputs = &self.program.values[id].inputs;
-        let (activation, residual, y) = match then {
-            Then::Nothing => (None, None, id),
-            Then::Activate(activation, y) => (Some(activation), None, y),
-            Then::Add { residual, sum } => (None, Some(residual), sum),
+        let Product { m, k, n, axes, .. } = self.product(id);
+        // Parts of the weights are whole rows of them: columns of the result, or terms of its sums.
+        let (n_cols, n_terms) = match axes {
+            MatrixAxes::InOut => (n, self.rows_that_fit(n, &[n])),
+            MatrixAxes::OutIn => (self.rows_that_fit(k, &[k]), k),
         };
-        // Parts of the weights are whole rows of them, so only [out in] can be cut; parts of the result always.
-        let (name, n_cols) = match axes {
-            MatrixAxes::InOut => ("linear", n),
-            MatrixAxes::OutIn => ("linear_t", self.rows_that_fit(k, &[k])),
-        };
-        let n_rows = self.rows_that_fit(n, &[n, k]);
-        let tile = Tile::of(self.limits, m);
+        let n_rows = self.rows_that_fit(n.max(k), &[n, k]);
         let mut launches = vec![];
         for rows in parts(m, n_rows) {
-            let entries = |id: Id, width: usize| {
-                let is_whole = rows.len() == m;
-                Bound::Value(id, (!is_whole).then(|| rows.start * width..rows.end * width))
-            };
             for cols in parts(n, n_cols) {
-                let w = (cols.len() < n).then(|| cols.start * k..cols.end * k);
-                let sizes = [rows.len(), k, cols.len(), n, cols.start];
-                let (tile_rows, tile_cols) = tile.rows_and_cols();
-                launches.push(Launch {
-                    source: Source { name, scheme: self.limits.scheme, tile },
-                    constants: vec![
-                        ("GROUP", tile.n_invocations() as u32),
-                        ("HAS_B", u32::from(has_b)),
-                        ("HAS_RESIDUAL", u32::from(residual.is_some())),
-                        ("KEEP_PRE", u32::from(pre.is_kept)),
-                        ("ACTIVATION", number_of(activation)),
-                    ],
-                    reads: vec![
-                        entries(inputs[0], k),
-                        Bound::Value(inputs[1], w),
-                        maybe(inputs.get(2).copied()),
-                        residual.map_or(Bound::Nothing, |id| entries(id, n)),
-                    ],
-                    writes: vec![
-                        entries(y, n),
-                        if pre.is_kept { entries(pre.id, n) } else { Bound::Nothing },
-                    ],
-                    params: sizes.map(|size| size as u32).to_vec(),
-                    grid: [cols.len().div_ceil(tile_cols) as u32, rows.len().div_ceil(tile_rows) as u32, 1],
-                });
+                for terms in parts(k, n_terms) {
+                    let part = Part { rows: rows.clone(), cols: cols.clone(), terms };
+                    launches.push(self.part_of_linear(id, then, pre, part));
+                }
             }
         }
         launches
+    }
+
+    fn part_of_linear(&self, id: Id, then: Then, pre: Written, part: Part) -> Launch {
+        let Product { m, k, n, axes, has_b } = self.product(id);
+        let Part { rows, cols, terms } = part;
+        let inputs = &self.program.values[id].inputs;
+        let (activation, slope, other, y) = match then {
+            Then::Nothing => (None, None, None, id),
+            Then::Activate(activation, y) => (Some(activation), None, None, y),
+            Then::Slope { activation, x, dx } => (None, Some(activation), Some(x), dx),
+            Then::Add { residual, sum } => (None, None, Some(residual), sum),
+        };
+        let has_residual = matches!(then, Then::Add { .. });
+        let (name, w) = match axes {
+            MatrixAxes::InOut => ("linear", terms.start * n..terms.end * n),
+            MatrixAxes::OutIn => ("linear_t", cols.start * k..cols.end * k),
+        };
+        let w = (w.len() < k * n).then_some(w);
+        let of_rows = |id: Id, width: usize| {
+            Bound::Value(id, (rows.len() < m).then(|| rows.start * width..rows.end * width))
+        };
+        // What follows the sum follows its last part.
+        let is_last = terms.end == k;
+        let pre_id = (is_last && pre.is_kept).then_some(pre.id);
+        let number = |activation| if is_last { number_of(activation) } else { 0 };
+        let tile = Tile::of(self.limits, m);
+        let (tile_rows, tile_cols) = tile.rows_and_cols();
+        let sizes = [rows.len(), terms.len(), cols.len(), n, cols.start, k, terms.start];
+        Launch {
+            source: Source { name, scheme: self.limits.scheme, tile },
+            constants: vec![
+                ("GROUP", tile.n_invocations() as u32),
+                ("IS_FURTHER", u32::from(0 < terms.start)),
+                ("HAS_B", u32::from(has_b && is_last)),
+                ("HAS_RESIDUAL", u32::from(has_residual && is_last)),
+                ("KEEP_PRE", u32::from(pre_id.is_some())),
+                ("ACTIVATION", number(activation)),
+                ("SLOPE", number(slope)),
+            ],
+            reads: vec![
+                of_rows(inputs[0], k),
+                Bound::Value(inputs[1], w),
+                maybe(inputs.get(2).copied()),
+                other.map_or(Bound::Nothing, |id| of_rows(id, n)),
+            ],
+            writes: vec![of_rows(y, n), pre_id.map_or(Bound::Nothing, |id| of_rows(id, n))],
+            params: sizes.map(|size| size as u32).to_vec(),
+            grid: [cols.len().div_ceil(tile_cols) as u32, rows.len().div_ceil(tile_rows) as u32, 1],
+        }
     }
 
     fn linear_qkv(&self, qkv: [Id; 3]) -> Launch {

@@ -1,0 +1,157 @@
+//! What a row comes down to, and what is made of it: sums, norms, softmax.
+
+use crate::{
+    exp::exp,
+    simd::{F32x4, LANES, map},
+};
+
+/// Independent sums, so that one addition need not wait for the one before.
+const N_SUMS: usize = 4;
+
+/// Σ f(four at `at`), in sixteen parts; lanes past the end must be counted as 0 by `f`.
+#[inline(always)]
+fn summed(len: usize, f: impl Fn(F32x4, usize) -> F32x4) -> F32x4 {
+    let mut sums = [F32x4::splat(0.0); N_SUMS];
+    let mut at = 0;
+    while at + N_SUMS * LANES <= len {
+        for (i, sum) in sums.iter_mut().enumerate() {
+            *sum = f(*sum, at + i * LANES);
+        }
+        at += N_SUMS * LANES;
+    }
+    while at < len {
+        sums[0] = f(sums[0], at);
+        at += LANES;
+    }
+    (sums[0] + sums[1]) + (sums[2] + sums[3])
+}
+
+/// Σ aᵢ bᵢ, over as many as the shorter has.
+#[inline]
+pub fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let len = a.len().min(b.len());
+    let (a, b) = (&a[..len], &b[..len]);
+    summed(len, |sum, at| sum.plus_product(F32x4::of(&a[at..], 0.0), F32x4::of(&b[at..], 0.0))).sum()
+}
+
+/// Σ xᵢ
+#[inline]
+pub fn sum(row: &[f32]) -> f32 {
+    summed(row.len(), |sum, at| sum + F32x4::of(&row[at..], 0.0)).sum()
+}
+
+/// Σ (xᵢ - centre)²
+#[inline]
+pub fn sum_of_squares_around(row: &[f32], centre: f32) -> f32 {
+    let from = F32x4::splat(centre);
+    let distance = |at: usize| F32x4::of(&row[at..], centre) - from;
+    summed(row.len(), |sum, at| sum.plus_product(distance(at), distance(at))).sum()
+}
+
+/// `(x - centre) / scale`, in place.
+#[inline]
+pub fn normalise(row: &mut [f32], centre: f32, scale: f32) {
+    let (centre, scale) = (F32x4::splat(centre), F32x4::splat(scale));
+    map(row, |x| (x - centre) / scale);
+}
+
+/// Softmax in place; a row of -inf throughout becomes 0, and one NaN makes all of it NaN.
+pub fn softmax(row: &mut [f32]) {
+    let lowest = F32x4::splat(f32::NEG_INFINITY);
+    let mut max = lowest;
+    for four in row.chunks(LANES) {
+        // A NaN is passed over here and comes back in the sum.
+        max = max.at_least(F32x4::of(four, f32::NEG_INFINITY));
+    }
+    let max = max.to_array().into_iter().fold(f32::NEG_INFINITY, f32::max);
+    if max == f32::NEG_INFINITY && row.iter().all(|x| !x.is_nan()) {
+        return row.fill(0.0);
+    }
+    let shift = F32x4::splat(max);
+    map(row, |x| exp(x - shift));
+    let by = F32x4::splat(sum(row));
+    map(row, |x| x / by);
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use std::vec::Vec;
+
+    use super::*;
+    use crate::{exp::tests::is_near, reference::values};
+
+    const LENGTHS: [usize; 12] = [0, 1, 2, 3, 4, 5, 15, 16, 17, 33, 64, 771];
+
+    fn plain_softmax(row: &[f32]) -> Vec<f64> {
+        let max = row.iter().fold(f64::NEG_INFINITY, |max, x| max.max(f64::from(*x)));
+        let exps: Vec<f64> = row.iter().map(|x| (f64::from(*x) - max).exp()).collect();
+        let sum: f64 = exps.iter().sum();
+        exps.iter().map(|e| e / sum).collect()
+    }
+
+    #[test]
+    fn sums_agree_with_the_reference_at_every_length() {
+        for n in LENGTHS {
+            let (a, b) = (values(n, 1), values(n, 2));
+            // Sums of both signs cancel: what can be promised is relative to the terms.
+            let floor = 1e-7 * n as f64;
+            let wide = |x: &[f32]| x.iter().map(|x| f64::from(*x)).collect::<Vec<f64>>();
+            let (wide_a, wide_b) = (wide(&a), wide(&b));
+            let want: f64 = wide_a.iter().zip(&wide_b).map(|(a, b)| a * b).sum();
+            assert!(is_near(dot(&a, &b), want, floor), "dot {n}");
+            assert!(is_near(sum(&a), wide_a.iter().sum(), floor), "sum {n}");
+            let want: f64 = wide_a.iter().map(|a| (a - 0.25) * (a - 0.25)).sum();
+            assert!(is_near(sum_of_squares_around(&a, 0.25), want, 0.0), "squares {n}");
+            let mut normal = a.clone();
+            normalise(&mut normal, 0.25, 0.5);
+            for (got, a) in normal.iter().zip(&wide_a) {
+                assert!(is_near(*got, (a - 0.25) / 0.5, 1e-7), "normalise {n}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_forgotten_tail_would_be_seen() {
+        let a = values(17, 1);
+        let want: f64 = a[..16].iter().map(|x| f64::from(*x)).sum();
+        assert!(!is_near(sum(&a), want, 1e-7 * 17.0));
+    }
+
+    #[test]
+    fn softmax_agrees_with_the_reference() {
+        for n in LENGTHS {
+            for scale in [1.0, 30.0, 3000.0] {
+                let mut row: Vec<f32> = values(n, 3).iter().map(|x| x * scale).collect();
+                if n > 2 {
+                    row[n / 2] = f32::NEG_INFINITY;
+                }
+                let want = plain_softmax(&row);
+                softmax(&mut row);
+                for (got, want) in row.iter().zip(want) {
+                    // `x - max` is rounded: a small share of the row has fewer digits.
+                    assert!(is_near(*got, want, 1e-12), "{n}: {got}, not {want}");
+                }
+                assert!(n < 3 || row[n / 2] == 0.0);
+            }
+        }
+    }
+
+    #[test]
+    fn softmax_of_what_is_masked_and_of_what_is_no_number() {
+        let mut masked = [f32::NEG_INFINITY; 7];
+        softmax(&mut masked);
+        assert_eq!(masked, [0.0; 7]);
+        for bad in [f32::NAN, f32::INFINITY] {
+            for at in 0..6 {
+                let mut row = [0.0, 1.0, f32::NEG_INFINITY, 2.0, 3.0, 4.0];
+                row[at] = bad;
+                softmax(&mut row);
+                assert!(row.iter().all(|x| x.is_nan()), "{bad} at {at}");
+            }
+        }
+        let mut nans = [f32::NAN, f32::NEG_INFINITY, f32::NEG_INFINITY];
+        softmax(&mut nans);
+        assert!(nans.iter().all(|x| x.is_nan()));
+    }
+}

@@ -1,0 +1,21 @@
+//! How an entry of a row compares with the others.
+
+use super::{CpuTensor, Real};
+
+/// Maximum, sum of exp(x - maximum), the chosen entry, how many entries are larger. `[n d] -> [n 4]`
+///
+/// The sum is made in f64: it is what losses come from. A row with an entry that is not finite has NaN for
+/// its maximum.
+pub(super) fn standings<R: Real>(x: &CpuTensor<R>, chosen: &[u32]) -> CpuTensor<R> {
+    let one = |(row, chosen): (&[R], &u32)| {
+        let is_finite = row.iter().all(|value| value.is_finite());
+        let max = row.iter().copied().fold(R::neg_infinity(), R::max);
+        let exp = |value: &R| (*value - max).to_f64().expect("f32 and f64 fit").exp();
+        let sum = R::from(row.iter().map(exp).sum::<f64>()).expect("f32 and f64 hold it");
+        let entry = row[*chosen as usize];
+        let n_larger = row.iter().filter(|value| entry < **value).count();
+        [if is_finite { max } else { R::nan() }, sum, entry, R::from_f32(n_larger as f32)]
+    };
+    let rows = x.data.chunks_exact(x.last().max(1)).zip(chosen);
+    x.with_last(4, rows.flat_map(one).collect())
+}

@@ -1,0 +1,89 @@
+//! Derivatives, recorded like everything else.
+
+use super::{
+    GpuMatrix, GpuTensor, Tensor, WebGpu, heads_of,
+    program::{Dx, Heads, Op},
+};
+use crate::{
+    backend::{Backend as _, backward::Backward},
+    op::{Activation, MatrixAxes, NormKind},
+};
+
+impl WebGpu {
+    fn derivative(&self, dx: Dx, inputs: &[&GpuTensor], shape: Vec<usize>) -> Tensor {
+        self.pending(Op::Dx(dx), inputs, shape)
+    }
+}
+
+impl Backward for WebGpu {
+    fn multiply(&self, a: &GpuTensor, b: &GpuTensor) -> Tensor {
+        self.derivative(Dx::Multiply, &[a, b], a.shape().to_vec())
+    }
+
+    fn scale(&self, x: &GpuTensor, by: f32) -> Tensor {
+        self.derivative(Dx::Scale(by.into()), &[x], x.shape().to_vec())
+    }
+
+    fn scatter(&self, dy: &GpuTensor, rows: &[u32], n_rows: usize) -> Tensor {
+        let d = dy.last();
+        let op = Op::Dx(Dx::Scatter { n_dy: rows.len(), d });
+        Ok(GpuTensor::with_rows(self.nth(), op, dy, rows, vec![n_rows, d]))
+    }
+
+    fn norm_scale_dx(&self, x: &GpuTensor, scale: &GpuTensor, ds: &GpuTensor, kind: NormKind) -> Tensor {
+        self.derivative(Dx::NormScale { kind, d: x.last() }, &[x, scale, ds], x.shape().to_vec())
+    }
+
+    fn normalize_dx(&self, dy: &GpuTensor, scale: &GpuTensor, kind: NormKind) -> Tensor {
+        // Centring is its own transpose.
+        self.normalize(dy, scale, kind)
+    }
+
+    fn normalize_dscale(&self, dy: &GpuTensor, y: &GpuTensor, scale: &GpuTensor) -> Tensor {
+        self.derivative(Dx::NormalizeScale { d: y.last() }, &[dy, y, scale], scale.shape().to_vec())
+    }
+
+    fn linear_dx(&self, dy: &GpuTensor, w: &GpuMatrix) -> Tensor {
+        let transposed = match w.axes {
+            MatrixAxes::InOut => MatrixAxes::OutIn,
+            MatrixAxes::OutIn => MatrixAxes::InOut,
+        };
+        self.product(transposed, dy, &w.stored, None)
+    }
+
+    fn linear_at_dx(&self, dy: &GpuTensor, w: &GpuMatrix, columns: &[u32]) -> Tensor {
+        self.product(MatrixAxes::InOut, dy, &self.columns(w, columns)?, None)
+    }
+
+    fn heads_in_dx(&self, dy: &GpuTensor, w: &GpuMatrix) -> Tensor {
+        let (n_pos, n_heads, d_head) = (dy.shape()[0], dy.shape()[1], dy.shape()[2]);
+        let n_in = self.matrix_shape(w)[0];
+        let dx = Dx::HeadsIn { n_heads, n_in, d_head };
+        self.derivative(dx, &[dy, w.in_out()?], vec![n_pos, n_heads, n_in])
+    }
+
+    fn heads_out_dx(&self, dy: &GpuTensor, w: &GpuMatrix, d_head: usize) -> Tensor {
+        let (n_pos, n_heads, n_out) = (dy.shape()[0], dy.shape()[1], dy.shape()[2]);
+        let dx = Dx::HeadsOut { n_heads, d_head, n_out };
+        self.derivative(dx, &[dy, w.in_out()?], vec![n_pos, n_heads, d_head])
+    }
+
+    fn attn_dots(&self, dz: &GpuTensor, v: &GpuTensor) -> Tensor {
+        let heads = heads_of(dz, v);
+        self.derivative(Dx::AttnDots(heads), &[dz, v], vec![heads.n_heads, heads.n_q, heads.n_k])
+    }
+
+    fn attn_mix_t(&self, pattern: &GpuTensor, dz: &GpuTensor) -> Tensor {
+        let (n_heads, n_q, n_k) = (pattern.shape()[0], pattern.shape()[1], pattern.shape()[2]);
+        let heads = Heads { n_q, n_k, n_heads, d_head: dz.shape()[2] };
+        self.derivative(Dx::AttnMixT(heads), &[pattern, dz], vec![n_k, n_heads, heads.d_head])
+    }
+
+    fn softmax_dx(&self, y: &GpuTensor, dy: &GpuTensor) -> Tensor {
+        self.derivative(Dx::Softmax { n: y.last() }, &[y, dy], y.shape().to_vec())
+    }
+
+    fn activate_dx(&self, x: &GpuTensor, dy: &GpuTensor, activation: Activation) -> Tensor {
+        self.derivative(Dx::Activate(activation), &[x, dy], x.shape().to_vec())
+    }
+}

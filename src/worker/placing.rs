@@ -1,0 +1,160 @@
+//! Moving models between the backends: because the user wishes it, because a probe was quicker, or because a device
+//! failed. A request never hears of it: it goes on with the engine that it has, or is repeated once on the CPU.
+
+use std::rc::Rc;
+
+use super::{
+    State,
+    any_engine::{AnyEngine, OnCpu, cpu},
+    loaded::Loaded,
+    pace::Turns,
+    post, probe,
+    source::Reader,
+};
+use crate::{
+    backend::{BackendError, webgpu::WebGpu},
+    engine::RunError,
+    failure::{Failure, FailureKind},
+    placement::{Place, Reason, Wish},
+    protocol::FromEngine,
+};
+
+/// Puts every model where the user wants it.
+pub(super) async fn prefer(state: Rc<State>, wish: Wish) {
+    state.wish.set(wish);
+    let models: Vec<Rc<Loaded>> = state.models.borrow().values().map(Rc::clone).collect();
+    for model in models {
+        settle(&state, &model).await;
+    }
+}
+
+/// Puts one model where the user wants it, and says where it is. What fails leaves it on the CPU.
+async fn settle(state: &Rc<State>, model: &Rc<Loaded>) {
+    let place = match state.wish.get() {
+        Wish::Webgpu => Place::Webgpu,
+        Wish::Auto | Wish::Cpu => Place::Cpu,
+    };
+    let failure = to(state, model, place).await.err();
+    say(model, failure);
+    if state.wish.get() == Wish::Auto {
+        probe::later(state, model);
+    }
+}
+
+/// Moves one model as the user wishes.
+///
+/// Errors: the move did not work; the model is on the CPU, and its reason says why.
+pub(super) async fn to(state: &Rc<State>, model: &Loaded, place: Place) -> Result<(), Failure> {
+    let _moving = model.begin_move().await;
+    let engine = model.engine();
+    let wished = match state.wish.get() {
+        Wish::Auto => Reason::NotProbed,
+        Wish::Cpu | Wish::Webgpu => Reason::Wished,
+    };
+    let moved = match (&*engine, place) {
+        (AnyEngine::Cpu(_), Place::Cpu) | (AnyEngine::WebGpu(_), Place::Webgpu) => Ok(None),
+        (AnyEngine::Cpu(on_cpu), Place::Webgpu) => on_webgpu(state, on_cpu).await.map(Some),
+        (AnyEngine::WebGpu(on_webgpu), Place::Cpu) => {
+            match on_webgpu.on(cpu().await, &mut Turns::of_worker(state)).await {
+                Ok(on_cpu) => Ok(Some(AnyEngine::Cpu(on_cpu))),
+                Err(_) => read_again(state, model).await.map(Some),
+            }
+        }
+    };
+    match moved {
+        Ok(engine) => {
+            model.put(engine, wished);
+            Ok(())
+        }
+        Err(Failure { kind, message, hint }) => {
+            model.put(None, Reason::Fault { message: message.clone() });
+            let what =
+                format!("{} stays on the CPU, because WebGPU cannot be used ({message})", model.name());
+            Err(Failure { kind, message: what, hint })
+        }
+    }
+}
+
+/// A copy of a model on the GPU, which has answered once there.
+///
+/// Errors: there is no device, or it cannot hold or compute the model.
+pub(super) async fn on_webgpu(state: &Rc<State>, on_cpu: &OnCpu) -> Result<AnyEngine, Failure> {
+    let moved = async {
+        let mut turns = Turns::of_worker(state);
+        let moved = AnyEngine::WebGpu(on_cpu.on(device(state).await?, &mut turns).await?);
+        // What a device says of memory and of kernels, it says when it computes.
+        moved.pass(&mut turns).await?;
+        Ok::<_, RunError>(moved)
+    };
+    moved.await.map_err(|error| {
+        // It may be the device that failed: the next who wants one gets another.
+        state.gpu.take();
+        error.into()
+    })
+}
+
+/// The GPU, opened when somebody first wants it; all models share it.
+///
+/// Errors: there is none.
+pub(super) async fn device(state: &State) -> Result<WebGpu, BackendError> {
+    if let Some(gpu) = state.gpu.borrow().as_ref() {
+        return Ok(gpu.clone());
+    }
+    let gpu = WebGpu::open().await?;
+    *state.gpu.borrow_mut() = Some(gpu.clone());
+    Ok(gpu)
+}
+
+/// Does `work` on the model's engine; if the device fails, once more on the CPU.
+///
+/// Errors: those of the work.
+pub(super) async fn with_fallback<T>(
+    state: &Rc<State>,
+    model: &Loaded,
+    work: impl AsyncFn(Rc<AnyEngine>) -> Result<T, RunError>,
+) -> Result<T, Failure> {
+    let engine = model.engine();
+    match work(Rc::clone(&engine)).await {
+        Err(error @ RunError::Backend(BackendError::Device { .. })) if engine.place() == Place::Webgpu => {
+            let engine = fall_back(state, model, &engine, error).await?;
+            Ok(work(engine).await?)
+        }
+        result => Ok(result?),
+    }
+}
+
+/// Reads a model again, onto the CPU, after the device that it was on failed.
+async fn fall_back(
+    state: &Rc<State>,
+    model: &Loaded,
+    broken: &Rc<AnyEngine>,
+    error: RunError,
+) -> Result<Rc<AnyEngine>, Failure> {
+    let _moving = model.begin_move().await;
+    if !Rc::ptr_eq(broken, &model.engine()) {
+        return Ok(model.engine()); // Another request met it first.
+    }
+    state.gpu.take();
+    let Failure { kind: _, message, hint: _ } = error.into();
+    let on_cpu = read_again(state, model).await?;
+    model.put(Some(on_cpu), Reason::Fault { message: message.clone() });
+    say(
+        model,
+        Some(Failure::new(
+            FailureKind::Device,
+            format!("the GPU stopped computing, so {} goes on on the CPU ({message})", model.name()),
+            "Nothing is lost: the question was asked again. The engine panel can try the GPU once more.",
+        )),
+    );
+    Ok(model.engine())
+}
+
+async fn read_again(state: &Rc<State>, model: &Loaded) -> Result<AnyEngine, Failure> {
+    let (checkpoint, tokenizer) = model.source().folder(state, Reader::Worker).await?.read()?;
+    Ok(AnyEngine::on_cpu(checkpoint, tokenizer).await?)
+}
+
+/// Tells the page where a model is.
+pub(super) fn say(model: &Loaded, failure: Option<Failure>) {
+    post::send(FromEngine::Moved { card: Box::new(model.card()), failure });
+}
