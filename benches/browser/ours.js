@@ -7,8 +7,8 @@ import { publish, sample, times } from "./timing.js";
 const VERSION = 2;
 const MODEL = "bench";
 
-// The worker that the built page names, with at most so many threads.
-async function start(threads) {
+// The worker that the built page names, with at most so many threads, on the backend that is asked for.
+async function start({ threads, provider }) {
   const page = new DOMParser().parseFromString(await (await fetch("/")).text(), "text/html");
   const meta = page.querySelector("meta[name=vitrine-worker]");
   const type = meta.dataset.type === "module" ? "module" : "classic";
@@ -40,13 +40,18 @@ async function start(threads) {
     });
     worker.postMessage({ json: JSON.stringify({ run, ...message }), files: [] });
   });
+  // Told to, since by itself it would take whatever is quicker here.
+  const wish = provider === "webgpu" ? "webgpu" : "cpu";
+  worker.postMessage({ json: JSON.stringify({ type: "prefer", wish }), files: [] });
   const source = { from: "url", base: `${location.origin}/weights/` };
   const { letter } = await request({ type: "load", model: MODEL, source }, "loaded");
+  if (letter.card.backend !== wish) throw new Error(`the model is on the ${letter.card.backend}, not on the ${wish}`);
   return { request, adapter: `${letter.card.backend}: ${letter.card.adapter}` };
 }
 
-async function forward({ tokens, n_samples, d_vocab, threads }) {
-  const { request, adapter } = await start(threads);
+async function forward(job) {
+  const { tokens, n_samples, d_vocab } = job;
+  const { request, adapter } = await start(job);
   const ask = (patterns) => {
     const question = { kind: "attention", prompt: { tokens }, top_k: 5, patterns };
     return request({ type: "ask", model: MODEL, question }, "answered");
@@ -65,8 +70,9 @@ async function forward({ tokens, n_samples, d_vocab, threads }) {
 }
 
 // The time between one token's arrival and the next. The first comes after the whole prompt and is not counted.
-async function decode({ tokens, n_context, n_samples, d_vocab, threads }) {
-  const { request, adapter } = await start(threads);
+async function decode(job) {
+  const { tokens, n_context, n_samples, d_vocab } = job;
+  const { request, adapter } = await start(job);
   const generate = async (max_new_tokens) => {
     const letters = [], arrivals = [];
     const spec = { prompt: { tokens: tokens.slice(0, n_context) }, max_new_tokens, temperature: 0 };
@@ -100,7 +106,7 @@ async function patching({ request }, { clean, corrupted, columns: [correct, wron
 }
 
 async function sweep(job) {
-  const engine = await start(job.threads);
+  const engine = await start(job);
   const run = () => patching(engine, job, "exact");
   const { base, changes } = await run();
   const checks = [sample("sweep.diff", changes.map((change) => change + base), Infinity)];
@@ -108,7 +114,7 @@ async function sweep(job) {
 }
 
 async function attribution(job) {
-  const engine = await start(job.threads);
+  const engine = await start(job);
   const run = () => patching(engine, job, "attribution");
   const { changes } = await run();
   const question = { kind: "attention", prompt: { tokens: job.corrupted }, top_k: 5, patterns: "none" };

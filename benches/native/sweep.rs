@@ -26,13 +26,13 @@ pub(crate) fn prepare<B: Backend + 'static>(engine: Rc<Engine<B>>, job: &Job) ->
         variants: places.iter().map(|&(layer, pos)| vec![patch(layer, pos, &job.clean)]).collect(),
         metric: Metric::LogitDiff { pos: -1, correct: job.columns[0], wrong: job.columns[1] },
     };
-    let values = pollster::block_on(engine.sweep(&spec, &mut NoPace, |_| {}))?.values;
+    let values = pollster::block_on(engine.sweep(&spec, &mut NoPace, |_, _| {}))?.values;
     let at = places.iter().map(|(layer, pos)| layer * n_pos + pos).collect();
     let checks = [check("sweep.diff", at, values.iter().map(|value| *value as f32).collect())];
     let n_samples = job.n_samples;
     let measure = move || {
         let samples = times(n_samples, || {
-            pollster::block_on(engine.sweep(&spec, &mut NoPace, |_| {}))?;
+            pollster::block_on(engine.sweep(&spec, &mut NoPace, |_, _| {}))?;
             Ok(())
         })?;
         Ok(json!(samples))

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use vitrine::analysis::attention::{AllOrNone, Heads, Question as Attention};
 use vitrine::analysis::{Answer, Question};
-use vitrine::backend::Backend;
+use vitrine::backend::{Backend, backward::Backward};
 use vitrine::engine::{Engine, GenerateStep, NoPace};
 use vitrine::hook::HookSet;
 use vitrine::prompt::Prompt;
@@ -19,7 +19,7 @@ use crate::job::{Job, Prepared, check, millis, sample, times};
 const TOP_K: usize = 5;
 
 /// The question of the page: all patterns are scored, and the likeliest tokens at every position come back.
-pub(crate) fn forward<B: Backend + 'static>(engine: Rc<Engine<B>>, job: &Job) -> Fallible<Prepared> {
+pub(crate) fn forward<B: Backward + 'static>(engine: Rc<Engine<B>>, job: &Job) -> Fallible<Prepared> {
     let question = |patterns| {
         Question::Attention(Attention {
             prompt: Prompt::Tokens { tokens: job.tokens.clone() },
@@ -30,7 +30,8 @@ pub(crate) fn forward<B: Backend + 'static>(engine: Rc<Engine<B>>, job: &Job) ->
             scores: Heads::Word(AllOrNone::None),
         })
     };
-    let Answer::Attention(answer) = pollster::block_on(engine.ask(&question(AllOrNone::All), &mut NoPace))?;
+    let answer = pollster::block_on(engine.ask(&question(AllOrNone::All), &mut NoPace, |_| {}))?;
+    let Answer::Attention(answer) = answer else { return Err("another question was answered".into()) };
     let candidates = answer.positions.iter().enumerate().flat_map(|(pos, position)| {
         position.top.iter().map(move |of| (pos * job.d_vocab + of.token.id as usize, of.logprob))
     });
@@ -44,7 +45,7 @@ pub(crate) fn forward<B: Backend + 'static>(engine: Rc<Engine<B>>, job: &Job) ->
     let (n_samples, quiet) = (job.n_samples, question(AllOrNone::None));
     let measure = move || {
         let samples = times(n_samples, || {
-            pollster::block_on(engine.ask(&quiet, &mut NoPace))?;
+            pollster::block_on(engine.ask(&quiet, &mut NoPace, |_| {}))?;
             Ok(())
         })?;
         Ok(json!(samples))

@@ -108,6 +108,9 @@ enum Bench {
         /// Measure the site in dist/ as it is.
         #[arg(long)]
         no_build: bool,
+        /// A folder with the program `vitrine`, in place of building it.
+        #[arg(long, value_name = "DIR")]
+        programs: Option<PathBuf>,
     },
 }
 
@@ -170,11 +173,11 @@ fn run(verb: Verb) -> Result<()> {
         Verb::Bench { what: None } => bench::native::run(&Choice::default()),
         Verb::Bench { what: Some(Bench::Native { case, with }) } => bench::native::run(&with.choice(case)),
         Verb::Bench { what: Some(Bench::Scaling { with }) } => bench::scaling::run(&with.choice(None)),
-        Verb::Bench { what: Some(Bench::Browser { runs, case, no_build }) } => {
+        Verb::Bench { what: Some(Bench::Browser { runs, case, no_build, programs }) } => {
             if !no_build {
                 site::build(&xtask::paths::dist())?;
             }
-            bench::browser::run(runs, case.as_deref())
+            bench::browser::run(runs, case.as_deref(), programs.as_deref())
         }
         Verb::Size => {
             let sizes = site::size::measure(&xtask::paths::dist())?;

@@ -5,7 +5,7 @@
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::build::{self, Program};
@@ -26,21 +26,21 @@ pub fn names() -> Vec<&'static str> {
     std::iter::once(FIRST_ANSWER).chain(CASES.iter().map(|case| case.name)).collect()
 }
 
-/// Measures everything, or one case and the one that it is compared with.
+/// Measures everything, or one case and the one that it is compared with; `programs` as in [`build::program`].
 ///
 /// Errors: no browser; a result is wrong; the first answer is over its promise. A short case is no error.
-pub fn run(n_runs: usize, only: Option<&str>) -> Result<()> {
+pub fn run(n_runs: usize, only: Option<&str>, programs: Option<&Path>) -> Result<()> {
     let first = match only {
         None | Some(FIRST_ANSWER) => first_answer::run(n_runs),
         Some(_) => Ok(()),
     };
     if only != Some(FIRST_ANSWER) {
-        beside_the_peer(only)?;
+        beside_the_peer(only, programs)?;
     }
     first
 }
 
-fn beside_the_peer(only: Option<&str>) -> Result<()> {
+fn beside_the_peer(only: Option<&str>, programs: Option<&Path>) -> Result<()> {
     let started_at = Instant::now();
     let cases = Case::chosen(CASES, only).context("there is no such case")?;
     let weights = match peer::weights(None) {
@@ -54,7 +54,7 @@ fn beside_the_peer(only: Option<&str>) -> Result<()> {
     if let Err(error) = &runtime {
         println!("\n  SKIPPED, the half of onnxruntime-web: {error:#}.\n");
     }
-    let bench = Bench::start(weights, runtime.ok())?;
+    let bench = Bench::start(weights, runtime.ok(), programs)?;
     let rows = runner::rows(&cases, bench.has_peer, &mut |case, half| bench.half(case, half));
     let failures = runner::failures(&rows, bench.has_peer);
     if only.is_none() {
@@ -78,8 +78,8 @@ struct Bench {
 }
 
 impl Bench {
-    fn start(weights: PathBuf, runtime: Option<PathBuf>) -> Result<Self> {
-        let reference = Reference::new(build::program(Program::Vitrine, None)?, &weights);
+    fn start(weights: PathBuf, runtime: Option<PathBuf>, programs: Option<&Path>) -> Result<Self> {
+        let reference = Reference::new(build::program(Program::Vitrine, programs)?, &weights);
         let chrome = chrome::ensure()?;
         let browser = chrome.browser.as_deref().and_then(cmd::version_of).unwrap_or_else(|| "unknown".into());
         let driver = Driver::start(&chrome, Window::Headless)?;
