@@ -7,7 +7,7 @@ import { publish, sample, times } from "./timing.js";
 const VERSION = 2;
 const MODEL = "bench";
 
-// The worker that the built page names, with at most so many threads, on the backend that is asked for.
+// The worker that the built page names, with at most so many threads, on the CPU or on WebGPU.
 async function start({ threads, provider }) {
   const page = new DOMParser().parseFromString(await (await fetch("/")).text(), "text/html");
   const meta = page.querySelector("meta[name=vitrine-worker]");
@@ -16,7 +16,10 @@ async function start({ threads, provider }) {
   url.searchParams.set("threads", threads);
   const worker = new Worker(url, { type });
   const listeners = new Map();
-  let nRuns = 0;
+  let nRuns = 0, onMoved;
+  const moved = new Promise((resolve, reject) => {
+    onMoved = ({ card, failure }) => (failure ? reject(new Error(failure.message)) : resolve(card));
+  });
   const ready = new Promise((resolve, reject) => {
     worker.onerror = (event) => reject(new Error(event.message || "the worker did not start"));
     worker.onmessage = ({ data }) => {
@@ -24,6 +27,8 @@ async function start({ threads, provider }) {
       if (letter.type === "ready") {
         if (letter.version === VERSION) resolve();
         else reject(new Error(`the worker speaks version ${letter.version}, this page ${VERSION}`));
+      } else if (letter.type === "moved") {
+        onMoved(letter);
       } else {
         listeners.get(letter.run)?.(letter, data.arrays);
       }
@@ -40,13 +45,14 @@ async function start({ threads, provider }) {
     });
     worker.postMessage({ json: JSON.stringify({ run, ...message }), files: [] });
   });
-  // Told to, since by itself it would take whatever is quicker here.
+  const source = { from: "url", base: `${location.origin}/weights/` };
+  // Said before anything is loaded: no probe comes between.
   const wish = provider === "webgpu" ? "webgpu" : "cpu";
   worker.postMessage({ json: JSON.stringify({ type: "prefer", wish }), files: [] });
-  const source = { from: "url", base: `${location.origin}/weights/` };
   const { letter } = await request({ type: "load", model: MODEL, source }, "loaded");
-  if (letter.card.backend !== wish) throw new Error(`the model is on the ${letter.card.backend}, not on the ${wish}`);
-  return { request, adapter: `${letter.card.backend}: ${letter.card.adapter}` };
+  const card = provider === "webgpu" && letter.card.backend !== "webgpu" ? await moved : letter.card;
+  if (card.backend !== wish) throw new Error(`the model is on the ${card.backend}, not on the ${wish}`);
+  return { request, adapter: `${card.backend}: ${card.adapter}` };
 }
 
 async function forward(job) {
