@@ -47,9 +47,11 @@ async function start({ threads, provider }) {
   });
   const source = { from: "url", base: `${location.origin}/weights/` };
   // Said before anything is loaded: no probe comes between.
-  worker.postMessage({ json: JSON.stringify({ type: "prefer", wish: provider === "webgpu" ? "webgpu" : "cpu" }), files: [] });
+  const wish = provider === "webgpu" ? "webgpu" : "cpu";
+  worker.postMessage({ json: JSON.stringify({ type: "prefer", wish }), files: [] });
   const { letter } = await request({ type: "load", model: MODEL, source }, "loaded");
   const card = provider === "webgpu" && letter.card.backend !== "webgpu" ? await moved : letter.card;
+  if (card.backend !== wish) throw new Error(`the model is on the ${card.backend}, not on the ${wish}`);
   return { request, adapter: `${card.backend}: ${card.adapter}` };
 }
 

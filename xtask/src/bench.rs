@@ -1,32 +1,28 @@
 //! Measurements; results that are worth keeping go to benches/results/ with machine, browser and commit.
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use serde_json::Value;
 use std::fs;
 
-use crate::{cmd, paths};
+use crate::paths;
 
 pub mod browser;
+pub mod build;
 pub mod cases;
+pub mod chart;
 pub mod compare;
 pub mod first_answer;
+pub mod flops;
 pub mod machine;
+pub mod native;
 pub mod page;
 pub mod peer;
+pub mod program;
 pub mod reference;
+pub mod runner;
+pub mod scaling;
 pub mod table;
 pub mod tensors;
-
-/// The native benches.
-///
-/// Errors: there is none yet, or one fails.
-pub fn native() -> Result<()> {
-    let manifest = std::fs::read_to_string(paths::root().join("Cargo.toml"))?;
-    if !manifest.contains("[[bench]]") {
-        bail!("Cargo.toml has no [[bench]] yet; `cargo xtask bench browser` measures the site");
-    }
-    cmd::run(cmd::cargo().args(["bench", "--package", "vitrine"]))
-}
 
 /// Writes benches/results/NAME.json.
 fn write(name: &str, results: &Value) -> Result<()> {

@@ -5,6 +5,8 @@ use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use xtask::bench::cases::Provider;
+use xtask::bench::native::Choice;
 use xtask::play::{self, Open};
 use xtask::server::{Isolation, Options};
 use xtask::webdriver::chrome::Window;
@@ -49,7 +51,7 @@ enum Verb {
         #[arg(long)]
         no_build: bool,
     },
-    /// Measure: the native benches, or the site in a browser.
+    /// Measure: the native engine beside PyTorch, the site in a browser, or how cost grows.
     Bench {
         #[command(subcommand)]
         what: Option<Bench>,
@@ -82,8 +84,19 @@ struct Serve {
 
 #[derive(Subcommand)]
 enum Bench {
-    /// `cargo bench`.
-    Native,
+    /// The native engine beside PyTorch, on the processor and on a GPU (the default).
+    Native {
+        /// Only this; results are printed, not written.
+        #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(bench::native::names()))]
+        case: Option<String>,
+        #[command(flatten)]
+        with: With,
+    },
+    /// How the native engine's cost grows with tokens, layers and variants: a table and a plot.
+    Scaling {
+        #[command(flatten)]
+        with: With,
+    },
     /// The site in a headless Chromium: its first live answer, and its engine beside onnxruntime-web.
     Browser {
         /// How often the page is opened for the first answer.
@@ -95,7 +108,40 @@ enum Bench {
         /// Measure the site in dist/ as it is.
         #[arg(long)]
         no_build: bool,
+        /// A folder with the program `vitrine`, in place of building it.
+        #[arg(long, value_name = "DIR")]
+        programs: Option<PathBuf>,
     },
+}
+
+#[derive(clap::Args)]
+struct With {
+    /// Only the processor, or only the GPU.
+    #[arg(long, value_enum)]
+    on: Option<On>,
+    /// A Python that has PyTorch, in place of an environment of our own.
+    #[arg(long, value_name = "PROGRAM")]
+    python: Option<PathBuf>,
+    /// A folder with the programs `vitrine` and `native`, for a machine that cannot build them.
+    #[arg(long, value_name = "DIR")]
+    programs: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum On {
+    Cpu,
+    Gpu,
+}
+
+impl With {
+    fn choice(self, case: Option<String>) -> Choice {
+        let Self { on, python, programs } = self;
+        let provider = on.map(|on| match on {
+            On::Cpu => Provider::Cpu,
+            On::Gpu => Provider::Gpu,
+        });
+        Choice { case, provider, python, programs }
+    }
 }
 
 fn main() -> ExitCode {
@@ -124,12 +170,14 @@ fn run(verb: Verb) -> Result<()> {
             }
             stages::browser::run_e2e(&words, if show { Window::Shown } else { Window::Headless })
         }
-        Verb::Bench { what: None | Some(Bench::Native) } => bench::native(),
-        Verb::Bench { what: Some(Bench::Browser { runs, case, no_build }) } => {
+        Verb::Bench { what: None } => bench::native::run(&Choice::default()),
+        Verb::Bench { what: Some(Bench::Native { case, with }) } => bench::native::run(&with.choice(case)),
+        Verb::Bench { what: Some(Bench::Scaling { with }) } => bench::scaling::run(&with.choice(None)),
+        Verb::Bench { what: Some(Bench::Browser { runs, case, no_build, programs }) } => {
             if !no_build {
                 site::build(&xtask::paths::dist())?;
             }
-            bench::browser::run(runs, case.as_deref())
+            bench::browser::run(runs, case.as_deref(), programs.as_deref())
         }
         Verb::Size => {
             let sizes = site::size::measure(&xtask::paths::dist())?;
@@ -149,4 +197,15 @@ fn serve(serve: &Serve) -> Result<()> {
         beside: vec![],
     };
     play::serve(&options, if serve.no_open { Open::Nothing } else { Open::Browser })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Args;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
 }

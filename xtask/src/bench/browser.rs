@@ -5,13 +5,15 @@
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
 
-use super::cases::{CASES, Case, Rival};
+use super::build::{self, Program};
+use super::cases::{CASES, Case};
 use super::page::Page;
 use super::reference::{Half, Reference};
-use super::table::{self, Measured, Row, Verdict};
-use super::{first_answer, machine, peer};
+use super::table::{Measured, Row};
+use super::{first_answer, machine, peer, runner};
 use crate::server::{self, Isolation, Options, Running};
 use crate::webdriver::chrome::{self, Driver, Window};
 use crate::{cmd, paths};
@@ -24,22 +26,24 @@ pub fn names() -> Vec<&'static str> {
     std::iter::once(FIRST_ANSWER).chain(CASES.iter().map(|case| case.name)).collect()
 }
 
-/// Measures everything, or one case and the one that it is compared with.
+/// Measures everything, or one case and the one that it is compared with; `programs` as in [`build::program`].
 ///
 /// Errors: no browser; a result is wrong; the first answer is over its promise. A short case is no error.
-pub fn run(n_runs: usize, only: Option<&str>) -> Result<()> {
+pub fn run(n_runs: usize, only: Option<&str>, programs: Option<&Path>) -> Result<()> {
     let first = match only {
         None | Some(FIRST_ANSWER) => first_answer::run(n_runs),
         Some(_) => Ok(()),
     };
     if only != Some(FIRST_ANSWER) {
-        beside_the_peer(only)?;
+        beside_the_peer(only, programs)?;
     }
     first
 }
 
-fn beside_the_peer(only: Option<&str>) -> Result<()> {
-    let weights = match peer::weights() {
+fn beside_the_peer(only: Option<&str>, programs: Option<&Path>) -> Result<()> {
+    let started_at = Instant::now();
+    let cases = Case::chosen(CASES, only).context("there is no such case")?;
+    let weights = match peer::weights(None) {
         Ok(weights) => weights,
         Err(error) => {
             println!("\n  SKIPPED, the whole table: {error:#}.\n");
@@ -50,18 +54,16 @@ fn beside_the_peer(only: Option<&str>) -> Result<()> {
     if let Err(error) = &runtime {
         println!("\n  SKIPPED, the half of onnxruntime-web: {error:#}.\n");
     }
-    let bench = Bench::start(weights, runtime.ok())?;
-    let rows = bench.measure(only)?;
-    let failures = bench.failures(&rows);
-    if only.is_none() && failures.is_empty() {
+    let bench = Bench::start(weights, runtime.ok(), programs)?;
+    let rows = runner::rows(&cases, bench.has_peer, &mut |case, half| bench.half(case, half));
+    let failures = runner::failures(&rows, bench.has_peer);
+    if only.is_none() {
         bench.write(&rows)?;
     }
-    let n = |verdict| rows.iter().filter(|row| row.verdict() == verdict).count();
-    let (n_ok, n_short, n_missing) = (n(Verdict::Ok), n(Verdict::Short), n(Verdict::Missing));
-    println!("  {n_ok} ok, {n_short} short, {n_missing} missing");
+    println!("{}", runner::summary(&rows, started_at));
     match failures.as_slice() {
         [] => Ok(()),
-        failures => bail!("not measured, so nothing is written: {}", failures.join(", ")),
+        failures => bail!("not measured: {}", failures.join(", ")),
     }
 }
 
@@ -76,8 +78,8 @@ struct Bench {
 }
 
 impl Bench {
-    fn start(weights: PathBuf, runtime: Option<PathBuf>) -> Result<Self> {
-        let reference = Reference::build(&weights)?;
+    fn start(weights: PathBuf, runtime: Option<PathBuf>, programs: Option<&Path>) -> Result<Self> {
+        let reference = Reference::new(build::program(Program::Vitrine, programs)?, &weights);
         let chrome = chrome::ensure()?;
         let browser = chrome.browser.as_deref().and_then(cmd::version_of).unwrap_or_else(|| "unknown".into());
         let driver = Driver::start(&chrome, Window::Headless)?;
@@ -92,77 +94,14 @@ impl Bench {
         Ok(Self { reference, driver, browser, adapter, site, has_peer, load_before })
     }
 
-    /// The chosen cases, printed as they are done.
-    fn measure(&self, only: Option<&str>) -> Result<Vec<Row>> {
-        if let Some(load) = self.load_before.filter(|load| *load > 0.5) {
-            println!("  Other programs are running (load {load:.1}): these times mean little.");
-        }
-        println!("{}", table::header());
-        let mut rows: Vec<Row> = Vec::new();
-        for case in chosen(only)? {
-            let own_millis = match case.rival {
-                Rival::Own(other) => rows
-                    .iter()
-                    .find(|row| row.case.name == other)
-                    .and_then(|row| row.ours.as_ref().map(Measured::millis)),
-                Rival::Peer | Rival::OwnForward => None,
-            };
-            let row = Row {
-                case,
-                ours: self.tried(case, Half::Ours, case.missing.is_none()),
-                peer: self.tried(case, Half::Peer, case.has_peer && self.has_peer),
-                own_millis,
-            };
-            println!("{}", row.line());
-            for half in [&row.ours, &row.peer].into_iter().flatten() {
-                for (name, samples) in &half.arrangements {
-                    println!("    {name}: {:.1} ms", table::median(samples).unwrap_or(f64::NAN));
-                }
-            }
-            rows.push(row);
-        }
-        Ok(rows)
-    }
-
-    /// One half, or `None` if it is not wanted or does not work; why is printed.
-    fn tried(&self, case: &'static Case, half: Half, is_wanted: bool) -> Option<Measured> {
-        if !is_wanted {
-            return None;
-        }
-        match self.half(case, half) {
-            Ok(measured) => Some(measured),
-            Err(error) => {
-                println!("  {}, {half:?}: FAILED: {error:#}", case.name);
-                None
-            }
-        }
-    }
-
     fn half(&self, case: &'static Case, half: Half) -> Result<Measured> {
         let name = match half {
             Half::Ours => "ours",
             Half::Peer => "peer",
         };
         // A browser for each: what one case leaves in memory is not the next one's burden.
-        let page = Page::open(&self.driver, &format!("{}bench/{name}.html", self.site.url()))?;
-        let prepared = page.prepare(&case.job())?;
-        let agreement = self.reference.verify(case, &prepared, half)?;
-        let timed = page.measure()?;
-        Measured::of(&prepared, &timed, agreement).context("the page timed nothing")
-    }
-
-    /// What should have been measured and was not.
-    fn failures(&self, rows: &[Row]) -> Vec<String> {
-        let mut failures = Vec::new();
-        for Row { case, ours, peer, .. } in rows {
-            if case.missing.is_none() && ours.is_none() {
-                failures.push(format!("{} (ours)", case.name));
-            }
-            if case.has_peer && self.has_peer && peer.is_none() {
-                failures.push(format!("{} (peer)", case.name));
-            }
-        }
-        failures
+        let mut page = Page::open(&self.driver, &format!("{}bench/{name}.html", self.site.url()))?;
+        runner::half(&mut page, &self.reference, case, half)
     }
 
     fn write(&self, rows: &[Row]) -> Result<()> {
@@ -180,31 +119,5 @@ impl Bench {
                 "cases": rows,
             }),
         )
-    }
-}
-
-/// The cases to measure, in the order of the table; with one alone comes the one that it is compared with.
-fn chosen(only: Option<&str>) -> Result<Vec<&'static Case>> {
-    let Some(only) = only else { return Ok(CASES.iter().collect()) };
-    let case = Case::named(only).with_context(|| format!("there is no case {only}"))?;
-    let rival = match case.rival {
-        Rival::Own(other) => Some(other),
-        Rival::Peer | Rival::OwnForward => None,
-    };
-    Ok(CASES.iter().filter(|of| of.name == only || Some(of.name) == rival).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_case_comes_with_its_rival() {
-        let names = |only| -> Vec<&str> {
-            chosen(Some(only)).expect("in the table").iter().map(|case| case.name).collect()
-        };
-        assert_eq!(names("forward-64"), ["forward-64"]);
-        assert_eq!(names("forward-64-threads-2"), ["forward-64", "forward-64-threads-2"]);
-        assert!(chosen(Some("forward-63")).is_err());
     }
 }

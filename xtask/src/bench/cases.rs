@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+pub mod native;
+
 /// One line of the table.
 #[derive(Debug)]
 pub struct Case {
@@ -21,8 +23,8 @@ pub struct Case {
     pub has_peer: bool,
     /// What the figure is a ratio to.
     pub rival: Rival,
-    /// What is aimed at.
-    pub figure: Figure,
+    /// What is aimed at; `None` where the times are only told.
+    pub figure: Option<Figure>,
 }
 
 /// A computation on the shared weights.
@@ -30,6 +32,11 @@ pub struct Case {
 pub enum Work {
     /// All logits, with the stream after each block and all attention patterns at hand.
     Forward {
+        /// Tokens of the prompt.
+        n_tokens: usize,
+    },
+    /// The whole prompt, for nothing but the token after it.
+    Prefill {
         /// Tokens of the prompt.
         n_tokens: usize,
     },
@@ -53,6 +60,22 @@ pub enum Provider {
     Wasm,
     /// WebGPU, on whatever adapter the browser has.
     Webgpu,
+    /// Natively on the processor.
+    Cpu,
+    /// Natively on a GPU: WebGPU by Vulkan, Metal or Direct3D 12; the peer by CUDA.
+    Gpu,
+}
+
+impl Provider {
+    /// As a job says it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Wasm => "wasm",
+            Self::Webgpu => "webgpu",
+            Self::Cpu => "cpu",
+            Self::Gpu => "gpu",
+        }
+    }
 }
 
 /// What a time is compared with.
@@ -75,8 +98,8 @@ pub struct Figure {
     pub stretch: Option<f64>,
 }
 
-const fn figure(at_least: f64, stretch: f64) -> Figure {
-    Figure { at_least, stretch: Some(stretch) }
+const fn figure(at_least: f64, stretch: f64) -> Option<Figure> {
+    Some(Figure { at_least, stretch: Some(stretch) })
 }
 
 const NO_SAE: &str = "the engine reads no sparse autoencoders";
@@ -147,7 +170,7 @@ pub const CASES: &[Case] = &[
         work: Work::Forward { n_tokens: 16 },
         provider: Provider::Webgpu,
         n_samples: 2,
-        figure: Figure { at_least: 8.0, stretch: None },
+        figure: Some(Figure { at_least: 8.0, stretch: None }),
         ..BASE
     },
 ];
@@ -180,6 +203,7 @@ impl Case {
     pub fn job(&self) -> Value {
         let (work, n_context, tokens) = match self.work {
             Work::Forward { n_tokens } => ("forward", 0, tokens(n_tokens, 0)),
+            Work::Prefill { n_tokens } => ("prefill", 0, tokens(n_tokens, 0)),
             Work::Decode { n_context } => {
                 ("decode", n_context, tokens(n_context + N_WARM_UP + self.n_samples, 0))
             }
@@ -187,21 +211,27 @@ impl Case {
             Work::Sweep => ("sweep", 0, vec![]),
             Work::Attribution => ("attribution", 0, vec![]),
         };
-        let provider = match self.provider {
-            Provider::Wasm => "wasm",
-            Provider::Webgpu => "webgpu",
-        };
         json!({
-            "work": work, "provider": provider, "threads": self.n_threads, "n_samples": self.n_samples,
+            "work": work, "provider": self.provider.word(), "threads": self.n_threads, "n_samples": self.n_samples,
             "tokens": tokens, "n_context": n_context,
             "corrupted": self::tokens(N_SWEEP, 1), "clean": self::tokens(N_SWEEP, 2), "columns": COLUMNS,
             "n_layers": N_LAYERS, "n_heads": N_HEADS, "d_model": D_MODEL, "d_head": D_HEAD, "d_vocab": D_VOCAB,
         })
     }
 
-    /// The case with this name.
-    pub fn named(name: &str) -> Option<&'static Self> {
-        CASES.iter().find(|case| case.name == name)
+    /// The case of a table with this name.
+    pub fn named(table: &'static [Self], name: &str) -> Option<&'static Self> {
+        table.iter().find(|case| case.name == name)
+    }
+
+    /// The cases to measure, in the order of the table: all, or the one called `only` and what it is compared with.
+    pub fn chosen(table: &'static [Self], only: Option<&str>) -> Option<Vec<&'static Self>> {
+        let Some(only) = only else { return Some(table.iter().collect()) };
+        let rival = match Self::named(table, only)?.rival {
+            Rival::Own(other) => Some(other),
+            Rival::Peer | Rival::OwnForward => None,
+        };
+        Some(table.iter().filter(|of| of.name == only || Some(of.name) == rival).collect())
     }
 }
 
@@ -212,13 +242,26 @@ mod tests {
 
     #[test]
     fn names_are_unique_and_rivals_exist() {
-        let names: BTreeSet<&str> = CASES.iter().map(|case| case.name).collect();
-        assert_eq!(names.len(), CASES.len());
-        for case in CASES {
-            if let Rival::Own(other) = case.rival {
-                assert!(Case::named(other).is_some_and(|other| other.n_threads == 1), "{}", case.name);
+        for table in [CASES, native::CASES] {
+            let names: BTreeSet<&str> = table.iter().map(|case| case.name).collect();
+            assert_eq!(names.len(), table.len());
+            for case in table {
+                if let Rival::Own(other) = case.rival {
+                    let other = Case::named(table, other);
+                    assert!(other.is_some_and(|other| other.n_threads == 1), "{}", case.name);
+                }
             }
         }
+    }
+
+    #[test]
+    fn a_case_comes_with_its_rival() {
+        let names = |only| -> Vec<&str> {
+            Case::chosen(CASES, Some(only)).expect("in the table").iter().map(|case| case.name).collect()
+        };
+        assert_eq!(names("forward-64"), ["forward-64"]);
+        assert_eq!(names("forward-64-threads-2"), ["forward-64", "forward-64-threads-2"]);
+        assert!(Case::chosen(CASES, Some("forward-63")).is_none());
     }
 
     #[test]
@@ -234,11 +277,11 @@ mod tests {
 
     #[test]
     fn stretch_is_further_than_the_figure() {
-        for case in CASES {
-            let Some(stretch) = case.figure.stretch else { continue };
+        for case in CASES.iter().chain(native::CASES) {
+            let Some(Figure { at_least, stretch: Some(stretch) }) = case.figure else { continue };
             let is_further = match case.rival {
-                Rival::OwnForward => stretch < case.figure.at_least,
-                Rival::Peer | Rival::Own(_) => stretch > case.figure.at_least,
+                Rival::OwnForward => stretch < at_least,
+                Rival::Peer | Rival::Own(_) => stretch > at_least,
             };
             assert!(is_further, "{}", case.name);
         }

@@ -19,11 +19,20 @@ fn cpu() -> String {
     linux.or_else(|| said("sysctl", &["-n", "machdep.cpu.brand_string"])).unwrap_or_else(|| "unknown".into())
 }
 
-/// The commit of the checkout, with `+` when files differ from it.
+/// The commit of the checkout, with `+` when files differ from it; `VITRINE_COMMIT` where there are only its files.
 pub fn commit() -> String {
+    if let Ok(commit) = std::env::var("VITRINE_COMMIT") {
+        return commit;
+    }
     let Some(commit) = said("git", &["rev-parse", "--short=12", "HEAD"]) else { return "unknown".into() };
     let is_changed = said("git", &["status", "--porcelain", "--untracked-files=no"]).is_some();
     if is_changed { format!("{commit}+") } else { commit }
+}
+
+/// Whether an adapter for WebGPU computes on the processor.
+pub fn is_software(adapter: &str) -> bool {
+    let adapter = adapter.to_lowercase();
+    ["llvmpipe", "swiftshader", "basic render driver"].iter().any(|name| adapter.contains(name))
 }
 
 /// How many programs wanted to run in the last minute, on average; `None` where the system does not say.
@@ -68,7 +77,14 @@ fn said(program: &str, args: &[&str]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::date_of;
+    use super::{date_of, is_software};
+
+    #[test]
+    fn a_processor_is_no_gpu() {
+        assert!(is_software("webgpu: llvmpipe (LLVM 15.0.6, 256 bits), vulkan"));
+        assert!(is_software("google swiftshader"));
+        assert!(!is_software("NVIDIA H100 80GB HBM3, vulkan"));
+    }
 
     #[test]
     fn dates_know_leap_years() {

@@ -4,14 +4,16 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
+use super::runner::Subject;
 use crate::webdriver::Session;
 use crate::webdriver::chrome::Driver;
 
-/// No job takes longer on a machine that is worth measuring on.
-const TIMEOUT: Duration = Duration::from_secs(1200);
+/// Loading and one computation, or timing it: one case that hangs must not take the whole run with it.
+const TIMEOUT: Duration = Duration::from_secs(300);
 
-/// How often the page is asked whether it is done. Asking takes time from it: seldom.
-const INTERVAL: Duration = Duration::from_secs(1);
+/// How often the page is asked whether it is done. Asking takes time from it: seldom while it is timed.
+const PREPARE_INTERVAL: Duration = Duration::from_millis(200);
+const MEASURE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A window with one page, in a browser of its own.
 pub struct Page(Session);
@@ -30,28 +32,14 @@ impl Page {
         Ok(page)
     }
 
-    /// Loads what `job` needs and returns values to verify.
-    ///
-    /// Errors: the page's.
-    pub fn prepare(&self, job: &Value) -> Result<Value> {
-        self.call("prepare", job)
-    }
-
-    /// Times what was prepared.
-    ///
-    /// Errors: the page's.
-    pub fn measure(&self) -> Result<Value> {
-        self.call("measure", &json!(null))
-    }
-
-    fn call(&self, name: &str, argument: &Value) -> Result<Value> {
+    fn call(&self, name: &str, argument: &Value, interval: Duration) -> Result<Value> {
         let start = "const [name, argument] = arguments; window.benchState = null;\
             window.bench[name](argument).then(value => { window.benchState = { value }; },\
             error => { window.benchState = { failure: String(error && error.message || error) }; })";
         self.0.script(start, &[json!(name), argument.clone()])?;
         let started_at = Instant::now();
         while started_at.elapsed() < TIMEOUT {
-            std::thread::sleep(INTERVAL);
+            std::thread::sleep(interval);
             let state = self.0.script("return window.benchState", &[])?;
             if let Some(failure) = state["failure"].as_str() {
                 bail!("the page failed: {failure}");
@@ -71,5 +59,15 @@ impl Page {
             return adapter ? `${adapter.info.vendor} ${adapter.info.architecture}` : 'none'";
         let adapter = self.0.script_async(ask, &[])?;
         Ok(adapter.as_str().context("an adapter is named by a text")?.to_owned())
+    }
+}
+
+impl Subject for Page {
+    fn prepare(&mut self, job: &Value) -> Result<Value> {
+        self.call("prepare", job, PREPARE_INTERVAL)
+    }
+
+    fn measure(&mut self) -> Result<Value> {
+        self.call("measure", &json!(null), MEASURE_INTERVAL)
     }
 }

@@ -7,21 +7,38 @@ use std::process::Command;
 
 use crate::{cmd, paths, python, site::hashed};
 
-/// The folder with the shared weights and the peer's graphs, made the first time.
+/// The folder with the shared weights and the peer's graphs, made the first time, by `python` if one is given.
 ///
 /// Errors: no Python, or the script fails.
-pub fn weights() -> Result<PathBuf> {
+pub fn weights(python: Option<&Path>) -> Result<PathBuf> {
     let source = paths::root().join("benches/peer");
     let scripts = ["make.py", "graphs.py", "weights.py", "requirements.txt"];
     let home = paths::cache().join(hashed::name("bench", "weights", &contents(&source, &scripts)?));
     once(&home, || {
-        let python = python::environment("bench", &source.join("requirements.txt"), "the bench")?;
+        let python = match python {
+            Some(python) => python.to_path_buf(),
+            None => python::environment("bench", &source.join("requirements.txt"), "the bench")?,
+        };
         println!("Writing random weights in the shape of GPT-2 small (0.6 GB, into {}).", home.display());
-        // Python would leave compiled files in the checkout.
-        let make = source.join("make.py");
-        cmd::run(Command::new(python).env("PYTHONDONTWRITEBYTECODE", "1").arg(make).arg(&home))
+        cmd::run(script(&python, "make.py").arg(&home))
     })?;
     Ok(home)
+}
+
+/// The Python that has PyTorch, made the first time.
+///
+/// Errors: no Python, or PyTorch cannot be had.
+pub fn torch() -> Result<PathBuf> {
+    let requirements = paths::root().join("benches/peer/torch.txt");
+    python::environment("torch", &requirements, "the native bench (PyTorch: some gigabytes)")
+}
+
+/// A script of benches/peer, to be run by `python`.
+pub fn script(python: &Path, name: &str) -> Command {
+    let mut command = Command::new(python);
+    // Python would leave compiled files in the checkout.
+    command.env("PYTHONDONTWRITEBYTECODE", "1").arg(paths::root().join("benches/peer").join(name));
+    command
 }
 
 /// The folder with onnxruntime-web's own files, fetched the first time.

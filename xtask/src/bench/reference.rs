@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use std::rc::Rc;
 use super::cases::{COLUMNS, Case, D_MODEL, D_VOCAB, N_LAYERS, N_SWEEP, Work, tokens};
 use super::compare::{self, Agreement};
 use super::tensors::{self, Tensors};
-use crate::{cmd, paths};
+use crate::paths;
 
 /// The command line, and the weights that it reads.
 pub struct Reference {
@@ -20,32 +20,37 @@ pub struct Reference {
     weights: PathBuf,
     /// The last run: both halves mostly ask for the same.
     last: RefCell<Option<(Vec<u32>, Rc<Tensors>)>>,
+    /// Patches made one by one take many runs: once is enough.
+    sweep: OnceCell<BTreeMap<usize, f32>>,
+    attribution: OnceCell<BTreeMap<usize, f32>>,
 }
 
 /// The stream after each block, all patterns, all logits: what one run keeps.
 const CAPTURE: &str = "logits,blocks.*.hook_resid_post,blocks.*.attn.hook_pattern";
 
 /// The patches of the sweep that are computed one by one, as (block, position).
-const PATCHES: [(usize, usize); 4] = [(0, 0), (3, 14), (7, 5), (11, 14)];
+pub const PATCHES: [(usize, usize); 4] = [(0, 0), (3, 14), (7, 5), (11, 14)];
 
 impl Reference {
-    /// Builds the command line.
-    ///
-    /// Errors: it does not compile.
-    pub fn build(weights: &Path) -> Result<Self> {
-        cmd::run(cmd::cargo().args(["build", "--release", "--quiet", "--bin", "vitrine"]))?;
-        let program = paths::target().join("release").join(paths::exe("vitrine"));
-        Ok(Self { program, weights: weights.to_path_buf(), last: RefCell::default() })
+    /// `program` is the command line.
+    pub fn new(program: PathBuf, weights: &Path) -> Self {
+        Self {
+            program,
+            weights: weights.to_path_buf(),
+            last: RefCell::default(),
+            sweep: OnceCell::new(),
+            attribution: OnceCell::new(),
+        }
     }
 
-    /// Verifies what a page computed for a case; `read` are the tokens that it says it read, if not the job's.
+    /// Verifies what a page or a program computed for a case, on the tokens that it says it read or else the job's.
     ///
     /// Errors: it is wrong, or too little of it can be compared.
     pub fn verify(&self, case: &Case, report: &Value, half: Half) -> Result<Agreement> {
         let checks = compare::checks_of(report)?;
         let wanted = wanted(case, half);
         match case.work {
-            Work::Forward { .. } | Work::Decode { .. } => {
+            Work::Forward { .. } | Work::Prefill { .. } | Work::Decode { .. } => {
                 let said = report.get("tokens").cloned().unwrap_or_else(|| case.job()["tokens"].clone());
                 let tokens: Vec<u32> = said
                     .as_array()
@@ -63,14 +68,23 @@ impl Reference {
                 compare::verify(&checks, &expected, &wanted)
             }
             Work::Sweep => {
-                let expected = self.sweep()?;
-                compare::verify(&checks, &|_, at| expected.get(&at).copied(), &wanted)
+                let expected = once(&self.sweep, || self.sweep())?;
+                compare::verify(&checks, &|name, at| patched_value(expected, name, at), &wanted)
             }
             Work::Attribution => {
-                let expected = self.attribution()?;
+                let expected = once(&self.attribution, || self.attribution())?;
                 compare::verify(&checks, &|_, at| expected.get(&at).copied(), &wanted)
             }
         }
+    }
+
+    /// Verifies predictions for `tokens`, five a position.
+    ///
+    /// Errors: as [`Reference::verify`].
+    pub fn verify_predictions(&self, tokens: &[u32], report: &Value) -> Result<Agreement> {
+        let tensors = self.tensors(tokens)?;
+        let wanted = [("logprobs".to_owned(), 5 * tokens.len())].into();
+        compare::verify(&compare::checks_of(report)?, &|name, at| tensors::value(&tensors, name, at), &wanted)
     }
 
     /// Some values of the sweep, [block pos column]: logits at the last position.
@@ -189,13 +203,30 @@ fn wanted(case: &Case, half: Half) -> BTreeMap<String, usize> {
             .chain(all(per_layer("hook_resid_post"), 64))
             .chain([("logits".to_owned(), 2000)])
             .collect(),
+        (Work::Prefill { .. }, Half::Ours) => [("logprobs".to_owned(), 1)].into(),
+        (Work::Prefill { .. }, Half::Peer) => [("logits".to_owned(), 2000)].into(),
         (Work::Decode { .. }, Half::Ours) => [("logprobs".to_owned(), case.n_samples)].into(),
         (Work::Decode { .. }, Half::Peer) => [("logits".to_owned(), 64 * case.n_samples)].into(),
         (Work::Sae, _) => [("sae.top".to_owned(), 2000)].into(),
         (Work::Sweep, Half::Peer) => sweeps(PATCHES.len() * COLUMNS.len()),
-        (Work::Sweep, Half::Ours) => [("sweep".to_owned(), PATCHES.len() * COLUMNS.len())].into(),
+        (Work::Sweep, Half::Ours) => [("sweep.diff".to_owned(), PATCHES.len())].into(),
         (Work::Attribution, _) => [("attribution".to_owned(), PATCHES.len())].into(),
     }
+}
+
+/// A value of a sweep: a column's logit, or in `sweep.diff` [block pos] the difference of the two columns.
+fn patched_value(logits: &BTreeMap<usize, f32>, name: &str, at: usize) -> Option<f32> {
+    let logit = |at: usize| logits.get(&at).copied();
+    if name == "sweep.diff" { Some(logit(2 * at)? - logit(2 * at + 1)?) } else { logit(at) }
+}
+
+/// What `cell` holds, filled at the first call.
+fn once<T>(cell: &OnceCell<T>, fill: impl FnOnce() -> Result<T>) -> Result<&T> {
+    if cell.get().is_none() {
+        // Nobody else fills it: `fill` does not come here.
+        let _ = cell.set(fill()?);
+    }
+    Ok(cell.get().expect("set above"))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
@@ -205,10 +236,19 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::cases::{CASES, native};
+
+    #[test]
+    fn a_difference_is_that_of_the_columns() {
+        let logits = BTreeMap::from([(6, 5.0), (7, 3.5)]);
+        assert_eq!(patched_value(&logits, "sweep.diff", 3), Some(1.5));
+        assert_eq!(patched_value(&logits, "sweep.naive", 6), Some(5.0));
+        assert_eq!(patched_value(&logits, "sweep.diff", 6), None);
+    }
 
     #[test]
     fn every_case_has_something_to_compare() {
-        for case in super::super::cases::CASES {
+        for case in CASES.iter().chain(native::CASES) {
             for half in [Half::Ours, Half::Peer] {
                 assert!(wanted(case, half).values().all(|n| *n > 0) && !wanted(case, half).is_empty());
             }

@@ -97,8 +97,12 @@ pub enum Verdict {
     Short,
     /// Vitrine cannot do it yet.
     Missing,
+    /// Vitrine's half did not work, or was wrong.
+    Failed,
     /// There is nothing to compare with: the other side was skipped or failed.
     Unmeasured,
+    /// Nothing is aimed at: the times are told.
+    Told,
 }
 
 impl Verdict {
@@ -108,7 +112,9 @@ impl Verdict {
             Self::Ok => "ok",
             Self::Short => "short",
             Self::Missing => "missing",
+            Self::Failed => "FAILED",
             Self::Unmeasured => "unmeasured",
+            Self::Told => "-",
         }
     }
 }
@@ -139,12 +145,16 @@ impl Row {
 
     /// How the case stands.
     pub fn verdict(&self) -> Verdict {
-        let is_ours = self.ours.is_some();
+        if self.ours.is_none() {
+            return if self.case.missing.is_some() { Verdict::Missing } else { Verdict::Failed };
+        }
         match self.ratio() {
-            _ if self.case.missing.is_some() && !is_ours => Verdict::Missing,
             None => Verdict::Unmeasured,
-            Some(ratio) if reaches(ratio, self.case.figure.at_least, self.case.rival) => Verdict::Ok,
-            Some(_) => Verdict::Short,
+            Some(ratio) => match self.case.figure {
+                None => Verdict::Told,
+                Some(Figure { at_least, .. }) if reaches(ratio, at_least, self.case.rival) => Verdict::Ok,
+                Some(_) => Verdict::Short,
+            },
         }
     }
 
@@ -154,15 +164,15 @@ impl Row {
             half.as_ref().map_or("-".into(), |half| format!("{:.1}", half.millis()))
         };
         let ratio = self.ratio().map_or("-".into(), |ratio| format!("{ratio:.2}x"));
-        let Figure { at_least, stretch } = self.case.figure;
         let unit = match self.case.rival {
             Rival::Peer => "",
             Rival::Own(_) => " own",
             Rival::OwnForward => " own, at most",
         };
-        let figure = match stretch {
-            Some(stretch) => format!("{at_least}x ({stretch}x){unit}"),
-            None => format!("{at_least}x{unit}"),
+        let figure = match self.case.figure {
+            Some(Figure { at_least, stretch: Some(stretch) }) => format!("{at_least}x ({stretch}x){unit}"),
+            Some(Figure { at_least, stretch: None }) => format!("{at_least}x{unit}"),
+            None => "-".into(),
         };
         let (ours, peer, word) = (millis(&self.ours), millis(&self.peer), self.verdict().word());
         line(self.case.name, &ours, &peer, &ratio, &figure, word)
@@ -176,8 +186,8 @@ impl Row {
         put("ours", self.ours.as_ref().map_or(Value::Null, Measured::json));
         put("peer", self.peer.as_ref().map_or(Value::Null, Measured::json));
         put("ratio", json!(self.ratio()));
-        put("at_least", json!(self.case.figure.at_least));
-        put("stretch", json!(self.case.figure.stretch));
+        put("at_least", json!(self.case.figure.map(|figure| figure.at_least)));
+        put("stretch", json!(self.case.figure.and_then(|figure| figure.stretch)));
         put("verdict", json!(self.verdict().word()));
         if let (Some(why), None) = (self.case.missing, &self.ours) {
             put("missing", json!(why));
@@ -206,13 +216,14 @@ fn line(case: &str, ours: &str, peer: &str, ratio: &str, figure: &str, verdict: 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::cases::CASES;
 
     fn measured(samples: Value) -> Option<Measured> {
         Measured::of(&json!({}), &samples, Agreement::default())
     }
 
     fn row(name: &str, ours: Value, peer: Value) -> Row {
-        let case = Case::named(name).expect("in the table");
+        let case = Case::named(CASES, name).expect("in the table");
         Row { case, ours: measured(ours), peer: measured(peer), own_millis: None }
     }
 
@@ -227,7 +238,23 @@ mod tests {
             Verdict::Short,
             "0/0 reaches nothing"
         );
-        assert_eq!(row("sae-64", json!([]), json!([100.0])).verdict(), Verdict::Missing);
+        assert_eq!(row("forward-64", json!([]), json!([1.0])).verdict(), Verdict::Failed);
+        let told = Case { figure: None, ..*Case::named(CASES, "forward-64").expect("in the table") };
+        let row = Row {
+            case: Box::leak(Box::new(told)),
+            ours: measured(json!([1.0])),
+            peer: measured(json!([2.0])),
+            own_millis: None,
+        };
+        assert_eq!((row.verdict(), row.ratio()), (Verdict::Told, Some(2.0)));
+    }
+
+    #[test]
+    fn what_does_not_exist_is_missing() {
+        let missing = CASES.iter().find(|case| case.missing.is_some());
+        let Some(case) = missing else { return };
+        let row = Row { case, ours: None, peer: measured(json!([100.0])), own_millis: None };
+        assert_eq!(row.verdict(), Verdict::Missing);
     }
 
     #[test]
