@@ -7,12 +7,15 @@ use super::{
     State,
     any_engine::{AnyEngine, OnCpu, cpu},
     loaded::Loaded,
-    pace::Turns,
+    pace::{Turns, now_millis},
     post, probe,
     source::{Found, Reader, Source},
 };
 use crate::{
-    backend::{BackendError, webgpu::WebGpu},
+    backend::{
+        BackendError,
+        webgpu::{Options, WebGpu},
+    },
     engine::RunError,
     failure::{Failure, FailureKind},
     placement::{Place, Reason, Wish},
@@ -98,7 +101,9 @@ pub(super) async fn device(state: &State) -> Result<WebGpu, BackendError> {
     if let Some(gpu) = state.gpu.borrow().as_ref() {
         return Ok(gpu.clone());
     }
-    let gpu = WebGpu::open().await?;
+    // What submissions take corrects what the next are estimated at.
+    let clock = || now_millis() / 1e3;
+    let gpu = WebGpu::open_with(Options { clock: Some(clock), ..Options::default() }).await?;
     *state.gpu.borrow_mut() = Some(gpu.clone());
     Ok(gpu)
 }
