@@ -121,7 +121,7 @@ fn ops_caption(report: &Report) -> String {
     let total_millis = report.ops.iter().map(|time| time.micros).sum::<f64>() / 1000.0;
     match (report.ops.is_empty(), report.clock) {
         (true, Clock::Wall) => "No run yet.".to_owned(),
-        (true, Clock::Device) => "This device does not time its own work.".to_owned(),
+        (true, Clock::Device) => "A GPU is not timed all the time: ask something, and look again.".to_owned(),
         (false, Clock::Wall) => {
             format!(
                 "Together {total_millis:.1} ms, by the clock on the wall around each call; on a page that is not isolated it goes in steps of 0.1 ms."

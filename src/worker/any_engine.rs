@@ -4,9 +4,9 @@ use super::pace::{Turns, now_millis};
 use crate::{
     analysis::{Answer, Question},
     backend::{
-        Backend as _,
+        Backend as _, BackendReport, Measured, Measuring, MemoryRole, OpTiming,
         cpu::{Cpu, Kernel},
-        timed::Timed,
+        timed::{Spent, Timed},
         webgpu::WebGpu,
     },
     engine::{Engine, GenerateStep, Generated, RunError},
@@ -46,7 +46,11 @@ impl AnyEngine {
                 engine.backend().stop();
                 answer
             }
-            Self::WebGpu(engine) => engine.ask(question, turns, on_partial).await,
+            Self::WebGpu(engine) => {
+                let answer = engine.ask(question, turns, on_partial).await;
+                engine.backend().measure(Measuring::Off);
+                answer
+            }
         }
     }
 
@@ -167,15 +171,56 @@ impl AnyEngine {
         match self {
             Self::Cpu(engine) => {
                 let times = engine.backend().times().into_iter();
-                let time = |(op, spent): (&str, crate::backend::timed::Spent)| OpTime {
+                let time = |(op, spent): (&str, Spent)| OpTime {
                     op: op.to_owned(),
                     n_calls: spent.n_calls,
                     micros: spent.millis * 1000.0,
                 };
                 (Clock::Wall, times.map(time).collect())
             }
-            // Kernels run after the calls that asked for them: only the device could time them.
-            Self::WebGpu(_) => (Clock::Device, vec![]),
+            // Kernels run after the calls that asked for them: only the device can time them one by one.
+            Self::WebGpu(engine) => {
+                let BackendReport { timings, measured, .. } = engine.backend().report();
+                let time = |timing: OpTiming| OpTime {
+                    op: timing.op,
+                    n_calls: u32::try_from(timing.count).unwrap_or(u32::MAX),
+                    micros: timing.total_millis * 1000.0,
+                };
+                let clock = match measured {
+                    Measured::OnTheDevice | Measured::Nothing => Clock::Device,
+                    Measured::FromTheHost => Clock::Wall,
+                };
+                (clock, timings.into_iter().map(time).collect())
+            }
         }
+    }
+
+    /// Has a GPU time the next question, which is a little slower for it. On the CPU every one is timed.
+    pub(super) fn time_next(&self) {
+        match self {
+            Self::Cpu(_) => (),
+            Self::WebGpu(engine) => engine.backend().measure(Measuring::On),
+        }
+    }
+
+    /// Who holds how much, in words and bytes.
+    pub(super) fn memory(&self) -> Vec<(&'static str, u64)> {
+        match self {
+            Self::Cpu(engine) => vec![("weights", engine.memory_bytes())],
+            Self::WebGpu(engine) => {
+                let of_all_models = engine.backend().report().memory.into_iter();
+                of_all_models.map(|part| (in_words(part.role), part.size_bytes)).collect()
+            }
+        }
+    }
+}
+
+/// What a GPU's memory is for; all models share it.
+fn in_words(role: MemoryRole) -> &'static str {
+    match role {
+        MemoryRole::Weights => "GPU: weights and values that are held",
+        MemoryRole::Plans => "GPU: values on the way",
+        MemoryRole::Idle => "GPU: kept for what comes",
+        MemoryRole::Readback => "GPU: for copies back",
     }
 }

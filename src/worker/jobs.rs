@@ -75,6 +75,9 @@ pub(super) async fn ask(state: &Rc<State>, run: RunId, model: &str, question: &Q
     let model = state.model(model)?;
     let start_millis = now_millis();
     let on_partial = |answer| post::send(FromEngine::Partial { run, answer: Box::new(answer) });
+    if model.wants_times() {
+        model.engine().time_next();
+    }
     let answer = placing::with_fallback(state, &model, async |engine| {
         engine.ask(question, &mut Turns::new(state, run), &on_partial).await
     });

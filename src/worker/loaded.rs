@@ -25,6 +25,7 @@ pub(super) struct Loaded {
     engine: RefCell<Rc<AnyEngine>>,
     reason: RefCell<Reason>,
     is_moving: Cell<bool>,
+    wants_times: Cell<bool>,
 }
 
 /// Keeps others from moving the same model.
@@ -44,6 +45,7 @@ impl Loaded {
             engine: RefCell::new(Rc::new(engine)),
             reason: RefCell::new(reason),
             is_moving: Cell::new(false),
+            wants_times: Cell::new(false),
         }
     }
 
@@ -91,21 +93,28 @@ impl Loaded {
         }
     }
 
-    /// How it is computed.
+    /// Whether somebody has looked at times since the last question.
+    pub(super) fn wants_times(&self) -> bool {
+        self.wants_times.take()
+    }
+
+    /// How it is computed. Whoever asks may want the times of the next run as well.
     pub(super) fn report(&self, wish: Wish) -> Report {
         let engine = self.engine.borrow();
         let (clock, ops) = engine.op_times();
-        let part = |role: &str, bytes| MemoryUse { role: role.to_owned(), bytes };
+        self.wants_times.set(true);
         Report {
             wish,
             place: engine.place(),
             reason: self.reason.borrow().clone(),
             adapter: engine.adapter(),
             n_threads: engine.n_threads(),
-            memory: vec![
-                part("weights", engine.memory_bytes()),
-                part("all of the worker's WebAssembly memory", wasm_bytes()),
-            ],
+            memory: engine
+                .memory()
+                .into_iter()
+                .chain([("all of the worker's WebAssembly memory", wasm_bytes())])
+                .map(|(role, bytes)| MemoryUse { role: role.to_owned(), bytes })
+                .collect(),
             clock,
             ops,
         }
