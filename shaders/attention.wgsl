@@ -28,11 +28,10 @@ override KEEP_SCORES: bool = false;
 @compute @workgroup_size(LANES, ROWS)
 fn attention(
     @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) n_groups: vec3<u32>,
     @builtin(local_invocation_id) local: vec3<u32>,
 ) {
     let lane = local.x;
-    let row = row_of(group, n_groups, local.y);
+    let row = row_of(group, local.y);
     let head = row / params.n_q;
     let q_pos = row % params.n_q;
     let first = row * params.n_k; // pattern[head, q_pos, :]

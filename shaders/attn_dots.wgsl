@@ -19,10 +19,9 @@ struct Params {
 @compute @workgroup_size(GROUP)
 fn attn_dots(
     @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) n_groups: vec3<u32>,
     @builtin(local_invocation_index) local: u32,
 ) {
-    let i = entry_of(group, n_groups, local);
+    let i = entry_of(group, local);
     if params.n <= i {
         return;
     }

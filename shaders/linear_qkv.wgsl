@@ -53,6 +53,6 @@ fn store(row: u32, col: u32, sum: f32) {
 
 @compute @workgroup_size(GROUP)
 fn linear_qkv(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-    which = group.z;
+    which = in_grid(group).z;
     tile(group, local);
 }

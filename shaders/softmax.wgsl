@@ -15,11 +15,10 @@ struct Params {
 @compute @workgroup_size(LANES, ROWS)
 fn softmax(
     @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) n_groups: vec3<u32>,
     @builtin(local_invocation_id) local: vec3<u32>,
 ) {
     let lane = local.x;
-    let row = row_of(group, n_groups, local.y);
+    let row = row_of(group, local.y);
     // All stay for the barriers; what lies outside has a row without entries.
     let n = select(0u, params.d, row < params.n_rows);
     for (var i = lane; i < n; i += LANES) {

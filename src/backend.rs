@@ -15,10 +15,15 @@ pub mod backward;
 pub mod batch;
 pub mod checked;
 pub mod cpu;
+mod fault;
+mod report;
 pub mod tape;
 pub mod timed;
 #[cfg(feature = "webgpu")]
 pub mod webgpu;
+
+pub use fault::DeviceFault;
+pub use report::{BackendReport, Measured, Measuring, MemoryRole, MemoryUse, OpTiming};
 
 /// Why a backend could not do something.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,7 +36,9 @@ pub enum BackendError {
     Device {
         /// Which backend.
         backend: &'static str,
-        /// What it said.
+        /// What kind of thing is wrong, for code to branch on.
+        fault: DeviceFault,
+        /// What failed, and why.
         message: String,
     },
 }
@@ -63,6 +70,14 @@ pub trait Backend {
 
     /// What it runs on, in words for a user.
     fn adapter(&self) -> String;
+
+    /// What it uses, and how long what it was asked to measure has taken.
+    fn report(&self) -> BackendReport {
+        BackendReport { name: self.name().to_owned(), adapter: self.adapter(), ..BackendReport::default() }
+    }
+
+    /// Starts to measure from nothing, or stops. Measuring changes no value.
+    fn measure(&self, _measuring: Measuring) {}
 
     /// Moves values to the backend.
     fn upload(&self, label: &str, host: HostTensor) -> Result<Self::Tensor, BackendError>;

@@ -147,7 +147,7 @@ impl<B: Backend> Engine<B> {
         };
         drop(logits);
         let wanted: Vec<&B::Tensor> = captured.iter().chain(&read_off).collect();
-        let mut values = self.backend.read_all(&wanted).await?;
+        let mut values = pace::breathing(pace, self.backend.read_all(&wanted)).await??;
         let read = values.split_off(hooks.len());
         let mut result = RunResult::default();
         result.captures.extend(hooks.into_iter().zip(values));

@@ -34,6 +34,7 @@ pub mod prompt;
 pub mod state;
 pub mod strip;
 pub mod theme;
+pub mod wish;
 
 use app::App;
 use state::{Door, Engine, Entry, Loading, State};

@@ -7,12 +7,14 @@ import { publish, sample, times } from "./timing.js";
 const VERSION = 2;
 const MODEL = "bench";
 
-// The worker that the built page names.
-async function start() {
+// The worker that the built page names, with at most so many threads.
+async function start(threads) {
   const page = new DOMParser().parseFromString(await (await fetch("/")).text(), "text/html");
   const meta = page.querySelector("meta[name=vitrine-worker]");
   const type = meta.dataset.type === "module" ? "module" : "classic";
-  const worker = new Worker(new URL(meta.content, `${location.origin}/`), { type });
+  const url = new URL(meta.content, `${location.origin}/`);
+  url.searchParams.set("threads", threads);
+  const worker = new Worker(url, { type });
   const listeners = new Map();
   let nRuns = 0;
   const ready = new Promise((resolve, reject) => {
@@ -43,8 +45,8 @@ async function start() {
   return { request, adapter: `${letter.card.backend}: ${letter.card.adapter}` };
 }
 
-async function forward({ tokens, n_samples, d_vocab }) {
-  const { request, adapter } = await start();
+async function forward({ tokens, n_samples, d_vocab, threads }) {
+  const { request, adapter } = await start(threads);
   const ask = (patterns) => {
     const question = { kind: "attention", prompt: { tokens }, top_k: 5, patterns };
     return request({ type: "ask", model: MODEL, question }, "answered");
@@ -63,8 +65,8 @@ async function forward({ tokens, n_samples, d_vocab }) {
 }
 
 // The time between one token's arrival and the next. The first comes after the whole prompt and is not counted.
-async function decode({ tokens, n_context, n_samples, d_vocab }) {
-  const { request, adapter } = await start();
+async function decode({ tokens, n_context, n_samples, d_vocab, threads }) {
+  const { request, adapter } = await start(threads);
   const generate = async (max_new_tokens) => {
     const letters = [], arrivals = [];
     const spec = { prompt: { tokens: tokens.slice(0, n_context) }, max_new_tokens, temperature: 0 };

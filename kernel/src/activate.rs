@@ -4,7 +4,7 @@ use core::f32::consts::FRAC_1_SQRT_2;
 
 use crate::{
     exp::exp,
-    simd::{F32x4, map},
+    simd::{F32x4, LANES, map},
 };
 
 /// `2 sqrt(2 / pi)`
@@ -24,6 +24,24 @@ pub fn gelu_new(values: &mut [f32]) {
 fn minus_two_u(x: F32x4) -> F32x4 {
     let bracket = F32x4::splat(1.0).plus_product(F32x4::splat(CUBIC) * x, x);
     F32x4::splat(-TWO_SQRT_2_OVER_PI) * x * bracket
+}
+
+/// Multiplies each `dy` by the slope of [`gelu_new`] at its `x`, over as many as the shorter has.
+pub fn gelu_new_dx(x: &[f32], dy: &mut [f32]) {
+    for (x, dy) in x.chunks(LANES).zip(dy.chunks_mut(LANES)) {
+        (F32x4::of(dy, 0.0) * gelu_new_slope(F32x4::of(x, 0.0))).put(dy);
+    }
+}
+
+/// `s + x s (1 - s) (2u)'` with `s = 1 / (1 + exp(-2u))`, all from `exp(-|2u|)`, which never overflows.
+#[inline(always)]
+fn gelu_new_slope(x: F32x4) -> F32x4 {
+    let one = F32x4::splat(1.0);
+    let e = exp(F32x4::splat(0.0) - minus_two_u(x).abs());
+    let large = one / (one + e);
+    let small = e * large;
+    let two_u_slope = F32x4::splat(TWO_SQRT_2_OVER_PI) * one.plus_product(F32x4::splat(3.0 * CUBIC) * x, x);
+    x.if_negative(small, large).plus_product(x, small * large * two_u_slope)
 }
 
 /// GELU, the exact form: `x Φ(x)`.
@@ -122,6 +140,31 @@ mod tests {
     #[test]
     fn gelu_in_its_tanh_form() {
         check(gelu_new, plain_gelu_new);
+    }
+
+    #[test]
+    fn the_slope_of_gelu_in_its_tanh_form() {
+        let x = sweep(60.0);
+        let mut slopes = vec![2.0; x.len()];
+        gelu_new_dx(&x, &mut slopes);
+        for (x, got) in x.iter().zip(slopes) {
+            let wide = f64::from(*x);
+            let s = plain_gelu_new(wide) / wide;
+            let want = match *x {
+                0.0 => 1.0,
+                _ => {
+                    let inner =
+                        2.0 * (2.0 / std::f64::consts::PI).sqrt() * (1.0 + 3.0 * 0.044_715 * wide * wide);
+                    2.0 * (s + wide * s * (1.0 - s) * inner)
+                }
+            };
+            // It crosses 0 near -0.75, where its terms cancel.
+            assert!(is_near(got, want, 5e-7), "f'({x}) = {got}, not {want}");
+        }
+        let mut slopes = [1.0; 5];
+        gelu_new_dx(&[f32::NAN, 1e12, -1e12, 20.0, -20.0], &mut slopes);
+        assert!(slopes[0].is_nan());
+        assert_eq!(slopes[1..], [1.0, 0.0, 1.0, 0.0]);
     }
 
     #[test]

@@ -14,10 +14,11 @@ mod reference;
 mod rows;
 mod simd;
 
-pub use activate::{gelu, gelu_new, silu};
+pub use activate::{gelu, gelu_new, gelu_new_dx, silu};
 pub use attn::{HeadRows, Visible, attn_mix, attn_mix_scratch_len, attn_scores};
 pub use packed::{
-    Dims, PANEL, gemm_packed, gemm_packed_cols, gemm_packed_cols_at, pack, pack_t, packed_len, unpacked_at,
+    Dims, PANEL, gemm_packed, gemm_packed_cols, gemm_packed_cols_at, pack, pack_panels, pack_t, packed_len,
+    unpacked_at,
 };
 pub use packed_t::{gemm_packed_t, gemm_packed_t_cols, gemm_packed_t_cols_at};
 pub use rows::{dot, normalise, softmax, sum, sum_of_squares_around};

@@ -34,26 +34,27 @@ pub const fn packed_len(k: usize, n: usize) -> usize {
 ///
 /// Panics if a slice is not as long as its shape.
 pub fn pack<T: Copy + Default>(k: usize, n: usize, b: &[T], panels: &mut [T]) {
-    assert!(b.len() == k * n, "the matrix fills its shape");
-    pack_with(k, n, panels, |i, col| b[i * n + col]);
+    assert!(b.len() == k * n && panels.len() == packed_len(k, n), "slices fill their shapes");
+    pack_panels(k, n, 0, panels, |i, col| b[i * n + col]);
 }
 
 /// Packs the transpose of `b` [n k], row-major: an unembedding stored like its embedding.
 ///
 /// Panics if a slice is not as long as its shape.
 pub fn pack_t<T: Copy + Default>(k: usize, n: usize, b: &[T], panels: &mut [T]) {
-    assert!(b.len() == k * n, "the matrix fills its shape");
-    pack_with(k, n, panels, |i, col| b[col * k + i]);
+    assert!(b.len() == k * n && panels.len() == packed_len(k, n), "slices fill their shapes");
+    pack_panels(k, n, 0, panels, |i, col| b[col * k + i]);
 }
 
-pub(crate) fn pack_with<T: Copy + Default>(
+/// Packs as many panels as `panels` holds, from panel `first` on; `at` is the entry in row `i` and column `col`.
+pub fn pack_panels<T: Copy + Default>(
     k: usize,
     n: usize,
+    first: usize,
     panels: &mut [T],
     at: impl Fn(usize, usize) -> T,
 ) {
-    assert!(panels.len() == packed_len(k, n), "the panels have their length");
-    for (panel_idx, panel) in panels.chunks_exact_mut((k * PANEL).max(1)).enumerate() {
+    for (panel_idx, panel) in (first..).zip(panels.chunks_exact_mut((k * PANEL).max(1))) {
         for (i, row) in panel.chunks_exact_mut(PANEL).enumerate() {
             for (lane, value) in row.iter_mut().enumerate() {
                 let col = panel_idx * PANEL + lane;
@@ -179,7 +180,7 @@ pub(crate) unsafe fn put_tile(tile: &[[f32; PANEL]], n_cols: usize, c: *mut f32,
 /// Up to four rows and one panel of eight, added to `tile`.
 ///
 /// Safety: `a` has `n_rows` rows of `k` values, `a_stride` apart; `panel` has `k` rows of eight.
-#[inline(always)]
+#[inline(never)] // One copy of its code for all callers: a call costs nothing beside k products.
 pub(crate) unsafe fn add_tile(
     n_rows: usize,
     k: usize,

@@ -8,9 +8,10 @@ const PARTS: u32 = 16u;
 var<workgroup> sums: array<vec4<f32>, 256>; // over 4 rows; [PARTS COLS]
 
 fn tile(group: vec3<u32>, local: u32) {
-    let first_row = group.y * 4u;
+    let place = in_grid(group);
+    let first_row = place.y * 4u;
     let part = local / COLS;
-    let col = group.x * COLS + local % COLS;
+    let col = place.x * COLS + local % COLS;
     let rows = min(vec4(first_row) + vec4(0u, 1u, 2u, 3u), vec4(params.m - 1u));
     let inside = min(col, params.n - 1u);
     var sum = vec4<f32>();

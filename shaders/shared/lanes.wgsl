@@ -5,8 +5,8 @@ override ROWS: u32 = 1u;
 
 var<workgroup> per_lane: array<f32, 256>; // [ROWS LANES]
 
-fn row_of(group: vec3<u32>, n_groups: vec3<u32>, slot: u32) -> u32 {
-    return (group.y * n_groups.x + group.x) * ROWS + slot;
+fn row_of(group: vec3<u32>, slot: u32) -> u32 {
+    return nth_in_grid(group) * ROWS + slot;
 }
 
 fn sum_lanes(value: f32, lane: u32, slot: u32) -> f32 {

@@ -4,8 +4,9 @@
 override GROUP: u32 = 64u;
 
 fn tile(group: vec3<u32>, local: u32) {
-    let first_row = group.y * 4u;
-    let first_col = group.x * 4u * GROUP + local;
+    let place = in_grid(group);
+    let first_row = place.y * 4u;
+    let first_col = place.x * 4u * GROUP + local;
     // What lies outside is computed again at the edge, and not stored.
     let rows = min(vec4(first_row) + vec4(0u, 1u, 2u, 3u), vec4(params.m - 1u));
     let cols = min(vec4(first_col) + vec4(0u, 1u, 2u, 3u) * GROUP, vec4(params.n - 1u));

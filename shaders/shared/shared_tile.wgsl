@@ -10,8 +10,9 @@ var<workgroup> x_tile: array<f32, 1024>; // [STEP TILE_ROWS]
 var<workgroup> w_tile: array<f32, 1024>; // [STEP TILE_COLS]
 
 fn tile(group: vec3<u32>, local: u32) {
-    let first_row = group.y * TILE_ROWS;
-    let first_col = group.x * TILE_COLS;
+    let place = in_grid(group);
+    let first_row = place.y * TILE_ROWS;
+    let first_col = place.x * TILE_COLS;
     let row = local / (TILE_COLS / 4u) * 4u;
     let col = local % (TILE_COLS / 4u) * 4u;
     var sum_0 = vec4<f32>(); // over 4 columns, in the first row

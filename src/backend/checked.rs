@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use super::{Backend, BackendError, Sequence};
+use super::{Backend, BackendError, BackendReport, Measuring, Sequence};
 use crate::{
     op::{Activation, MatrixAxes, NormKind},
     tensor::{HostTensor, ShapeMismatch},
@@ -61,6 +61,14 @@ impl<B: Backend> Backend for Checked<B> {
 
     fn adapter(&self) -> String {
         self.0.adapter()
+    }
+
+    fn report(&self) -> BackendReport {
+        self.0.report()
+    }
+
+    fn measure(&self, measuring: Measuring) {
+        self.0.measure(measuring);
     }
 
     fn upload(&self, label: &str, host: HostTensor) -> Result<B::Tensor, BackendError> {

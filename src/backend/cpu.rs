@@ -21,21 +21,35 @@ mod attn_sequences;
 mod backward;
 mod edit;
 mod heads;
+mod kernel;
 mod linear;
 mod matrix;
 mod norm;
+mod panels;
 mod real;
 mod rows;
 mod softmax;
 mod standings;
 mod top_k;
 
+pub use kernel::Kernel;
 pub use matrix::CpuMatrix;
+pub use panels::Panels;
 pub use real::Real;
 
 /// The CPU, in precision `R`.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Cpu<R = f32>(std::marker::PhantomData<R>);
+#[derive(Clone, Debug, Default)]
+pub struct Cpu<R = f32> {
+    kernel: Option<Rc<Kernel>>,
+    precision: std::marker::PhantomData<R>,
+}
+
+impl Cpu<f32> {
+    /// With weights in the kernel module's memory, if there is a module.
+    pub fn with_kernel(kernel: Option<Kernel>) -> Self {
+        Self { kernel: kernel.map(Rc::new), ..Self::default() }
+    }
+}
 
 /// Values on the CPU; clones share them.
 #[derive(Clone, Debug)]
@@ -92,7 +106,8 @@ impl<R: Real> Backend for Cpu<R> {
     fn adapter(&self) -> String {
         let instructions =
             if cfg!(target_feature = "simd128") { "WebAssembly SIMD" } else { std::env::consts::ARCH };
-        format!("{instructions}, 1 thread, {}", R::NAME)
+        let alone = || format!("{instructions}, 1 thread");
+        format!("{}, {}", self.kernel.as_ref().map_or_else(alone, |kernel| kernel.adapter()), R::NAME)
     }
 
     fn upload(&self, _label: &str, host: HostTensor) -> Op<R> {
@@ -106,7 +121,7 @@ impl<R: Real> Backend for Cpu<R> {
         host: HostTensor,
         axes: MatrixAxes,
     ) -> Result<CpuMatrix<R>, BackendError> {
-        Ok(CpuMatrix::new(host, axes)?)
+        CpuMatrix::new(host, axes, self.kernel.as_ref())
     }
 
     fn read_matrix(&self, w: &CpuMatrix<R>) -> impl Future<Output = Result<HostTensor, BackendError>> {
@@ -164,7 +179,7 @@ impl<R: Real> Backend for Cpu<R> {
     }
 
     fn linear(&self, x: &CpuTensor<R>, w: &CpuMatrix<R>, b: Option<&CpuTensor<R>>) -> Op<R> {
-        Ok(linear::linear(x, w, b))
+        linear::linear(x, w, b)
     }
 
     fn linear_at(

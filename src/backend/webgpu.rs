@@ -7,18 +7,19 @@
 use std::{
     cell::{Cell, RefCell},
     fmt,
-    hash::{DefaultHasher, Hash as _, Hasher as _},
     rc::Rc,
 };
 
-use super::{Backend, BackendError};
+use super::{Backend, BackendError, BackendReport, DeviceFault, Measured, Measuring, MemoryRole, MemoryUse};
 use crate::{
     op::{Activation, MatrixAxes, NormKind},
     tensor::HostTensor,
 };
 
 mod backward;
+mod cost;
 mod device;
+mod form;
 mod fuse;
 mod graph;
 mod launch;
@@ -26,28 +27,29 @@ mod matrix;
 mod memory;
 mod pipelines;
 mod plan;
+mod plans;
 mod probe;
 mod program;
 mod readback;
+mod reading;
 mod shaders;
+mod signal;
+mod timing;
 
+pub use cost::Rates;
 pub use device::Options;
 pub use graph::GpuTensor;
 pub use launch::{Preset, Scheme};
 pub use matrix::GpuMatrix;
 
-use device::Device;
-use graph::Lowered;
-use launch::Limits;
+use cost::Costs;
+use device::{Device, error};
 use memory::Pool;
 use pipelines::Pipelines;
-use plan::Plan;
-use program::{Format, Heads, Op, Product, Program};
-use readback::{Idle, Recorded};
-
-/// Plans that are kept for the next graph of the same form, and what they may hold together, bytes.
-const MAX_PLANS: usize = 8;
-const MAX_PLAN_BYTES: u64 = 512 << 20;
+use plans::Plans;
+use program::{Format, Heads, Op, Product};
+use readback::Idle;
+use timing::Timings;
 
 /// A device that computes. Clones share it.
 #[derive(Clone)]
@@ -57,12 +59,13 @@ struct Inner {
     device: Device,
     pool: Pool,
     pipelines: Pipelines,
-    /// With the hash of each program; the last used is the last.
-    plans: RefCell<Vec<(u64, Program, Rc<Plan>)>>,
+    plans: Plans,
+    costs: RefCell<Costs>,
     idle: Idle,
     n_asked: Cell<u64>,
-    preset: Cell<Preset>,
     last: Cell<Submission>,
+    measuring: Cell<Measuring>,
+    timings: Timings,
 }
 
 /// What one reading made the device do.
@@ -74,6 +77,8 @@ pub struct Submission {
     pub n_bind_groups: usize,
     /// Whether the plan was there from an earlier one.
     pub is_replay: bool,
+    /// In how many submissions: none is to take longer than 100 ms.
+    pub n_submissions: usize,
 }
 
 impl fmt::Debug for WebGpu {
@@ -96,28 +101,47 @@ impl WebGpu {
     ///
     /// Errors: there is none.
     pub async fn open_with(options: Options) -> Result<Self, BackendError> {
-        let device = Device::open(options).await?;
+        Ok(Self::on(Device::open(options).await?))
+    }
+
+    fn on(device: Device) -> Self {
         let inner = Inner {
-            preset: Cell::new(device.limits.preset),
+            costs: RefCell::new(Costs::new(device.rates)),
             device,
             pool: Pool::default(),
             pipelines: Pipelines::default(),
-            plans: RefCell::default(),
+            plans: Plans::default(),
             idle: Idle::default(),
             n_asked: Cell::new(0),
             last: Cell::default(),
+            measuring: Cell::default(),
+            timings: Timings::default(),
         };
-        Ok(Self(Rc::new(inner)))
+        Self(Rc::new(inner))
+    }
+
+    fn memory(&self) -> Vec<MemoryUse> {
+        let Inner { pool, plans, idle, .. } = &*self.0;
+        let in_plans = plans.n_bytes();
+        let uses = [
+            // A value in a plan's memory that somebody holds counts as the plan's.
+            (MemoryRole::Weights, pool.n_used_bytes().saturating_sub(in_plans)),
+            (MemoryRole::Plans, in_plans),
+            (MemoryRole::Idle, pool.n_idle_bytes()),
+            (MemoryRole::Readback, idle.n_bytes()),
+        ];
+        uses.map(|(role, size_bytes)| MemoryUse { role, size_bytes }).into()
+    }
+
+    /// Loses the device on purpose, as a driver may at any time: to see what happens then.
+    pub fn lose(&self) {
+        // The error is for whoever calls next.
+        drop(self.0.device.lose("on purpose"));
     }
 
     /// Whether the adapter is software, which computes on the CPU.
     pub fn is_software(&self) -> bool {
         self.0.device.is_software
-    }
-
-    /// Loses the device, as a driver might: to see what happens then.
-    pub fn lose(&self) {
-        self.0.device.lose();
     }
 
     /// What the last reading made the device do.
@@ -132,6 +156,7 @@ impl WebGpu {
     }
 
     fn pending(&self, op: Op, inputs: &[&GpuTensor], shape: Vec<usize>) -> Tensor {
+        self.0.device.alive()?;
         Ok(GpuTensor::pending(self.nth(), op, inputs, shape))
     }
 
@@ -153,57 +178,6 @@ impl WebGpu {
         let op = Op::Linear(Product { m, k, n, axes, format, has_b: b.is_some() });
         let inputs: Vec<&GpuTensor> = [x, w].into_iter().chain(b).collect();
         self.pending(op, &inputs, with_last(x, n))
-    }
-
-    /// Computes what `xs` need and records their copies; submitted, not waited for.
-    fn submit(&self, xs: &[&GpuTensor]) -> Result<Recorded, BackendError> {
-        let Inner { device, pool, .. } = &*self.0;
-        let lowered = Lowered::new(xs);
-        let mut encoder = device.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        let mut submission = Submission::default();
-        if lowered.program.values.iter().any(|value| value.op != Op::Given) {
-            let plan = self.plan(&lowered.program, &mut submission)?;
-            let given = lowered.given.clone();
-            let (kept, n_bind_groups) =
-                plan.record(device, pool, &mut encoder, given, &lowered.rows, &lowered.program)?;
-            submission = Submission { n_dispatches: plan.n_dispatches(), n_bind_groups, ..submission };
-            lowered.settle(&kept);
-        }
-        self.0.last.set(submission);
-        let values: Vec<_> =
-            xs.iter().map(|x| x.storage().expect("what is held is kept, and so computed")).collect();
-        let recorded = self.0.idle.record(device, &mut encoder, &values);
-        device.queue.submit([encoder.finish()]);
-        Ok(recorded)
-    }
-
-    /// The plan for a program: one that is there, or a new one in place of the least recently used.
-    fn plan(&self, program: &Program, submission: &mut Submission) -> Result<Rc<Plan>, BackendError> {
-        let mut hasher = DefaultHasher::new();
-        program.hash(&mut hasher);
-        let hash = hasher.finish();
-        let mut plans = self.0.plans.borrow_mut();
-        let found = plans.iter().position(|(of, planned, _)| *of == hash && planned == program);
-        submission.is_replay = found.is_some();
-        let entry = match found {
-            Some(at) => plans.remove(at),
-            None => {
-                // Before the new one is made, so that their memory can be used again.
-                let n_bytes = |plans: &[(u64, Program, Rc<Plan>)]| -> u64 {
-                    plans.iter().map(|(_, _, plan)| plan.n_bytes()).sum()
-                };
-                while MAX_PLANS <= plans.len() || MAX_PLAN_BYTES < n_bytes(&plans) {
-                    plans.remove(0);
-                }
-                let Inner { device, pool, pipelines, .. } = &*self.0;
-                let limits = Limits { preset: self.preset(), ..device.limits };
-                let plan = Plan::new(device, pool, pipelines, program, limits)?;
-                (hash, program.clone(), Rc::new(plan))
-            }
-        };
-        let plan = Rc::clone(&entry.2);
-        plans.push(entry);
-        Ok(plan)
     }
 }
 
@@ -231,7 +205,26 @@ impl Backend for WebGpu {
         self.0.device.adapter.clone()
     }
 
+    fn report(&self) -> BackendReport {
+        let timings = self.0.timings.report();
+        let measured = match self.0.device.has_clock() {
+            _ if timings.is_empty() => Measured::Nothing,
+            true => Measured::OnTheDevice,
+            false => Measured::FromTheHost,
+        };
+        let (name, adapter) = (self.name().to_owned(), self.adapter());
+        BackendReport { name, adapter, memory: self.memory(), timings, measured }
+    }
+
+    fn measure(&self, measuring: Measuring) {
+        if measuring == Measuring::On {
+            self.0.timings.clear();
+        }
+        self.0.measuring.set(measuring);
+    }
+
     fn upload(&self, label: &str, host: HostTensor) -> Tensor {
+        self.0.device.alive()?;
         let storage = self.0.pool.take(&self.0.device, label, host.data().len())?;
         memory::write(&self.0.device, &storage, host.data());
         Ok(GpuTensor::ready(self.nth(), storage, host.shape().to_vec()))
@@ -247,6 +240,7 @@ impl Backend for WebGpu {
         if format == Format::F32 {
             return Ok(GpuMatrix::whole(self.upload(label, host)?, axes));
         }
+        self.0.device.alive()?;
         let words = format.pack(host.data());
         let storage = self.0.pool.take(&self.0.device, label, words.len())?;
         memory::write(&self.0.device, &storage, &words);
@@ -280,15 +274,8 @@ impl Backend for WebGpu {
     }
 
     async fn read_all(&self, xs: &[&GpuTensor]) -> Result<Vec<HostTensor>, BackendError> {
-        let device = &self.0.device;
-        device.check()?;
-        let watch = device.watch();
-        let recorded = self.submit(xs);
-        let watched = watch.end();
-        let values = recorded?.wait(device, &self.0.idle).await;
-        watched.await?;
-        device.check()?;
-        let shaped = xs.iter().zip(values?).map(|(x, values)| HostTensor::new(x.shape().to_vec(), values));
+        let values = self.values(xs).await?;
+        let shaped = xs.iter().zip(values).map(|(x, values)| HostTensor::new(x.shape().to_vec(), values));
         Ok(shaped.collect::<Result<_, _>>()?)
     }
 
@@ -307,7 +294,9 @@ impl Backend for WebGpu {
     fn columns(&self, w: &GpuMatrix, columns: &[u32]) -> Tensor {
         match w.axes {
             MatrixAxes::OutIn => self.rows_of(&w.stored, w.format, columns),
-            MatrixAxes::InOut => Err(device::error("columns are taken of weights that are stored by them")),
+            MatrixAxes::InOut => {
+                Err(error(DeviceFault::Invalid, "columns are taken of weights that are stored by them"))
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     analysis::AnalysisError,
-    backend::BackendError,
+    backend::{BackendError, DeviceFault},
     failure::{Failure, FailureKind},
     hook::{HookPoint, UnmatchedHook},
     intervention::SelectError,
@@ -55,6 +55,11 @@ pub enum RunError {
 }
 
 impl RunError {
+    /// What is wrong with the device, if that is why.
+    pub fn device_fault(&self) -> Option<DeviceFault> {
+        if let Self::Backend(BackendError::Device { fault, .. }) = self { Some(*fault) } else { None }
+    }
+
     /// What kind of failure it is, and what to try.
     fn kind_and_hint(&self) -> (FailureKind, &'static str) {
         match self {
@@ -92,9 +97,7 @@ impl RunError {
                 (FailureKind::Question, "Positions count from 0, negative ones from the end; tokens are ids.")
             }
             Self::Analysis(_) => (FailureKind::Question, "Check the question against the model's sizes."),
-            Self::Backend(BackendError::Device { .. }) => {
-                (FailureKind::Device, "Compute on the CPU instead; there it takes longer and gives the same.")
-            }
+            Self::Backend(BackendError::Device { fault, .. }) => (FailureKind::Device, fault.hint()),
             Self::Backend(BackendError::Shape(_)) => {
                 (FailureKind::Internal, "Reload; if it happens again, report it.")
             }

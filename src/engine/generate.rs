@@ -57,7 +57,7 @@ impl<B: Backend> Engine<B> {
             taps.starts_at(cache.n_past());
             let resid = model.stream(&next, &mut cache, &mut taps).await?;
             let logits = model.unembed(&resid, &LogitsAt::position(next.len() - 1), &mut taps)?;
-            let logits = self.backend.read(&logits).await?;
+            let logits = taps.read(&logits).await?;
             if logits.first_non_finite().is_some() {
                 return Err(self.why_not_finite(spec, prompt, &steps, pace).await);
             }

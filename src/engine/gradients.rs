@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Engine, Pace, RunError, edits::Edits};
+use super::{Engine, Pace, RunError, edits::Edits, pace::breathing};
 use crate::{
     backend::{
         Backend,
@@ -69,7 +69,8 @@ impl<B: Backward> Engine<B> {
         let resid = model.stream(&spec.tokens, &mut cache, &mut taps).await?;
         let logits = model.unembed(&resid, &at, &mut taps)?;
         let GradientTaps { marked, pace, .. } = taps;
-        let (metric, seed) = metric.value_and_gradient(&tape.read(&logits).await?, &spec.tokens)?;
+        let read = breathing(pace, tape.read(&logits)).await??;
+        let (metric, seed) = metric.value_and_gradient(&read, &spec.tokens)?;
         let seed = self.backend.upload("seed", seed)?;
         let at: Vec<&Taped<B::Tensor>> = marked.iter().map(|(_, value)| value).collect();
         let mut backwards = tape.backwards(&logits, seed, &at);
@@ -80,7 +81,7 @@ impl<B: Backward> Engine<B> {
         // Values first, then the gradients that are not 0 throughout.
         let wanted: Vec<&B::Tensor> =
             at.iter().map(|value| value.value()).chain(gradients.iter().flatten()).collect();
-        let mut values = self.backend.read_all(&wanted).await?;
+        let mut values = breathing(pace, self.backend.read_all(&wanted)).await??;
         let mut computed = values.split_off(at.len()).into_iter();
         let mut result = Gradients { metric, values: BTreeMap::new(), gradients: BTreeMap::new() };
         for (((hook, _), value), gradient) in marked.iter().zip(values).zip(&gradients) {

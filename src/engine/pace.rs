@@ -1,6 +1,10 @@
 //! How an engine shares its thread with the rest of the world.
 
-use std::future::Future;
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    task::Poll,
+};
 
 use super::RunError;
 
@@ -20,6 +24,29 @@ pub trait Pace {
     ///
     /// Errors: [`Cancelled`] if the work is no longer wanted.
     fn breathe(&mut self) -> impl Future<Output = Result<(), Cancelled>>;
+}
+
+/// Waits for `work`, and breathes whenever it has come further; work that is no longer wanted is given up there.
+///
+/// Errors: [`Cancelled`].
+pub(super) async fn breathing<T>(
+    pace: &mut impl Pace,
+    work: impl Future<Output = T>,
+) -> Result<T, Cancelled> {
+    let mut work = pin!(work);
+    loop {
+        let mut is_woken = false;
+        let result = poll_fn(|context| {
+            if std::mem::replace(&mut is_woken, true) {
+                return Poll::Ready(None);
+            }
+            work.as_mut().poll(context).map(Some)
+        });
+        match result.await {
+            Some(result) => return Ok(result),
+            None => pace.breathe().await?,
+        }
+    }
 }
 
 /// Works straight through: for the command line and tests.

@@ -112,7 +112,8 @@ impl<B: Backend> Engine<B> {
         let end = model.stream(&spec.tokens, &mut cache, &mut taps).await?;
         let mut streams = taps.take_streams();
         let (at, metric) = spec.metric.reads(n_pos, self.config.d_vocab)?;
-        let logits = backend.read(&model.unembed(&end, &at, &mut taps)?).await?;
+        let logits = model.unembed(&end, &at, &mut taps)?;
+        let logits = taps.read(&logits).await?;
         let reading = read::Reading::new(at, metric, &logits, &spec.tokens)?;
         streams.push(end);
         Ok(Base { backend, weights, batched, streams, kv: cache.into_layers(), reading })

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Pace, RunError, edits::Edits};
-use crate::{backend::Backend, hook::HookPoint, intervention::Window, model::tap::Tap};
+use super::{Pace, RunError, edits::Edits, pace::breathing};
+use crate::{backend::Backend, hook::HookPoint, intervention::Window, model::tap::Tap, tensor::HostTensor};
 
 /// What happens at the hook points of one run.
 pub(super) struct Taps<'a, B: Backend, P> {
@@ -51,6 +51,11 @@ impl<'a, B: Backend, P: Pace> Taps<'a, B, P> {
     /// The next pass covers the positions from `start` on.
     pub(super) fn starts_at(&mut self, start: usize) {
         self.window.start = start;
+    }
+
+    /// Reads a value of the run; a cancel is heard on the way.
+    pub(super) async fn read(&mut self, value: &B::Tensor) -> Result<HostTensor, RunError> {
+        Ok(breathing(self.pace, self.backend.read(value)).await??)
     }
 
     /// What was kept, in order of execution.

@@ -13,7 +13,6 @@ use crate::{
     analysis::{Answer, Question, attention},
     client::{Answered, Client, Source},
     failure::{Failure, FailureKind},
-    placement::Wish,
     prompt::Prompt,
     protocol::GenerateSpec,
     run::WeightForm,
@@ -228,32 +227,6 @@ pub fn stop(state: State) {
             generation.phase = Phase::Stopped;
         }
     });
-}
-
-/// Where this machine's user last chose to compute.
-const WISH_KEY: &str = "vitrine-backend";
-
-/// Where models are computed at first: as the address says, or else as was chosen here before.
-pub fn first_wish(from_address: Wish) -> Wish {
-    let stored = || dom::stored(WISH_KEY).and_then(|key| Wish::from_key(&key)).unwrap_or_default();
-    if from_address == Wish::Auto { stored() } else { from_address }
-}
-
-/// Has models computed there from now on, and remembers it.
-pub fn prefer(state: State, wish: Wish) {
-    state.touch();
-    dom::store(WISH_KEY, (wish != Wish::Auto).then_some(wish.key()));
-    follow_wish(state, wish);
-}
-
-/// Has models computed there from now on.
-pub fn follow_wish(state: State, wish: Wish) {
-    state.wish.set(wish);
-    state.notice.set(None);
-    let is_any_there =
-        |models: &Vec<Entry>| models.iter().any(|entry| matches!(entry.loading, Loading::Done(_)));
-    state.is_moving.set(state.models.with_untracked(is_any_there));
-    client(state).prefer(wish);
 }
 
 /// Starts a fresh engine and gives it the models that the old one had.

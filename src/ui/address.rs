@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use leptos::{ev, prelude::*};
 
-use super::{actions, dom, state::State};
+use super::{dom, state::State, wish};
 use crate::view_model::address::Address;
 
 /// Browsers refuse more than a hundred changes of the URL in half a minute.
@@ -52,6 +52,6 @@ fn follow(state: State, address: &Address) {
     state.sampling.set(address.sampling);
     state.is_embed.set(address.is_embed);
     if state.wish.get_untracked() != address.backend {
-        actions::follow_wish(state, address.backend);
+        wish::follow(state, address.backend);
     }
 }

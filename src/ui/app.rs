@@ -18,6 +18,7 @@ use super::{
     panel::{attention::AttentionPanel, generation::GenerationPanel, next_token::NextTokenPanel},
     prompt::PromptEditor,
     strip::TokenStrip,
+    wish,
 };
 use crate::{
     client::api,
@@ -28,7 +29,7 @@ use crate::{
 #[component]
 pub fn App() -> impl IntoView {
     let here = Address::read(&dom::fragment());
-    let wish = actions::first_wish(here.backend);
+    let wish = wish::first(here.backend);
     let state = State::new(&here, &own_prompt(), wish, connect(models::entries()));
     // Before any model is loaded, so that each begins where it is wanted.
     state.client.get_value().prefer(wish);
@@ -47,6 +48,7 @@ pub fn App() -> impl IntoView {
     keys::listen(state, is_helping);
     keys::notice_the_user(state);
     isolation::prepare(state);
+    wish::keep_to_adapter(state);
     let client = state.client.get_value();
     api::publish(&client, Rc::new(move || Box::pin(actions::loaded_model(state))));
 

@@ -2,11 +2,15 @@
 
 use leptos::{html::Dialog, prelude::*, task::spawn_local};
 
-use super::{actions, isolation, state::State};
+use super::{
+    isolation,
+    state::{Generation, State},
+    wish,
+};
 use crate::{
     placement::{Report, Wish},
     view_model::{
-        engine::{EngineView, OpRow, engine_view, wish as words_of},
+        engine::{EngineView, OpRow, engine_view, wish_in_words},
         sentence::sentence,
         threads::{Situation, threads_view},
     },
@@ -67,19 +71,20 @@ pub fn EnginePanel() -> impl IntoView {
 
 /// Asks the engine again whenever something may have changed while the panel is open.
 fn keep_known(state: State, known: RwSignal<Option<Known>>) {
+    // Memos, because downloads and continuations change these many times a second.
+    let card = Memo::new(move |_| state.card_of(&state.present_model()));
+    let is_generating = Memo::new(move |_| state.generation.with(Generation::is_running));
     Effect::new(move || {
         if !state.shows_engine.get() {
             return;
         }
-        let model = state.present_model();
-        let is_there = state.card_of(&model).is_some();
         state.shown.track();
-        state.generation.with(|generation| generation.is_running());
-        if !is_there {
+        is_generating.track();
+        let Some(card) = card.get() else {
             known.set(None);
             return;
-        }
-        let report = state.client.get_value().inspect(&model);
+        };
+        let report = state.client.get_value().inspect(&card.model);
         spawn_local(async move {
             // A model that is gone, or an engine that stopped, is said on the page.
             let Ok(report) = report.await else { return };
@@ -93,9 +98,9 @@ fn keep_known(state: State, known: RwSignal<Option<Known>>) {
 fn Choice() -> impl IntoView {
     let state = State::from_page();
     let option = move |wish: Wish| {
-        view! { <option value=wish.key() selected=move || state.wish.get() == wish>{words_of(wish)}</option> }
+        view! { <option value=wish.key() selected=move || state.wish.get() == wish>{wish_in_words(wish)}</option> }
     };
-    let choose = move |key: String| actions::prefer(state, Wish::from_key(&key).unwrap_or_default());
+    let choose = move |key: String| wish::prefer(state, Wish::from_key(&key).unwrap_or_default());
     view! {
         <label class="engine-choice">
             <span class="quiet">"Compute on"</span>
@@ -112,7 +117,7 @@ fn Body(view: EngineView, situation: Situation) -> impl IntoView {
     let state = State::from_page();
     let EngineView { place, why, adapter, memory, ops, ops_caption, is_refused } = view;
     let again = is_refused.then(|| view! {
-        <button type="button" class="button" on:click=move |_| actions::prefer(state, Wish::Webgpu)>"Try WebGPU again"</button>
+        <button type="button" class="button" on:click=move |_| wish::prefer(state, Wish::Webgpu)>"Try WebGPU again"</button>
     });
     let rows = memory
         .into_iter()

@@ -57,7 +57,7 @@ pub fn place(place: Place) -> &'static str {
 }
 
 /// What a choice means, for the list to choose from.
-pub fn wish(wish: Wish) -> &'static str {
+pub fn wish_in_words(wish: Wish) -> &'static str {
     match wish {
         Wish::Auto => "whichever is quicker",
         Wish::Cpu => "CPU",

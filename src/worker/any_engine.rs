@@ -3,7 +3,12 @@
 use super::pace::{Turns, now_millis};
 use crate::{
     analysis::{Answer, Question},
-    backend::{Backend as _, cpu::Cpu, timed::Timed, webgpu::WebGpu},
+    backend::{
+        Backend as _,
+        cpu::{Cpu, Kernel},
+        timed::Timed,
+        webgpu::WebGpu,
+    },
     engine::{Engine, GenerateStep, Generated, RunError},
     hook::HookSet,
     model::{ModelConfig, checkpoint::Checkpoint, tokenizer::Tokenizer},
@@ -23,16 +28,19 @@ pub(super) enum AnyEngine {
 }
 
 /// The CPU, as this worker has it.
-pub(super) fn cpu() -> Timed<Cpu<f32>> {
-    Timed::new(Cpu::default(), now_millis)
+pub(super) async fn cpu() -> Timed<Cpu<f32>> {
+    Timed::new(Cpu::with_kernel(Kernel::open().await), now_millis)
 }
 
 impl AnyEngine {
     /// A model that was just read, on the CPU.
     ///
     /// Errors: the memory does not hold it.
-    pub(super) fn on_cpu(checkpoint: Checkpoint, tokenizer: Option<Tokenizer>) -> Result<Self, RunError> {
-        Ok(Self::Cpu(Engine::new(cpu(), checkpoint, tokenizer)?))
+    pub(super) async fn on_cpu(
+        checkpoint: Checkpoint,
+        tokenizer: Option<Tokenizer>,
+    ) -> Result<Self, RunError> {
+        Ok(Self::Cpu(Engine::new(cpu().await, checkpoint, tokenizer)?))
     }
 
     pub(super) async fn ask(

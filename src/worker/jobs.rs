@@ -38,7 +38,7 @@ pub(super) async fn load(
     let (model_type, dtype, notes) =
         (checkpoint.model_type.clone(), checkpoint.dtype.clone(), checkpoint.notes.clone());
     let has_tokenizer = tokenizer.is_some();
-    let engine = AnyEngine::on_cpu(checkpoint, tokenizer)?;
+    let engine = AnyEngine::on_cpu(checkpoint, tokenizer).await?;
     let facts = ModelCard {
         model: model.clone(),
         model_type,

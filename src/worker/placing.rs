@@ -55,7 +55,7 @@ pub(super) async fn to(state: &Rc<State>, model: &Loaded, place: Place) -> Resul
         (AnyEngine::Cpu(_), Place::Cpu) | (AnyEngine::WebGpu(_), Place::Webgpu) => Ok(None),
         (AnyEngine::Cpu(on_cpu), Place::Webgpu) => on_webgpu(state, on_cpu).await.map(Some),
         (AnyEngine::WebGpu(on_webgpu), Place::Cpu) => {
-            match on_webgpu.on(cpu(), &mut Turns::of_worker(state)).await {
+            match on_webgpu.on(cpu().await, &mut Turns::of_worker(state)).await {
                 Ok(on_cpu) => Ok(Some(AnyEngine::Cpu(on_cpu))),
                 Err(_) => read_again(state, model).await.map(Some),
             }
@@ -115,7 +115,7 @@ pub(super) async fn with_fallback<T>(
 ) -> Result<T, Failure> {
     let engine = model.engine();
     match work(Rc::clone(&engine)).await {
-        Err(error @ RunError::Backend(BackendError::Device { .. })) => {
+        Err(error @ RunError::Backend(BackendError::Device { .. })) if engine.place() == Place::Webgpu => {
             let engine = fall_back(state, model, &engine, error).await?;
             Ok(work(engine).await?)
         }
@@ -151,7 +151,7 @@ async fn fall_back(
 
 async fn read_again(state: &Rc<State>, model: &Loaded) -> Result<AnyEngine, Failure> {
     let (checkpoint, tokenizer) = model.source().folder(state, Reader::Worker).await?.read()?;
-    Ok(AnyEngine::on_cpu(checkpoint, tokenizer)?)
+    Ok(AnyEngine::on_cpu(checkpoint, tokenizer).await?)
 }
 
 /// Tells the page where a model is.

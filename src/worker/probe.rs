@@ -12,6 +12,8 @@ use super::{
     placing,
 };
 use crate::{
+    backend::Backend as _,
+    engine::RunError,
     failure::Failure,
     placement::{self, PROBE_LIMIT_MILLIS, Place, Probe, Reason, Wish},
 };
@@ -64,34 +66,23 @@ async fn probe(state: &Rc<State>, model: &Loaded) -> (Option<AnyEngine>, Place, 
     if !placement::is_worth_a_probe(cpu_millis) {
         return (None, Place::Cpu, Reason::Quick { cpu_millis });
     }
-    let mut engine = None;
-    let found = within(PROBE_LIMIT_MILLIS, on_webgpu(state, on_cpu)).await;
-    let found = match found {
-        None => Probe::Unfinished,
-        Some(Err(failure)) => Probe::Fault(failure.message),
-        Some(Ok(Tried::Software(adapter))) => Probe::Software(adapter),
-        Some(Ok(Tried::Timed(on_webgpu, millis))) => {
-            engine = Some(*on_webgpu);
-            Probe::Took(millis)
-        }
+    let (found, engine) = match within(PROBE_LIMIT_MILLIS, on_webgpu(state, on_cpu)).await {
+        None => (Probe::Unfinished, None),
+        Some(Err(failure)) => (Probe::Fault(failure.message), None),
+        Some(Ok(found)) => found,
     };
     let (place, reason) = placement::choose(cpu_millis, found);
     (engine, place, reason)
 }
 
-enum Tried {
-    Software(String),
-    Timed(Box<AnyEngine>, f64),
-}
-
-async fn on_webgpu(state: &Rc<State>, on_cpu: &OnCpu) -> Result<Tried, Failure> {
-    let device = placing::device(state).await.map_err(crate::engine::RunError::from)?;
+async fn on_webgpu(state: &Rc<State>, on_cpu: &OnCpu) -> Result<(Probe, Option<AnyEngine>), Failure> {
+    let device = placing::device(state).await.map_err(RunError::from)?;
     if device.is_software() {
-        return Ok(Tried::Software(crate::backend::Backend::adapter(&device)));
+        return Ok((Probe::Software(device.adapter()), None));
     }
     let on_webgpu = placing::on_webgpu(state, on_cpu).await?;
     let millis = best(state, &on_webgpu).await?;
-    Ok(Tried::Timed(Box::new(on_webgpu), millis))
+    Ok((Probe::Took(millis), Some(on_webgpu)))
 }
 
 /// The quickest of some passes after a first, milliseconds.

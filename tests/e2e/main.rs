@@ -15,6 +15,7 @@ mod embedding;
 mod engine;
 mod files;
 mod generation;
+mod kernels;
 mod keyboard;
 mod looks;
 mod page;
@@ -57,6 +58,10 @@ const TESTS: &[Test] = &[
     ("no_long_task_while_the_engine_runs", smoothness::no_long_task_while_the_engine_runs),
     ("the_policy_holds", embedding::the_policy_holds),
     ("works_in_an_iframe_of_another_origin", embedding::works_in_an_iframe),
+    ("every_build_of_the_kernels_multiplies_alike", kernels::every_build_multiplies_alike),
+    ("threads_change_no_answer", kernels::threads_change_no_answer),
+    ("helpers_that_do_not_start_are_done_without", kernels::helpers_that_do_not_start_are_done_without),
+    ("a_helper_that_dies_at_work_costs_no_answer", kernels::a_helper_that_dies_at_work_costs_no_answer),
 ];
 
 fn main() -> ExitCode {

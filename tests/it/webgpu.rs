@@ -16,6 +16,7 @@ use crate::{
     laws, support, sweeps,
 };
 
+mod cut;
 mod fused;
 mod limits;
 mod ops;
@@ -37,9 +38,12 @@ pub(crate) fn device(options: Options) -> Option<WebGpu> {
     }
 }
 
-/// Both ways to share out work.
+/// The ways to share out work.
+const SCHEMES: [Scheme; 2] = [Scheme::Serial, Scheme::Parallel];
+
+/// A check in both of them.
 fn both(check: impl Fn(&WebGpu)) {
-    for scheme in [Scheme::Serial, Scheme::Parallel] {
+    for scheme in SCHEMES {
         if let Some(device) = device(Options { scheme: Some(scheme), ..Options::default() }) {
             println!("{scheme:?}");
             check(&device);
@@ -76,6 +80,8 @@ on_the_device! {
         |device: WebGpu| golden::edits::check_all_with_optional_hook_points(golden_on(&device));
     greedy_text_is_transformers:
         |device: WebGpu| golden::greedy::check_all(golden_on(&device));
+    patching_is_transformer_lens:
+        |device: WebGpu| golden::patching::check_all(&golden_on(&device)(golden::patching::MODEL));
     gradients_are_autograds:
         |device: WebGpu| golden::gradients::check_all(golden_on(&device), Ask::All);
     gradients_are_autograds_one_by_one:

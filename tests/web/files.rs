@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use safetensors::SafeTensors;
 use serde::Deserialize;
 use vitrine::{
-    backend::cpu::Cpu,
+    backend::{Backend, cpu::Cpu},
     engine::Engine,
     model::checkpoint::{Checkpoint, ModelFiles},
     run::WeightForm,
@@ -20,6 +20,8 @@ pub(crate) struct Model {
     pub(crate) expected: &'static [u8],
     /// Every hook point, by the name that `expected` gives the file.
     pub(crate) values: &'static [(&'static str, &'static [u8])],
+    /// A metric, and its gradient at every hook point.
+    pub(crate) gradients: [&'static [u8]; 2],
 }
 
 /// A file below the golden folder, and its name there.
@@ -42,6 +44,7 @@ macro_rules! model {
                 ("one-raw.safetensors", golden!($name, "one-raw.safetensors")),
                 ("one-processed.safetensors", golden!($name, "one-processed.safetensors")),
             ],
+            gradients: [golden!($name, "gradients-raw.json"), golden!($name, "gradients-raw.safetensors")],
         }
     };
 }
@@ -65,8 +68,12 @@ struct Cases {
 
 impl Model {
     pub(crate) fn engine(&self) -> Engine<Cpu> {
+        self.engine_on(Cpu::default())
+    }
+
+    pub(crate) fn engine_on<B: Backend>(&self, backend: B) -> Engine<B> {
         let files = ModelFiles { config: self.config, weights: self.weights };
-        Engine::new(Cpu::default(), Checkpoint::read(files).expect("a golden model"), None).expect("fits")
+        Engine::new(backend, Checkpoint::read(files).expect("a golden model"), None).expect("fits")
     }
 
     pub(crate) fn cases(&self) -> Vec<Case> {
@@ -78,11 +85,16 @@ impl Model {
     /// What a case's hook points should hold.
     pub(crate) fn want(&self, case: &Case) -> BTreeMap<String, HostTensor> {
         let (_, bytes) = self.values.iter().find(|(name, _)| *name == case.file).expect("is compiled in");
-        let file = SafeTensors::deserialize(bytes).expect("a safetensors file");
-        let read = |(name, view): (&str, safetensors::tensor::TensorView<'_>)| {
-            let data = view.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
-            (name.to_owned(), HostTensor::new(view.shape().to_vec(), data).expect("safetensors checks it"))
-        };
-        file.iter().map(read).collect()
+        tensors(bytes)
     }
+}
+
+/// The tensors of a file, by name.
+pub(crate) fn tensors(bytes: &[u8]) -> BTreeMap<String, HostTensor> {
+    let file = SafeTensors::deserialize(bytes).expect("a safetensors file");
+    let read = |(name, view): (&str, safetensors::tensor::TensorView<'_>)| {
+        let data = view.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+        (name.to_owned(), HostTensor::new(view.shape().to_vec(), data).expect("safetensors checks it"))
+    };
+    file.iter().map(read).collect()
 }

@@ -1,48 +1,109 @@
 //! Every hook point and greedy text of the golden models.
 
+use serde::Deserialize;
 use vitrine::{
-    engine::{NoPace, RunError},
+    backend::{Backend, backward::Backward, cpu::Cpu},
+    engine::{Engine, NoPace, RunError},
     hook::HookSet,
+    intervention::Intervention,
+    metric::Metric,
     prompt::Prompt,
-    run::{FinishReason, GenerateSpec, Readout, RunSpec},
+    run::{FinishReason, GenerateSpec, GradientSpec, Readout, RunSpec, WeightForm},
 };
 use wasm_bindgen_test::wasm_bindgen_test;
 
 use crate::{
-    compare::{GOLDEN_TOL, compare},
-    files::MODELS,
+    compare::{Divergence, GOLDEN_TOL, compare},
+    files::{self, Case, MODELS, Model},
 };
 
 #[wasm_bindgen_test]
 async fn every_hook_point_is_transformer_lens() {
+    check_hooks(Cpu::<f32>::default).await;
+}
+
+#[wasm_bindgen_test]
+async fn greedy_text_is_transformers() {
+    check_greedy(Cpu::<f32>::default).await;
+}
+
+#[wasm_bindgen_test]
+async fn gradients_are_autograds() {
+    check_gradients(Cpu::<f32>::default).await;
+}
+
+/// The golden gradients at every hook point, on a backend.
+pub(crate) async fn check_gradients<B: Backward>(backend: impl Fn() -> B) {
     for model in MODELS {
-        let engine = model.engine();
+        let engine = model.engine_on(backend());
         let points = engine.config().hook_points();
+        let [case, want] = model.gradients;
+        let GradientCase { tokens, metric } = serde_json::from_slice(case).expect("a golden case");
+        let spec = GradientSpec {
+            tokens,
+            weights: WeightForm::Raw,
+            interventions: vec![],
+            metric,
+            at: HookSet::of(points.iter().copied()),
+        };
+        let got = engine.gradients(&spec, &mut NoPace).await.expect("a golden model runs");
+        let want = files::tensors(want);
+        assert_eq!(points.len(), want.len(), "{}", model.name);
+        for point in points.iter().rev() {
+            let name = format!("d/d {point}, backwards");
+            let compared = compare(&name, &got.gradients[point], &want[&point.to_string()], GOLDEN_TOL);
+            compared.unwrap_or_else(|divergence| panic!("{}: {divergence}", model.name));
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct GradientCase {
+    tokens: Vec<u32>,
+    metric: Metric,
+}
+
+/// Every hook point of the golden models, on a backend.
+pub(crate) async fn check_hooks<B: Backend>(backend: impl Fn() -> B) {
+    for model in MODELS {
+        let engine = model.engine_on(backend());
         for case in model.cases() {
-            let spec = RunSpec {
-                tokens: case.tokens.clone(),
-                weights: case.weights,
-                interventions: vec![],
-                capture: HookSet::of(points.iter().copied()),
-                readout: Readout::Predictions { top_k: 1 },
-            };
-            let result = engine.run(&spec, &mut NoPace).await.expect("a golden model runs");
-            let want = model.want(&case);
-            assert_eq!(points.len(), want.len(), "{}/{}", model.name, case.file);
-            for point in &points {
-                let name = point.to_string();
-                if let Err(divergence) = compare(&name, &result.captures[point], &want[&name], GOLDEN_TOL) {
-                    panic!("{}/{}, first divergence: {divergence}", model.name, case.file);
-                }
+            if let Err(divergence) = first_divergence(&engine, &model, &case, vec![]).await {
+                panic!("{}/{}, first divergence: {divergence}", model.name, case.file);
             }
         }
     }
 }
 
-#[wasm_bindgen_test]
-async fn greedy_text_is_transformers() {
+/// The first hook point of a case that differs from TransformerLens, in order of execution.
+pub(crate) async fn first_divergence<B: Backend>(
+    engine: &Engine<B>,
+    model: &Model,
+    case: &Case,
+    interventions: Vec<Intervention>,
+) -> Result<(), Divergence> {
+    let points = engine.config().hook_points();
+    let spec = RunSpec {
+        tokens: case.tokens.clone(),
+        weights: case.weights,
+        interventions,
+        capture: HookSet::of(points.iter().copied()),
+        readout: Readout::Predictions { top_k: 1 },
+    };
+    let result = engine.run(&spec, &mut NoPace).await.expect("a golden model runs");
+    let want = model.want(case);
+    assert_eq!(points.len(), want.len(), "{}/{}", model.name, case.file);
+    for point in &points {
+        let name = point.to_string();
+        compare(&name, &result.captures[point], &want[&name], GOLDEN_TOL)?;
+    }
+    Ok(())
+}
+
+/// The continuations of the golden models, on a backend.
+pub(crate) async fn check_greedy<B: Backend>(backend: impl Fn() -> B) {
     for model in MODELS {
-        let engine = model.engine();
+        let engine = model.engine_on(backend());
         for case in model.cases() {
             let spec = GenerateSpec::greedy(Prompt::Tokens { tokens: case.tokens }, case.greedy.len());
             let mut n_heard = 0;

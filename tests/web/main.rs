@@ -10,5 +10,7 @@ mod files;
 mod goldens;
 mod hostile;
 mod tokens;
+#[cfg(feature = "webgpu")]
+mod webgpu;
 
 wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_dedicated_worker);

@@ -1,7 +1,7 @@
 //! The site: everything in `dist/`, which any static file server can host under any path.
 //!
-//! Trunk builds the two wasm modules and copies the assets; then every script and module gets a name with a hash of
-//! its content, the inline script moves to a file, and the page gets its Content-Security-Policy.
+//! Trunk builds the two wasm modules and copies the assets, cargo builds the kernels; then every script and module gets
+//! a name with a hash of its content, the inline script moves to a file, and the page gets its Content-Security-Policy.
 
 use anyhow::{Context as _, Result};
 use std::fs;
@@ -13,6 +13,7 @@ use crate::{cmd, paths, tools};
 
 pub mod bundle;
 pub mod hashed;
+pub mod kernels;
 pub mod names;
 pub mod page;
 pub mod size;
@@ -32,12 +33,13 @@ pub fn build(dist: &Path) -> Result<()> {
     let wasm_bindgen = tools::ensure(&tools::wasm_bindgen()?)?;
 
     let cli = native_cli()?;
+    let kernels = kernels::build()?;
     let raw = paths::target().join("site/trunk");
     run_trunk(&raw, &trunk, &wasm_bindgen)?;
 
     let staged = paths::target().join("site/staged");
     fs::remove_dir_all(&staged).or_else(missing_is_fine)?;
-    bundle::bundle(&raw, &staged)?;
+    bundle::bundle(&raw, &kernels, &staged)?;
     stored::answer_all(&cli, &staged)?;
     replace(&staged, dist)?;
 

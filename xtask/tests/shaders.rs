@@ -27,10 +27,10 @@ fn root() -> PathBuf {
     xtask::paths::root().join("shaders")
 }
 
-/// A shader with its imports in front, in one variant.
+/// A shader with the window and its imports in front, in one variant.
 fn whole(path: &Path, variant: &[(&str, &str)]) -> String {
     let own = fs::read_to_string(path).expect("a listed file can be read");
-    let mut text = String::new();
+    let mut text = fs::read_to_string(root().join("shared/window.wgsl")).expect("every shader has a window");
     for import in own.lines().filter_map(|line| line.strip_prefix(IMPORT)) {
         let file = variant
             .iter()

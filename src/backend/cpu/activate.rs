@@ -49,14 +49,20 @@ pub(super) fn activate_dx<R: Real>(
     dy: &CpuTensor<R>,
     activation: Activation,
 ) -> CpuTensor<R> {
+    let mut dx = dy.data.to_vec();
+    R::activate_dx(&x.data, &mut dx, activation);
+    CpuTensor::new(x.shape.clone(), dx)
+}
+
+/// The reference.
+pub(super) fn plain_dx<R: Real>(x: &[R], dy: &mut [R], activation: Activation) {
     let slope = match activation {
         Activation::GeluNew => gelu_new_slope,
         Activation::Gelu => gelu_slope,
         Activation::Relu => relu_slope,
         Activation::Silu => silu_slope,
     };
-    let dx = x.data.iter().zip(dy.data.iter()).map(|(x, dy)| *dy * slope(*x)).collect();
-    CpuTensor::new(x.shape.clone(), dx)
+    dy.iter_mut().zip(x).for_each(|(dy, x)| *dy = *dy * slope(*x));
 }
 
 fn gelu_new_slope<R: Real>(x: R) -> R {

@@ -28,7 +28,9 @@ pub(super) fn heads_in<R: Real>(x: &CpuTensor<R>, w: &CpuMatrix<R>) -> CpuTensor
     let mut y = Vec::with_capacity(x.shape[0] * w.n_out);
     for (row, x) in x.data.chunks_exact(n_in).enumerate() {
         let columns = (row % n_heads) * d_head..(row % n_heads + 1) * d_head; // w[:, head]
-        for_panels(columns, |first, lanes| y.extend_from_slice(&times_panel(x, w.panel(first, 0))[lanes]));
+        for_panels(columns, |first, lanes| {
+            y.extend_from_slice(&times_panel(x, &w.panel(first, 0, w.n_in))[lanes]);
+        });
     }
     CpuTensor::new(vec![x.shape[0], n_heads, d_head], y)
 }
@@ -40,7 +42,7 @@ pub(super) fn heads_out<R: Real>(z: &CpuTensor<R>, w: &CpuMatrix<R>) -> CpuTenso
     for (row, z) in z.data.chunks_exact(d_head).enumerate() {
         let first_row = (row % n_heads) * d_head; // w[head, :]
         for_panels(0..w.n_out, |first, lanes| {
-            y.extend_from_slice(&times_panel(z, w.panel(first, first_row))[lanes]);
+            y.extend_from_slice(&times_panel(z, &w.panel(first, first_row, d_head))[lanes]);
         });
     }
     CpuTensor::new(vec![z.shape[0], n_heads, w.n_out], y)
@@ -77,7 +79,7 @@ pub(super) fn heads_in_dx<R: Real>(dy: &CpuTensor<R>, w: &CpuMatrix<R>) -> CpuTe
         for_panels(first_column..first_column + d_head, |first, lanes| {
             let mut eight = [R::zero(); PANEL];
             eight[lanes.clone()].copy_from_slice(&dy[first - first_column..][..lanes.len()]);
-            add_panel_t(dx, &eight, w.panel(first, 0));
+            add_panel_t(dx, &eight, &w.panel(first, 0, w.n_in));
         });
     }
     CpuTensor::new(vec![dy.shape[0], n_heads, w.n_in], dx)
@@ -93,7 +95,7 @@ pub(super) fn heads_out_dx<R: Real>(dy: &CpuTensor<R>, w: &CpuMatrix<R>, d_head:
         for (idx, dy) in dy.chunks(PANEL).enumerate() {
             let mut eight = [R::zero(); PANEL];
             eight[..dy.len()].copy_from_slice(dy);
-            add_panel_t(dz, &eight, w.panel(idx * PANEL, first_row));
+            add_panel_t(dz, &eight, &w.panel(idx * PANEL, first_row, d_head));
         }
     }
     CpuTensor::new(vec![dy.shape[0], n_heads, d_head], dz)

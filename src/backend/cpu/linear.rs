@@ -3,25 +3,26 @@
 use vitrine_kernel::{Dims, PANEL};
 
 use super::{
-    CpuTensor, Real,
+    CpuTensor, Op, Real,
     matrix::{CpuMatrix, add_panel_t},
+    panels::Panels as _,
 };
 
 // einsum: .. in, in out -> .. out
-pub(super) fn linear<R: Real>(x: &CpuTensor<R>, w: &CpuMatrix<R>, b: Option<&CpuTensor<R>>) -> CpuTensor<R> {
+pub(super) fn linear<R: Real>(x: &CpuTensor<R>, w: &CpuMatrix<R>, b: Option<&CpuTensor<R>>) -> Op<R> {
     let dims = Dims { m: x.n_rows(), n: w.n_out, k: w.n_in };
     let mut y = vec![R::zero(); dims.m * dims.n];
-    R::gemm_packed(dims, &x.data, &w.panels, b.map(CpuTensor::values), &mut y);
-    x.with_last(w.n_out, y)
+    w.panels.times(dims, &x.data, b.map(CpuTensor::values), &mut y)?;
+    Ok(x.with_last(w.n_out, y))
 }
 
 /// Of [`linear`].
 // einsum: .. out, in out -> .. in
-pub(super) fn linear_dx<R: Real>(dy: &CpuTensor<R>, w: &CpuMatrix<R>) -> CpuTensor<R> {
+pub(super) fn linear_dx<R: Real>(dy: &CpuTensor<R>, w: &CpuMatrix<R>) -> Op<R> {
     let dims = Dims { m: dy.n_rows(), n: w.n_out, k: w.n_in };
     let mut dx = vec![R::zero(); dims.m * dims.k];
-    R::gemm_packed_t(dims, &dy.data, &w.panels, &mut dx);
-    dy.with_last(w.n_in, dx)
+    w.panels.times_t(dims, &dy.data, &mut dx)?;
+    Ok(dy.with_last(w.n_in, dx))
 }
 
 /// The reference: `c = a bᵀ`, with `a` [m n], `b` packed [k n].

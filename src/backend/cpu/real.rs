@@ -1,8 +1,14 @@
 //! The two precisions of the CPU backend.
 
+use std::rc::Rc;
+
 use vitrine_kernel::{Dims, HeadRows, PANEL, Visible};
 
-use super::{activate, attn_mix, attn_scores, linear, matrix, norm, softmax};
+use super::{
+    activate, attn_mix, attn_scores, linear, matrix, norm,
+    panels::{F32Panels, Panels},
+    softmax,
+};
 use crate::op::Activation;
 
 /// f32 for work, f64 for the oracle.
@@ -13,6 +19,9 @@ pub trait Real:
 {
     /// Its name, for the model card.
     const NAME: &'static str;
+
+    /// Where packed weights of this precision may lie.
+    type Panels: Panels<Self>;
 
     /// From a weight or a constant.
     fn from_f32(value: f32) -> Self;
@@ -54,6 +63,11 @@ pub trait Real:
         activate::plain(values, activation);
     }
 
+    /// `dy` times the slope of a non-linearity, in place.
+    fn activate_dx(x: &[Self], dy: &mut [Self], activation: Activation) {
+        activate::plain_dx(x, dy, activation);
+    }
+
     /// Softmax of a row, in place.
     fn softmax(row: &mut [Self]) {
         softmax::plain(row);
@@ -93,6 +107,7 @@ pub trait Real:
 
 impl Real for f32 {
     const NAME: &'static str = "f32";
+    type Panels = F32Panels;
 
     fn from_f32(value: f32) -> Self {
         value
@@ -124,6 +139,13 @@ impl Real for f32 {
             Activation::Gelu => vitrine_kernel::gelu(values),
             Activation::Silu => vitrine_kernel::silu(values),
             Activation::Relu => activate::plain(values, activation),
+        }
+    }
+
+    fn activate_dx(x: &[Self], dy: &mut [Self], activation: Activation) {
+        match activation {
+            Activation::GeluNew => vitrine_kernel::gelu_new_dx(x, dy),
+            Activation::Gelu | Activation::Silu | Activation::Relu => activate::plain_dx(x, dy, activation),
         }
     }
 
@@ -162,6 +184,7 @@ impl Real for f32 {
 
 impl Real for f64 {
     const NAME: &'static str = "f64";
+    type Panels = Rc<Vec<Self>>;
 
     fn from_f32(value: f32) -> Self {
         Self::from(value)

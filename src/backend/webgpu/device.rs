@@ -1,25 +1,31 @@
 //! The device: opened once; what goes wrong on it becomes an error in words.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    cell::Cell,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
 
-use super::launch::{Limits, Preset, Scheme};
-use crate::backend::BackendError;
+use super::{
+    cost::Rates,
+    launch::{Limits, Preset, Scheme},
+};
+use crate::backend::{BackendError, DeviceFault};
 
 /// An error of this backend.
-pub(super) fn error(message: impl Into<String>) -> BackendError {
-    BackendError::Device { backend: "webgpu", message: message.into() }
+pub(super) fn error(fault: DeviceFault, message: impl Into<String>) -> BackendError {
+    BackendError::Device { backend: "webgpu", fault, message: message.into() }
 }
 
 /// What the device said outside of any call, until somebody asks.
 #[derive(Clone, Debug, Default)]
-struct Faults(Arc<Mutex<Vec<String>>>);
+struct Faults(Arc<Mutex<Vec<BackendError>>>);
 
 impl Faults {
-    fn push(&self, fault: String) {
+    fn push(&self, fault: BackendError) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
     }
 
-    fn take(&self) -> Vec<String> {
+    fn take(&self) -> Vec<BackendError> {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -33,6 +39,10 @@ pub struct Options {
     pub preset: Option<Preset>,
     /// Largest binding, bytes; by default what the adapter allows.
     pub max_binding_bytes: Option<u64>,
+    /// What the device does in a second, at first; by default too little rather than too much.
+    pub rates: Option<Rates>,
+    /// Seconds since some moment; without it nothing is measured.
+    pub clock: Option<fn() -> f64>,
 }
 
 /// An open device.
@@ -40,20 +50,30 @@ pub struct Options {
 pub(super) struct Device {
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
-    pub(super) limits: Limits,
+    limits: Cell<Limits>,
     pub(super) max_buffer_bytes: u64,
     /// What it is, in words for a user.
     pub(super) adapter: String,
     /// Whether that is a CPU.
     pub(super) is_software: bool,
+    /// What it does in a second, as far as that is known without measuring.
+    pub(super) rates: Rates,
+    pub(super) clock: Option<fn() -> f64>,
     faults: Faults,
-    lost: Faults,
+    /// Why it is gone.
+    lost: Arc<OnceLock<BackendError>>,
 }
 
 impl Device {
     /// Errors: there is no adapter, or it has less than WebGPU's default limits.
     pub(super) async fn open(options: Options) -> Result<Self, BackendError> {
         let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+        Self::open_in(&instance, options).await
+    }
+
+    /// The same, among the adapters of one instance.
+    pub(super) async fn open_in(instance: &wgpu::Instance, options: Options) -> Result<Self, BackendError> {
+        let missing = |message: String| error(DeviceFault::Missing, message);
         let wish = wgpu::RequestAdapterOptions {
             power_preference: wgpu::PowerPreference::HighPerformance,
             ..Default::default()
@@ -61,7 +81,7 @@ impl Device {
         let adapter = instance
             .request_adapter(&wish)
             .await
-            .map_err(|cause| error(format!("there is no adapter for WebGPU here ({cause})")))?;
+            .map_err(|cause| missing(format!("there is no graphics device for WebGPU here ({cause})")))?;
         let info = adapter.get_info();
         let allowed = adapter.limits();
         // Default limits but for sizes: then every adapter runs the same kernels.
@@ -72,20 +92,22 @@ impl Device {
         };
         let wish = wgpu::DeviceDescriptor {
             label: Some("vitrine"),
+            required_features: adapter.features() & wgpu::Features::TIMESTAMP_QUERY,
             required_limits: required.clone(),
             ..Default::default()
         };
         let (device, queue) = adapter
             .request_device(&wish)
             .await
-            .map_err(|cause| error(format!("the adapter {} gives no device ({cause})", info.name)))?;
-        let (faults, lost) = (Faults::default(), Faults::default());
+            .map_err(|cause| missing(format!("{} cannot be used ({cause})", adapter_in_words(&info))))?;
+        let (faults, lost) = (Faults::default(), Arc::new(OnceLock::new()));
         let heard = faults.clone();
         device.on_uncaptured_error(Arc::new(move |fault: wgpu::Error| heard.push(in_words(&fault))));
-        let heard = lost.clone();
+        let heard = Arc::clone(&lost);
         device.set_device_lost_callback(move |reason, message| {
             if reason != wgpu::DeviceLostReason::Destroyed {
-                heard.push(format!("the device was lost: {message}"));
+                // The first reason is the one.
+                let _ = heard.set(was_lost(&message));
             }
         });
         let by_adapter = match info.device_type {
@@ -95,46 +117,71 @@ impl Device {
             | wgpu::DeviceType::DiscreteGpu
             | wgpu::DeviceType::VirtualGpu => Scheme::Parallel,
         };
+        let scheme = options.scheme.unwrap_or(by_adapter);
         let max_binding_bytes =
             options.max_binding_bytes.unwrap_or(u64::MAX).min(required.max_storage_buffer_binding_size);
         Ok(Self {
             device,
             queue,
-            limits: Limits {
-                scheme: options.scheme.unwrap_or(by_adapter),
+            limits: Cell::new(Limits {
+                scheme,
                 preset: options.preset.unwrap_or_default(),
                 max_binding_bytes,
-            },
+            }),
             max_buffer_bytes: required.max_buffer_size,
             adapter: adapter_in_words(&info),
             is_software: info.device_type == wgpu::DeviceType::Cpu,
+            rates: options.rates.unwrap_or_else(|| careful_rates(info.device_type, scheme)),
+            clock: options.clock,
             faults,
             lost,
         })
     }
 
-    /// Errors: what the device said since the last time; that it was lost, each time.
+    /// Whether it has a clock of its own for what it does.
+    pub(super) fn has_clock(&self) -> bool {
+        self.device.features().contains(wgpu::Features::TIMESTAMP_QUERY)
+    }
+
+    /// Seconds since some moment; without a clock always the same.
+    pub(super) fn now(&self) -> f64 {
+        self.clock.map_or(0.0, |now| now())
+    }
+
+    /// Errors: it is gone.
+    pub(super) fn alive(&self) -> Result<(), BackendError> {
+        self.lost.get().cloned().map_or(Ok(()), Err)
+    }
+
+    /// Errors: it is gone; or what it said aside since the last time.
     pub(super) fn check(&self) -> Result<(), BackendError> {
-        let lost = self.lost.take();
-        lost.iter().for_each(|fault| self.lost.push(fault.clone()));
-        match lost.into_iter().chain(self.faults.take()).next() {
-            Some(fault) => Err(error(fault)),
-            None => Ok(()),
-        }
+        let aside = self.faults.take().into_iter().next();
+        self.alive()?;
+        aside.map_or(Ok(()), Err)
     }
 
-    /// Ends the device as if it had been lost.
-    pub(super) fn lose(&self) {
-        self.lost.push("the device was lost: somebody asked for it".to_owned());
+    /// Gives the device up, and says why from now on.
+    pub(super) fn lose(&self, why: &str) -> BackendError {
         self.device.destroy();
+        self.lost.get_or_init(|| was_lost(why)).clone()
     }
 
-    /// Lets work that was submitted finish; in a browser that happens by itself.
+    /// Lets work that was submitted finish, all or up to one submission; in a browser that happens by itself.
     ///
     /// Errors: the device does not answer.
-    pub(super) fn wait(&self) -> Result<(), BackendError> {
-        let waited = self.device.poll(wgpu::PollType::wait_indefinitely());
-        waited.map(drop).map_err(|cause| error(format!("the device does not answer ({cause})")))
+    pub(super) fn wait(&self, until: Option<wgpu::SubmissionIndex>) -> Result<(), String> {
+        let waited = self.device.poll(wgpu::PollType::Wait { submission_index: until, timeout: None });
+        waited.map(drop).map_err(|cause| format!("the device does not answer ({cause})"))
+    }
+
+    /// What launches must stay within.
+    pub(super) fn limits(&self) -> Limits {
+        self.limits.get()
+    }
+
+    /// Products are cut this way from here on.
+    pub(super) fn take_preset(&self, preset: Preset) {
+        self.limits.set(Limits { preset, ..self.limits.get() });
     }
 
     /// Makes the device forget work that is done.
@@ -168,7 +215,7 @@ impl Watch {
             // Calls on a buffer that found no memory are not valid either: the cause comes first.
             for found in found.into_iter().rev() {
                 if let Some(found) = found.await {
-                    return Err(error(in_words(&found)));
+                    return Err(in_words(&found));
                 }
             }
             Ok(())
@@ -176,12 +223,38 @@ impl Watch {
     }
 }
 
-fn in_words(fault: &wgpu::Error) -> String {
+fn was_lost(why: &str) -> BackendError {
+    error(DeviceFault::Lost, format!("the graphics device was lost ({})", why.trim()))
+}
+
+/// What a fault is for a user.
+pub(super) fn in_words(fault: &wgpu::Error) -> BackendError {
     match fault {
-        wgpu::Error::OutOfMemory { .. } => "the device is out of memory".to_owned(),
-        wgpu::Error::Validation { description, .. } => format!("a call was not valid: {description}"),
-        wgpu::Error::Internal { description, .. } => format!("the device failed: {description}"),
+        wgpu::Error::OutOfMemory { .. } => {
+            error(DeviceFault::OutOfMemory, "the graphics device has no memory left for this")
+        }
+        wgpu::Error::Validation { description, .. } => {
+            error(DeviceFault::Invalid, format!("the graphics device refused a call: {description}"))
+        }
+        wgpu::Error::Internal { description, .. } => {
+            error(DeviceFault::Invalid, format!("the graphics driver failed: {description}"))
+        }
     }
+}
+
+/// What any adapter of a kind does in a second. Too little costs short submissions, too much a device that hangs.
+fn careful_rates(kind: wgpu::DeviceType, scheme: Scheme) -> Rates {
+    let (flops_per_second, bytes_per_second) = match (kind, scheme) {
+        // Measured on SwiftShader: 1.3e9 without barriers, 0.13e9 with.
+        (wgpu::DeviceType::Cpu, Scheme::Serial) => (1e9, 1e9),
+        (wgpu::DeviceType::Cpu, Scheme::Parallel) => (1e8, 1e9),
+        (wgpu::DeviceType::DiscreteGpu, _) => (2e11, 5e10),
+        // A phone's, at worst; a browser does not say.
+        (wgpu::DeviceType::Other | wgpu::DeviceType::IntegratedGpu | wgpu::DeviceType::VirtualGpu, _) => {
+            (2e10, 5e9)
+        }
+    };
+    Rates { flops_per_second, bytes_per_second, seconds_per_dispatch: 1e-4 }
 }
 
 fn adapter_in_words(info: &wgpu::AdapterInfo) -> String {

@@ -91,31 +91,37 @@ impl Kernel {
     }
 }
 
-/// The kernels of a program, in an order in which they can run.
-pub(super) fn fuse(program: &Program) -> Vec<Kernel> {
+/// The kernels of a program, in an order in which they can run, each with the values that it makes.
+pub(super) fn kernels(program: &Program) -> Vec<(Kernel, Vec<Id>)> {
     let mut fusing = Fusing {
         program,
         users: program.users(),
         is_taken: program.values.iter().map(|value| value.op == Op::Given).collect(),
-        kernels: vec![],
     };
+    let mut kernels = vec![];
     // From the end: the last operation of a pattern says what it is.
     for id in (0..program.values.len()).rev() {
         if !fusing.is_taken[id] {
+            let before = fusing.is_taken.clone();
             let kernel = fusing.ending_in(id);
-            fusing.kernels.push(kernel);
+            let is_made = |id: &Id| fusing.is_taken[*id] && !before[*id];
+            kernels.push((kernel, (0..=id).filter(is_made).collect::<Vec<Id>>()));
         }
     }
-    let mut kernels = fusing.kernels;
-    kernels.sort_by_key(Kernel::last);
+    kernels.sort_by_key(|(kernel, _)| kernel.last());
     kernels
+}
+
+/// The kernels alone.
+#[cfg(test)]
+fn fuse(program: &Program) -> Vec<Kernel> {
+    kernels(program).into_iter().map(|(kernel, _)| kernel).collect()
 }
 
 struct Fusing<'a> {
     program: &'a Program,
     users: Vec<Vec<Id>>,
     is_taken: Vec<bool>,
-    kernels: Vec<Kernel>,
 }
 
 impl Fusing<'_> {

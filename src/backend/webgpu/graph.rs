@@ -9,7 +9,7 @@ use std::{
 use super::{
     memory::Storage,
     plan::Places,
-    program::{Op, Program, Value},
+    program::{Id, Op, Program, Value},
 };
 
 /// A value, computed or not. Clones share it.
@@ -82,20 +82,6 @@ impl GpuTensor {
     pub(super) fn len(&self) -> usize {
         self.node.len
     }
-
-    /// Where it is, once it is computed.
-    pub(super) fn storage(&self) -> Option<Storage> {
-        self.node.storage()
-    }
-}
-
-impl Node {
-    fn storage(&self) -> Option<Storage> {
-        match &*self.state.borrow() {
-            State::Ready(storage) => Some(storage.clone()),
-            State::Pending { .. } => None,
-        }
-    }
 }
 
 /// What must be computed, as data, and where its inputs are.
@@ -106,6 +92,8 @@ pub(super) struct Lowered {
     pub(super) given: Places,
     /// For each operation that comes with a list of them, in order.
     pub(super) rows: Vec<Rc<[u32]>>,
+    /// Which of its values was asked for.
+    wanted: Vec<Id>,
     nodes: Vec<Rc<Node>>,
 }
 
@@ -114,7 +102,8 @@ impl Lowered {
     pub(super) fn new(wanted: &[&GpuTensor]) -> Self {
         let nodes = needed(wanted);
         let ids: BTreeMap<u64, usize> = nodes.iter().zip(0..).map(|(node, id)| (node.nth, id)).collect();
-        let mut lowered = Self::default();
+        let wanted = wanted.iter().map(|tensor| ids[&tensor.node.nth]).collect();
+        let mut lowered = Self { wanted, ..Self::default() };
         for (id, node) in nodes.iter().enumerate() {
             let (mut op, mut from) = (Op::Given, vec![]);
             match &*node.state.borrow() {
@@ -131,6 +120,12 @@ impl Lowered {
             lowered.program.values.push(Value { op, inputs: from, len: node.len, is_kept });
         }
         Self { nodes, ..lowered }
+    }
+
+    /// Where the values are that were asked for, once those that are `kept` are there.
+    pub(super) fn found(&self, kept: &Places) -> Vec<Storage> {
+        let place = |id: &Id| kept.get(id).or_else(|| self.given.get(id)).cloned();
+        self.wanted.iter().map(|id| place(id).expect("what is held is kept, and so computed")).collect()
     }
 
     /// Notes where kept values are, and forgets how they were made.

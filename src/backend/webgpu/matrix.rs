@@ -2,8 +2,11 @@
 
 use half::{bf16, f16};
 
-use super::{GpuTensor, device, program::Format};
-use crate::{backend::BackendError, op::MatrixAxes};
+use super::{GpuTensor, device::error, program::Format};
+use crate::{
+    backend::{BackendError, DeviceFault},
+    op::MatrixAxes,
+};
 
 /// A weight on the device, in the order in which it was uploaded. Clones share it.
 #[derive(Clone, Debug)]
@@ -32,7 +35,9 @@ impl GpuMatrix {
     pub(super) fn in_out(&self) -> Result<&GpuTensor, BackendError> {
         match self.axes {
             MatrixAxes::InOut => Ok(&self.stored),
-            MatrixAxes::OutIn => Err(device::error("heads are read from weights that are stored [in out]")),
+            MatrixAxes::OutIn => {
+                Err(error(DeviceFault::Invalid, "heads are read from weights that are stored [in out]"))
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use super::{
     device::{Device, error},
     launch::GROUP_ALIGN,
 };
-use crate::backend::BackendError;
+use crate::backend::{BackendError, DeviceFault};
 
 /// The most that is written to the device at once: what a copy on the way may take, bytes.
 const MAX_CHUNK_BYTES: usize = 16 << 20;
@@ -27,6 +27,8 @@ struct Numbered {
 struct Free {
     by_size: BTreeMap<u64, Vec<Numbered>>,
     n_bytes: u64,
+    /// Of the blocks that somebody uses.
+    n_used_bytes: u64,
     n_made: u64,
 }
 
@@ -45,6 +47,7 @@ impl Drop for Block {
         let Some(numbered) = self.numbered.take() else { return };
         let size = numbered.buffer.size();
         let mut free = self.pool.0.borrow_mut();
+        free.n_used_bytes -= size;
         if free.n_bytes + size <= MAX_FREE_BYTES {
             free.n_bytes += size;
             free.by_size.entry(size).or_default().push(numbered);
@@ -105,6 +108,23 @@ impl Storage {
 }
 
 impl Pool {
+    /// Forgets the blocks that nobody uses now.
+    pub(super) fn clear(&self) {
+        let mut free = self.0.borrow_mut();
+        free.by_size.clear();
+        free.n_bytes = 0;
+    }
+
+    /// Memory that nobody uses now, bytes.
+    pub(super) fn n_idle_bytes(&self) -> u64 {
+        self.0.borrow().n_bytes
+    }
+
+    /// Memory that somebody uses, bytes.
+    pub(super) fn n_used_bytes(&self) -> u64 {
+        self.0.borrow().n_used_bytes
+    }
+
     /// Room for `len` entries, whatever was there before.
     ///
     /// Errors: it is larger than any buffer of the device.
@@ -112,7 +132,8 @@ impl Pool {
         let size = size_of_block((len * size_of::<f32>()) as u64);
         if device.max_buffer_bytes < size {
             let (wanted, most) = (size >> 20, device.max_buffer_bytes >> 20);
-            return Err(error(format!("{label} takes {wanted} MiB; a buffer here has at most {most} MiB")));
+            let message = format!("{label} takes {wanted} MiB; a buffer here has at most {most} MiB");
+            return Err(error(DeviceFault::OutOfMemory, message));
         }
         let mut free = self.0.borrow_mut();
         let numbered = match free.by_size.get_mut(&size).and_then(Vec::pop) {
@@ -129,6 +150,7 @@ impl Pool {
                 Numbered { id: free.n_made, buffer: device.device.create_buffer(&wish) }
             }
         };
+        free.n_used_bytes += size;
         let block = Rc::new(Block { numbered: Some(numbered), pool: self.clone() });
         Ok(Storage { block, start: 0, len })
     }

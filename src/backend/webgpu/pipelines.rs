@@ -8,6 +8,9 @@ use super::{
     shaders,
 };
 
+/// Where every shader has its window: `shaders/shared/window.wgsl`.
+pub(super) const WINDOW_BINDING: u32 = 15;
+
 /// A compiled shader.
 #[derive(Debug)]
 pub(super) struct Pipeline {
@@ -22,6 +25,11 @@ type Key = (Source, Vec<(&'static str, u32)>);
 pub(super) struct Pipelines(RefCell<HashMap<Key, Rc<Pipeline>>>);
 
 impl Pipelines {
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.0.borrow().len()
+    }
+
     /// The pipeline of a launch. What is wrong with it is heard by the device.
     pub(super) fn get(&self, device: &Device, launch: &Launch) -> Rc<Pipeline> {
         let key = (launch.source, launch.constants.clone());
@@ -40,8 +48,10 @@ fn compile(device: &Device, launch: &Launch) -> Pipeline {
     let write = wgpu::BufferBindingType::Storage { read_only: false };
     let types = launch.reads.iter().map(|_| read).chain(launch.writes.iter().map(|_| write));
     let types = types.chain([wgpu::BufferBindingType::Uniform]);
+    let window = (WINDOW_BINDING, wgpu::BufferBindingType::Uniform);
     let entries: Vec<wgpu::BindGroupLayoutEntry> = (0..)
         .zip(types)
+        .chain([window])
         .map(|(binding, ty)| wgpu::BindGroupLayoutEntry {
             binding,
             visibility: wgpu::ShaderStages::COMPUTE,

@@ -17,7 +17,7 @@ const MIN_GAIN: f64 = 1.05;
 impl WebGpu {
     /// How matrix products are cut.
     pub fn preset(&self) -> Preset {
-        self.0.preset.get()
+        self.0.device.limits().preset
     }
 
     /// Times the presets on a product `[m k] [k n] -> [m n]`, and takes the fastest from here on. `now` is the time in
@@ -25,7 +25,7 @@ impl WebGpu {
     ///
     /// Errors: the device cannot hold the product, or was lost.
     pub async fn probe(&self, [m, k, n]: [usize; 3], now: impl Fn() -> f64) -> Result<Preset, BackendError> {
-        if self.0.device.limits.scheme == Scheme::Serial {
+        if self.0.device.limits().scheme == Scheme::Serial {
             return Ok(self.preset());
         }
         let before = self.preset();
@@ -60,8 +60,9 @@ impl WebGpu {
     }
 
     fn take_preset(&self, preset: Preset) {
-        if self.0.preset.replace(preset) != preset {
-            self.0.plans.borrow_mut().clear();
+        if self.preset() != preset {
+            self.0.device.take_preset(preset);
+            self.0.plans.clear();
         }
     }
 }

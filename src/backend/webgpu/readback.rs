@@ -1,17 +1,8 @@
 //! From the device to the host: copies into buffers that can be mapped, one wait for all of them.
 
-use std::{
-    cell::RefCell,
-    future::poll_fn,
-    sync::{Arc, Mutex, PoisonError},
-    task::{Poll, Waker},
-};
+use std::cell::RefCell;
 
-use super::{
-    device::{Device, error},
-    memory::Storage,
-};
-use crate::backend::BackendError;
+use super::{device::Device, memory::Storage, signal::Signal};
 
 /// Values are packed into buffers of about this size, bytes.
 const PACK_BYTES: u64 = 64 << 20;
@@ -56,6 +47,16 @@ impl Idle {
         })
     }
 
+    /// Forgets the buffers.
+    pub(super) fn clear(&self) {
+        self.0.borrow_mut().clear();
+    }
+
+    /// Memory that waits here, bytes.
+    pub(super) fn n_bytes(&self) -> u64 {
+        self.0.borrow().iter().map(wgpu::Buffer::size).sum()
+    }
+
     fn give(&self, buffer: wgpu::Buffer) {
         let mut idle = self.0.borrow_mut();
         if idle.len() < MAX_IDLE {
@@ -97,8 +98,8 @@ impl Idle {
 impl Recorded {
     /// Waits for the values, in the order in which they were recorded; the work was submitted before.
     ///
-    /// Errors: the device was lost, or does not answer.
-    pub(super) async fn wait(self, device: &Device, idle: &Idle) -> Result<Vec<Vec<f32>>, BackendError> {
+    /// Errors: why not, in words; the device may be lost, or out of memory.
+    pub(super) async fn wait(self, device: &Device, idle: &Idle) -> Result<Vec<Vec<f32>>, String> {
         let mut signals = vec![];
         for pack in &self.packs {
             let signal = Signal::default();
@@ -107,15 +108,14 @@ impl Recorded {
             pack.buffer.map_async(wgpu::MapMode::Read, range, move |result| done.set(result.is_ok()));
             signals.push(signal);
         }
-        device.wait()?;
+        device.wait(None)?;
         let mut values = vec![];
         for (pack, signal) in self.packs.into_iter().zip(signals) {
             if !signal.wait().await {
-                device.check()?;
-                return Err(error("the results cannot be read back"));
+                return Err("the results cannot be read back".to_owned());
             }
             let view = pack.buffer.get_mapped_range(0..pack.mapped_bytes());
-            let view = view.map_err(|cause| error(format!("the results cannot be read ({cause})")))?;
+            let view = view.map_err(|cause| format!("the results cannot be read ({cause})"))?;
             let mut rest: &[u8] = &view;
             for len in &pack.lens {
                 let (value, later) = rest.split_at(*len as usize);
@@ -127,28 +127,5 @@ impl Recorded {
             idle.give(pack.buffer);
         }
         Ok(values)
-    }
-}
-
-/// Whether something worked, once that is known.
-#[derive(Clone, Default)]
-struct Signal(Arc<Mutex<(Option<bool>, Option<Waker>)>>);
-
-impl Signal {
-    fn set(&self, worked: bool) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.0 = Some(worked);
-        if let Some(waker) = state.1.take() {
-            waker.wake();
-        }
-    }
-
-    async fn wait(&self) -> bool {
-        poll_fn(|context| {
-            let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            state.1 = Some(context.waker().clone());
-            state.0.map_or(Poll::Pending, Poll::Ready)
-        })
-        .await
     }
 }

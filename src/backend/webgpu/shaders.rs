@@ -1,5 +1,7 @@
 //! The shaders' text, with what each imports in front of it.
 
+use std::iter;
+
 use super::launch::{Scheme, Source, Tile};
 
 /// Marks a line that names a file under `shaders/` to be put in front.
@@ -69,13 +71,14 @@ files!(
     "shared/slope",
     "shared/softmax_row",
     "shared/weight",
+    "shared/window",
 );
 
-/// A whole shader: its imports, in the variants that `source` asks for, then itself.
+/// A whole shader: the window, its imports, in the variants that `source` asks for, then itself.
 pub(super) fn text(source: Source) -> String {
     let own = file(source.name).expect("launches name files of this table");
     let mut text = String::new();
-    for name in imports(own) {
+    for name in iter::once("shared/window").chain(imports(own)) {
         text.push_str(file(variant(name, source)).expect("imports name files of this table"));
         text.push('\n');
     }
@@ -114,6 +117,18 @@ mod tests {
             files.filter(|file| file.path().extension().is_some_and(|extension| extension == "wgsl")).count()
         };
         assert_eq!(count("shaders") + count("shaders/shared"), NAMES.len(), "a file is missing in the table");
+    }
+
+    #[test]
+    fn every_shader_looks_for_its_place_in_the_whole_grid() {
+        let window = file("shared/window").expect("listed");
+        for name in NAMES.iter().filter(|name| !name.starts_with("shared/")) {
+            for scheme in [Scheme::Serial, Scheme::Parallel] {
+                let text = text(Source { name, scheme, tile: Tile::Register });
+                let rest = text.strip_prefix(window).expect("the window is in front");
+                assert!(rest.contains("in_grid(group)") && !rest.contains("num_workgroups"), "{name}");
+            }
+        }
     }
 
     #[test]

@@ -15,24 +15,64 @@ fn two(b: &Checked<WebGpu>) -> GpuTensor {
     b.upload("two", HostTensor::full(vec![2, 3], 2.0)).expect("fits")
 }
 
-fn message(result: Result<HostTensor, BackendError>) -> String {
+fn fault<T: fmt::Debug>(result: Result<T, BackendError>) -> (DeviceFault, String) {
     match result {
-        Err(BackendError::Device { backend: "webgpu", message }) => message,
+        Err(BackendError::Device { backend: "webgpu", fault, message }) => (fault, message),
         other => panic!("{other:?} is no error of a device"),
     }
 }
 
 #[test]
-fn a_device_that_is_gone_is_an_error_at_each_reading() {
+fn a_device_that_is_lost_is_the_same_error_at_each_call() {
     let Some(b) = device() else { return };
     let (x, sum) = (two(&b), b.add(&two(&b), &two(&b)).expect("fits"));
+    b.0.lose();
+    let first = fault(pollster::block_on(b.read(&x)));
+    assert_eq!(first.0, DeviceFault::Lost);
+    assert!(first.1.contains("on purpose"), "{}", first.1);
+    assert_eq!(fault(pollster::block_on(b.read(&sum))), first);
+    assert_eq!(fault(b.add(&x, &x)), first);
+    assert_eq!(fault(b.upload("two", HostTensor::full(vec![2, 3], 2.0))), first);
+    assert_eq!(fault(pollster::block_on(b.read_all(&[&x, &sum]))), first);
+}
+
+#[test]
+fn a_device_that_goes_without_a_word_is_lost_as_well() {
+    let Some(b) = device() else { return };
+    let sum = b.add(&two(&b), &two(&b)).expect("fits");
     b.0.0.device.device.destroy();
-    for tensor in [&x, &sum] {
-        assert!(!message(pollster::block_on(b.read(tensor))).is_empty());
+    let first = fault(pollster::block_on(b.read(&sum)));
+    let second = fault(pollster::block_on(b.read(&sum)));
+    for (kind, message) in [first, second] {
+        assert!(matches!(kind, DeviceFault::Lost | DeviceFault::Invalid), "{message}");
     }
-    // Recording and moving values still work, and what comes of it is an error again.
-    let late = b.add(&two(&b), &x).expect("is recorded");
-    assert!(!message(pollster::block_on(b.read(&late))).is_empty());
+}
+
+#[test]
+fn no_adapter_is_an_error_in_words() {
+    let nowhere = wgpu::InstanceDescriptor {
+        backends: wgpu::Backends::empty(),
+        ..wgpu::InstanceDescriptor::new_without_display_handle()
+    };
+    let opened = pollster::block_on(Device::open_in(&wgpu::Instance::new(nowhere), Options::default()));
+    let (kind, message) = fault(opened.map(|_| ()));
+    assert_eq!(kind, DeviceFault::Missing);
+    assert!(message.contains("no graphics device"), "{message}");
+}
+
+#[test]
+fn after_a_refusal_the_device_goes_on() {
+    let Some(b) = device() else { return };
+    let most = b.0.0.device.limits().max_binding_bytes as usize / size_of::<f32>();
+    let one = b.upload("one", HostTensor::full(vec![1, 1 << 16], 2.0)).expect("fits");
+    // Rows of a table, again and again: a value that no kernel could bind.
+    let rows = vec![0; most / (1 << 16) + 1];
+    let (kind, message) = fault(pollster::block_on(b.read(&b.gather(&one, &rows).expect("is recorded"))));
+    assert_eq!(kind, DeviceFault::OutOfMemory, "{message}");
+    let sum = b.add(&one, &one).expect("fits");
+    assert_eq!(pollster::block_on(b.read(&sum)), Ok(HostTensor::full(vec![1, 1 << 16], 4.0)));
+    let missing = device::in_words(&wgpu::Error::OutOfMemory { source: "no more".into() });
+    assert_eq!(fault::<()>(Err(missing)).0, DeviceFault::OutOfMemory);
 }
 
 #[test]
@@ -46,8 +86,8 @@ fn what_the_device_says_aside_comes_out_at_the_next_reading_once() {
         mapped_at_creation: false,
     }));
     let x = two(&b);
-    let said = message(pollster::block_on(b.read(&x)));
-    assert!(said.contains("not valid") || said.contains("out of memory"), "{said}");
+    let (kind, said) = fault(pollster::block_on(b.read(&x)));
+    assert!(matches!(kind, DeviceFault::Invalid | DeviceFault::OutOfMemory), "{said}");
     assert_eq!(pollster::block_on(b.read(&x)), Ok(HostTensor::full(vec![2, 3], 2.0)));
 }
 
@@ -133,4 +173,63 @@ fn narrow_weights_are_the_wide_ones_bit_by_bit_in_half_the_memory() {
             }
         }
     }
+}
+
+fn bytes_for(b: &Checked<WebGpu>, role: MemoryRole) -> u64 {
+    let memory = b.report().memory;
+    memory.iter().find(|of| of.role == role).expect("every role is listed").size_bytes
+}
+
+#[test]
+fn memory_is_reported_by_what_it_is_for() {
+    let Some(b) = device() else { return };
+    assert_eq!(bytes_for(&b, MemoryRole::Weights), 0);
+    let w = b.upload("w", HostTensor::full(vec![512, 512], 1.0)).expect("fits");
+    assert_eq!(bytes_for(&b, MemoryRole::Weights), 1 << 20);
+    let twice = b.add(&w, &w).expect("fits");
+    let sum = b.add(&twice, &w).expect("fits");
+    drop(twice);
+    pollster::block_on(b.read(&sum)).expect("is read");
+    assert_eq!(bytes_for(&b, MemoryRole::Weights), 1 << 20);
+    // What is on the way, and the result that somebody holds.
+    let in_plans = bytes_for(&b, MemoryRole::Plans);
+    assert!((2 << 20..3 << 20).contains(&in_plans), "{in_plans}");
+    assert!((1 << 20) <= bytes_for(&b, MemoryRole::Readback));
+    drop(w);
+    assert_eq!((bytes_for(&b, MemoryRole::Weights), bytes_for(&b, MemoryRole::Idle)), (0, 1 << 20));
+}
+
+#[test]
+fn measuring_counts_every_kernel_and_changes_no_bit() {
+    let clock = || {
+        static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+        START.get_or_init(std::time::Instant::now).elapsed().as_secs_f64()
+    };
+    let options = Options { clock: Some(clock), ..Options::default() };
+    let Ok(b) = pollster::block_on(WebGpu::open_with(options)).map(Checked) else { return };
+    let run = || {
+        let x = b.upload("x", HostTensor::full(vec![40, 300], 0.3)).expect("fits");
+        let softmax = b.softmax(&x).expect("fits");
+        let sum = b.add(&softmax, &x).expect("fits");
+        pollster::block_on(b.read(&b.add(&sum, &softmax).expect("fits"))).expect("is read")
+    };
+    let want = run();
+    assert_eq!((b.report().measured, b.report().timings), (Measured::Nothing, vec![]));
+    b.measure(Measuring::On);
+    assert_eq!((run(), run()), (want.clone(), want.clone()));
+    let report = b.report();
+    let counts: Vec<(&str, u64)> = report.timings.iter().map(|of| (of.op.as_str(), of.count)).collect();
+    match report.measured {
+        Measured::OnTheDevice => assert!(
+            counts.len() == 2 && counts.contains(&("softmax", 2)) && counts.contains(&("add", 4)),
+            "{counts:?}"
+        ),
+        Measured::FromTheHost => assert_eq!(counts, [("submission", 2)]),
+        Measured::Nothing => panic!("{report:?}"),
+    }
+    assert!(report.timings.iter().all(|of| of.total_millis.is_finite() && 0.0 <= of.total_millis));
+    assert!(0.0 < report.timings[0].total_millis, "{report:?}");
+    b.measure(Measuring::Off);
+    assert_eq!(run(), want);
+    assert_eq!(b.report(), report, "nothing more is counted");
 }

@@ -88,7 +88,8 @@ impl<B: Backend> Engine<B> {
                 continue;
             };
             let rows = base.backend.rows(resid, sequence.start, sequence.len)?;
-            let logits = base.backend.read(&model.unembed(&rows, &at, &mut taps)?).await?;
+            let logits = model.unembed(&rows, &at, &mut taps)?;
+            let logits = taps.read(&logits).await?;
             values.push((variant.nth, base.reading.value(&logits, &sequence, &spec.tokens)?));
         }
         for chunk in base.reading.chunks(&plain) {
@@ -100,7 +101,8 @@ impl<B: Backend> Engine<B> {
             }
             let mut taps = Taps::new(base.backend, &nothing, vec![], spec.tokens.len(), pace);
             let at = LogitsAt { positions: Some(rows), columns: base.reading.columns() };
-            let logits = base.backend.read(&model.unembed(resid, &at, &mut taps)?).await?;
+            let logits = model.unembed(resid, &at, &mut taps)?;
+            let logits = taps.read(&logits).await?;
             let mut first = 0;
             for (variant, sequence) in chunk {
                 let Some(at) = base.reading.within(sequence) else { continue };

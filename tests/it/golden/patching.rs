@@ -20,7 +20,7 @@ use crate::{
     support::{TALES, engine},
 };
 
-const MODEL: &str = "gpt2-tiny";
+pub(crate) const MODEL: &str = "gpt2-tiny";
 
 #[derive(Deserialize)]
 struct Case {

@@ -155,3 +155,32 @@ fn a_token_of_a_continuation_takes_few_dispatches_more() {
     let n_dispatches = engine.config().n_layers * n_block + N_AROUND;
     assert_eq!(device.last_submission().n_dispatches, n_dispatches);
 }
+
+/// Continues by 20 tokens; says for each whether its plan was there before, and how likely it was.
+fn continuation(device: &WebGpu) -> Vec<(bool, u32, u32)> {
+    let engine = engine_on(device.clone(), GPT2);
+    let spec = GenerateSpec::greedy(Prompt::Tokens { tokens: TOKENS.to_vec() }, 20);
+    let mut tokens = vec![];
+    let heard = |steps: &[vitrine::engine::GenerateStep]| {
+        let newest = steps.last().expect("one more each time");
+        tokens.push((device.last_submission().is_replay, newest.id, newest.logprob.to_bits()));
+    };
+    pollster::block_on(engine.generate(&spec, &mut NoPace, heard)).expect("continues");
+    tokens
+}
+
+#[test]
+fn tokens_of_a_continuation_share_plans() {
+    let Some(fresh) = device() else { return };
+    let tokens = continuation(&fresh);
+    assert_eq!(tokens.len(), 20);
+    // The prompt; up to 16 keys; up to 32.
+    let n_made = tokens.iter().filter(|(is_replay, ..)| !is_replay).count();
+    assert_eq!(n_made, 3, "{tokens:?}");
+    // With room for other sizes in it, from the prompt on, a plan makes the same bits.
+    let again = continuation(&fresh);
+    assert!(again.iter().all(|(is_replay, ..)| *is_replay), "{again:?}");
+    let what =
+        |tokens: &[(bool, u32, u32)]| tokens.iter().map(|(_, id, bits)| (*id, *bits)).collect::<Vec<_>>();
+    assert_eq!(what(&again), what(&tokens));
+}

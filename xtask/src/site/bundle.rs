@@ -4,7 +4,9 @@ use anyhow::{Context as _, Result, ensure};
 use std::fs;
 use std::path::Path;
 
+use super::kernels::{self, Kernel};
 use super::{hashed, names::without_names, page, wasm_opt};
+use crate::paths;
 
 /// The hashed names that the page must know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,10 +32,10 @@ const RENAMED: [&str; 6] =
 /// Keeps its name: a browser finds a newer version of it by looking there again.
 const SERVICE_WORKER: &str = "sw.js";
 
-/// Writes the site into `out` (which must not exist) from Trunk's output in `raw`.
+/// Writes the site into `out` (which must not exist) from Trunk's output in `raw` and the kernels.
 ///
 /// Errors: Trunk left something else than this version of xtask knows; the page would break a promise.
-pub fn bundle(raw: &Path, out: &Path) -> Result<()> {
+pub fn bundle(raw: &Path, kernels: &[Kernel], out: &Path) -> Result<()> {
     fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
     let mut linked = Vec::new();
     for entry in fs::read_dir(raw).with_context(|| format!("cannot list {}", raw.display()))? {
@@ -66,7 +68,11 @@ pub fn bundle(raw: &Path, out: &Path) -> Result<()> {
     let worker_wasm_name = hashed::name("worker", "wasm", &worker_wasm);
     let app_js_name = hashed::name("app", "js", app_js.as_bytes());
     let boot = boot_script(&app_js_name, &app_wasm_name);
-    let worker = worker_script(&worker_js, &worker_wasm_name);
+    let helper = read(&paths::root().join("assets/kernel/helper.js"))?;
+    let helper_name = hashed::name("kernel-helper", "js", helper.as_bytes());
+    let open = read(&paths::root().join("assets/kernel/open.js"))?;
+    let prelude = kernels::prelude(kernels, &helper_name, &open);
+    let worker = prelude + &worker_script(&worker_js, &worker_wasm_name);
     let names = Names {
         boot: hashed::name("boot", "js", boot.as_bytes()),
         app_js: app_js_name,
@@ -83,9 +89,13 @@ pub fn bundle(raw: &Path, out: &Path) -> Result<()> {
         (&names.app_js, app_js.as_bytes()),
         (&names.boot, boot.as_bytes()),
         (&names.worker_js, worker.as_bytes()),
+        (&helper_name, helper.as_bytes()),
         ("index.html", html.as_bytes()),
     ] {
         write(&out.join(name), content)?;
+    }
+    for kernel in kernels {
+        write(&out.join(kernels::name(kernel)), &kernel.wasm)?;
     }
     Ok(())
 }
@@ -106,7 +116,7 @@ fn worker_script(worker_js: &str, worker_wasm: &str) -> String {
 }
 
 fn read(path: &Path) -> Result<String> {
-    fs::read_to_string(path).with_context(|| format!("Trunk left no readable {}", path.display()))
+    fs::read_to_string(path).with_context(|| format!("there is no readable {}", path.display()))
 }
 
 fn write(path: &Path, content: &[u8]) -> Result<()> {

@@ -32,11 +32,11 @@ fn build_once() -> Result<()> {
     Ok(())
 }
 
-/// The engine's own tests, compiled to wasm, in a headless browser.
+/// The engine's own tests, compiled to wasm, in a headless browser, whose WebGPU is SwiftShader (`webdriver.json`).
 ///
 /// In release mode, because wasm-pack knows no other that is fast; overflow checks are on in the native tests.
 ///
-/// Errors: a test fails; with CI, also that there is no browser.
+/// Errors: a test fails; with CI, also that there is no browser, or no adapter in it.
 pub fn wasm_pack() -> Result<Outcome> {
     if !paths::root().join("tests/web").is_dir() {
         return Ok(Outcome::Skipped("there is no tests/web yet".into()));
@@ -52,7 +52,9 @@ pub fn wasm_pack() -> Result<Outcome> {
         .args(["test", "--release", "--headless", "--chrome", "--mode", "no-install", "--chromedriver"])
         .arg(&chrome.driver);
     // No path: with one, wasm-pack drops these from the build that it makes first.
-    command.args(["--", "--no-default-features", "--features", "engine"]);
+    command.args(["--", "--no-default-features", "--features", "engine,webgpu"]);
+    // What passes may still say that nothing was tested.
+    command.args(["--", "--nocapture"]);
     command.current_dir(paths::root()).env("WASM_BINDGEN_TEST_TIMEOUT", WASM_TEST_TIMEOUT_S);
     // The test runner comes with wasm-bindgen; wasm-pack looks for it in PATH.
     cmd::prepend_path(&mut command, &tools::ensure(&tools::wasm_bindgen()?)?)?;

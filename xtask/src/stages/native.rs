@@ -31,7 +31,7 @@ pub fn core() -> Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
-/// Page and worker, each with the features that its build has.
+/// Page and worker, each with the features that its build has, and the kernel module.
 ///
 /// Errors: one does not compile, or a lint fires.
 pub fn wasm() -> Result<Outcome> {
@@ -54,6 +54,8 @@ pub fn wasm() -> Result<Outcome> {
             "warnings",
         ])?;
     }
+    let kernels = ["--package", "vitrine-kernel-wasm", "--target", "wasm32-unknown-unknown"];
+    cargo(&[&["clippy"], &kernels[..], &["--", "-D", "warnings"]].concat())?;
     Ok(Outcome::Passed)
 }
 

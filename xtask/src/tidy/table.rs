@@ -64,8 +64,14 @@ pub const TABLE: &[Row] = &[
     Row {
         modules: &["backend"],
         may_use: &["tensor", "op"],
-        never_packages: &["leptos", "wgpu", "tokenizers", "safetensors"],
+        never_packages: &["leptos", "web_sys", "js_sys", "wasm_bindgen", "wgpu", "tokenizers", "safetensors"],
         reason: "a backend multiplies; hooks, models and prompts are above it",
+    },
+    Row {
+        modules: &["backend::cpu::kernel"],
+        may_use: &["tensor", "op", "backend"],
+        never_packages: VIEWS,
+        reason: "the one place of the CPU backend that knows a browser: it calls the kernel module there",
     },
     Row {
         modules: &["backend::webgpu"],

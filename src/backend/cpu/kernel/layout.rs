@@ -1,0 +1,95 @@
+//! What lies where in the kernel module's memory: weights from the start, room to work in behind the last one.
+
+use std::ops::Range;
+
+/// Addresses are multiples of this: a cache line.
+const LINE_BYTES: usize = 64;
+
+/// The next address that may begin something.
+pub(super) fn aligned(address: usize) -> usize {
+    address.next_multiple_of(LINE_BYTES)
+}
+
+/// Addresses in bytes.
+#[derive(Debug)]
+pub(super) struct Layout {
+    /// Where weights were, by address.
+    free: Vec<Range<usize>>,
+    end: usize,
+}
+
+impl Layout {
+    /// Nothing yet, from `start` on.
+    pub(super) fn new(start: usize) -> Self {
+        Self { free: vec![], end: aligned(start) }
+    }
+
+    /// Behind everything that is kept.
+    pub(super) fn end(&self) -> usize {
+        self.end
+    }
+
+    /// A place for `n_bytes`: the first that was given back and is large enough, else behind everything.
+    pub(super) fn take(&mut self, n_bytes: usize) -> usize {
+        let n_bytes = aligned(n_bytes);
+        if let Some(free) = self.free.iter_mut().find(|free| n_bytes <= free.len()) {
+            free.start += n_bytes;
+            return free.start - n_bytes;
+        }
+        self.end += n_bytes;
+        self.end - n_bytes
+    }
+
+    /// Gives back what `take` gave.
+    pub(super) fn give(&mut self, start: usize, n_bytes: usize) {
+        let at = self.free.partition_point(|free| free.start < start);
+        self.free.insert(at, start..start + aligned(n_bytes));
+        let mut joined: Vec<Range<usize>> = Vec::with_capacity(self.free.len());
+        for free in self.free.drain(..).filter(|free| !free.is_empty()) {
+            match joined.last_mut() {
+                Some(last) if last.end == free.start => last.end = free.end,
+                _ => joined.push(free),
+            }
+        }
+        if let Some(last) = joined.pop_if(|last| last.end == self.end) {
+            self.end = last.start;
+        }
+        self.free = joined;
+    }
+
+    /// Never uses anything before `address` again, if it is behind everything.
+    pub(super) fn give_up(&mut self, address: usize) {
+        self.end = self.end.max(aligned(address));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_given_back_is_taken_again() {
+        let mut layout = Layout::new(100);
+        let (a, b, c) = (layout.take(64), layout.take(65), layout.take(1));
+        assert_eq!((a, b, c, layout.end()), (128, 192, 320, 384));
+        layout.give(a, 64);
+        assert_eq!(layout.take(65), 384);
+        layout.give(b, 65);
+        // The two places have become one.
+        assert_eq!(layout.take(190), a);
+        layout.give(384, 65);
+        layout.give(c, 1);
+        assert_eq!(layout.end(), 320);
+    }
+
+    #[test]
+    fn what_is_given_up_is_never_taken() {
+        let mut layout = Layout::new(0);
+        let a = layout.take(64);
+        layout.give_up(1000);
+        layout.give(a, 64);
+        assert_eq!((layout.take(64), layout.take(64), layout.end()), (0, 1024, 1088));
+        layout.give_up(5);
+        assert_eq!(layout.end(), 1088);
+    }
+}
