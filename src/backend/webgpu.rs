@@ -265,7 +265,7 @@ impl Backend for WebGpu {
     }
 
     fn matrix_bytes(&self, w: &GpuMatrix) -> u64 {
-        w.stored.storage().map_or(0, |storage| storage.len_bytes())
+        (w.stored.len().div_ceil(w.format.per_word()) * size_of::<f32>()) as u64
     }
 
     async fn read(&self, x: &GpuTensor) -> Result<HostTensor, BackendError> {
