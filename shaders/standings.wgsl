@@ -22,12 +22,11 @@ const BLOCK: u32 = 128u; // terms that are summed before they are added to the o
 @compute @workgroup_size(LANES, ROWS)
 fn standings(
     @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) n_groups: vec3<u32>,
     @builtin(local_invocation_id) local: vec3<u32>,
 ) {
     let lane = local.x;
     let slot = local.y;
-    let own = row_of(group, n_groups, slot);
+    let own = row_of(group, slot);
     let row = min(own, params.n_rows - 1u); // All stay for the barriers; what lies outside looks at the last row and stores nothing.
     let first = row * params.d;
     let end = first + params.d;

@@ -25,12 +25,11 @@ fn key_of(bits: u32) -> u32 {
 @compute @workgroup_size(LANES, ROWS)
 fn top_k(
     @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) n_groups: vec3<u32>,
     @builtin(local_invocation_id) local: vec3<u32>,
 ) {
     let lane = local.x;
     let slot = local.y;
-    let own = row_of(group, n_groups, slot);
+    let own = row_of(group, slot);
     let row = min(own, params.n_rows - 1u); // All stay for the barriers; what lies outside looks at the last row and stores nothing.
     let first = row * params.d;
     var nan = 0u;

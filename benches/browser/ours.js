@@ -7,8 +7,8 @@ import { publish, sample, times } from "./timing.js";
 const VERSION = 2;
 const MODEL = "bench";
 
-// The worker that the built page names, with at most so many threads.
-async function start(threads) {
+// The worker that the built page names, with at most so many threads, on the CPU or on WebGPU.
+async function start({ threads, provider }) {
   const page = new DOMParser().parseFromString(await (await fetch("/")).text(), "text/html");
   const meta = page.querySelector("meta[name=vitrine-worker]");
   const type = meta.dataset.type === "module" ? "module" : "classic";
@@ -16,7 +16,10 @@ async function start(threads) {
   url.searchParams.set("threads", threads);
   const worker = new Worker(url, { type });
   const listeners = new Map();
-  let nRuns = 0;
+  let nRuns = 0, onMoved;
+  const moved = new Promise((resolve, reject) => {
+    onMoved = ({ card, failure }) => (failure ? reject(new Error(failure.message)) : resolve(card));
+  });
   const ready = new Promise((resolve, reject) => {
     worker.onerror = (event) => reject(new Error(event.message || "the worker did not start"));
     worker.onmessage = ({ data }) => {
@@ -24,6 +27,8 @@ async function start(threads) {
       if (letter.type === "ready") {
         if (letter.version === VERSION) resolve();
         else reject(new Error(`the worker speaks version ${letter.version}, this page ${VERSION}`));
+      } else if (letter.type === "moved") {
+        onMoved(letter);
       } else {
         listeners.get(letter.run)?.(letter, data.arrays);
       }
@@ -41,12 +46,16 @@ async function start(threads) {
     worker.postMessage({ json: JSON.stringify({ run, ...message }), files: [] });
   });
   const source = { from: "url", base: `${location.origin}/weights/` };
+  // Said before anything is loaded: no probe comes between.
+  worker.postMessage({ json: JSON.stringify({ type: "prefer", wish: provider === "webgpu" ? "webgpu" : "cpu" }), files: [] });
   const { letter } = await request({ type: "load", model: MODEL, source }, "loaded");
-  return { request, adapter: `${letter.card.backend}: ${letter.card.adapter}` };
+  const card = provider === "webgpu" && letter.card.backend !== "webgpu" ? await moved : letter.card;
+  return { request, adapter: `${card.backend}: ${card.adapter}` };
 }
 
-async function forward({ tokens, n_samples, d_vocab, threads }) {
-  const { request, adapter } = await start(threads);
+async function forward(job) {
+  const { tokens, n_samples, d_vocab } = job;
+  const { request, adapter } = await start(job);
   const ask = (patterns) => {
     const question = { kind: "attention", prompt: { tokens }, top_k: 5, patterns };
     return request({ type: "ask", model: MODEL, question }, "answered");
@@ -65,8 +74,9 @@ async function forward({ tokens, n_samples, d_vocab, threads }) {
 }
 
 // The time between one token's arrival and the next. The first comes after the whole prompt and is not counted.
-async function decode({ tokens, n_context, n_samples, d_vocab, threads }) {
-  const { request, adapter } = await start(threads);
+async function decode(job) {
+  const { tokens, n_context, n_samples, d_vocab } = job;
+  const { request, adapter } = await start(job);
   const generate = async (max_new_tokens) => {
     const letters = [], arrivals = [];
     const spec = { prompt: { tokens: tokens.slice(0, n_context) }, max_new_tokens, temperature: 0 };
@@ -100,7 +110,7 @@ async function patching({ request }, { clean, corrupted, columns: [correct, wron
 }
 
 async function sweep(job) {
-  const engine = await start();
+  const engine = await start(job);
   const run = () => patching(engine, job, "exact");
   const { base, changes } = await run();
   const checks = [sample("sweep.diff", changes.map((change) => change + base), Infinity)];
@@ -108,7 +118,7 @@ async function sweep(job) {
 }
 
 async function attribution(job) {
-  const engine = await start();
+  const engine = await start(job);
   const run = () => patching(engine, job, "attribution");
   const { changes } = await run();
   const question = { kind: "attention", prompt: { tokens: job.corrupted }, top_k: 5, patterns: "none" };

@@ -21,4 +21,4 @@ pub use packed::{
     unpacked_at,
 };
 pub use packed_t::{gemm_packed_t, gemm_packed_t_cols, gemm_packed_t_cols_at};
-pub use rows::{dot, normalise, softmax, sum, sum_of_squares_around};
+pub use rows::{dot, max, normalise, softmax, sum, sum_exp, sum_of_squares_around};

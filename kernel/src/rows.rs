@@ -57,13 +57,8 @@ pub fn normalise(row: &mut [f32], centre: f32, scale: f32) {
 
 /// Softmax in place; a row of -inf throughout becomes 0, and one NaN makes all of it NaN.
 pub fn softmax(row: &mut [f32]) {
-    let lowest = F32x4::splat(f32::NEG_INFINITY);
-    let mut max = lowest;
-    for four in row.chunks(LANES) {
-        // A NaN is passed over here and comes back in the sum.
-        max = max.at_least(F32x4::of(four, f32::NEG_INFINITY));
-    }
-    let max = max.to_array().into_iter().fold(f32::NEG_INFINITY, f32::max);
+    // A NaN is passed over here and comes back in the sum.
+    let max = max(row);
     if max == f32::NEG_INFINITY && row.iter().all(|x| !x.is_nan()) {
         return row.fill(0.0);
     }
@@ -71,6 +66,26 @@ pub fn softmax(row: &mut [f32]) {
     map(row, |x| exp(x - shift));
     let by = F32x4::splat(sum(row));
     map(row, |x| x / by);
+}
+
+/// The largest entry; a NaN is passed over, and of nothing it is -inf.
+pub fn max(row: &[f32]) -> f32 {
+    let mut max = F32x4::splat(f32::NEG_INFINITY);
+    for four in row.chunks(LANES) {
+        max = max.at_least(F32x4::of(four, f32::NEG_INFINITY));
+    }
+    max.to_array().into_iter().fold(f32::NEG_INFINITY, f32::max)
+}
+
+/// Σ exp(xᵢ - shift): what a loss comes from, so blocks of it are added in f64.
+pub fn sum_exp(row: &[f32], shift: f32) -> f64 {
+    const BLOCK: usize = 128;
+    let shift = F32x4::splat(shift);
+    let of_block = |block: &[f32]| {
+        let four = |at: usize| exp(F32x4::of(&block[at..], f32::NEG_INFINITY) - shift);
+        f64::from(summed(block.len(), |sum, at| sum + four(at)).sum())
+    };
+    row.chunks(BLOCK).map(of_block).sum()
 }
 
 #[cfg(test)]
@@ -88,6 +103,19 @@ mod tests {
         let exps: Vec<f64> = row.iter().map(|x| (f64::from(*x) - max).exp()).collect();
         let sum: f64 = exps.iter().sum();
         exps.iter().map(|e| e / sum).collect()
+    }
+
+    #[test]
+    fn sums_of_exponentials_agree_with_the_reference_at_every_length() {
+        for n in LENGTHS {
+            let row: Vec<f32> = values(n, 3).iter().map(|x| 20.0 * x).collect();
+            let want: f64 = row.iter().map(|x| (f64::from(*x) - 18.5).exp()).sum();
+            let err = (sum_exp(&row, 18.5) - want).abs();
+            assert!(err <= 3e-6 * want, "{n}: {err} of {want}");
+            assert_eq!(max(&row), row.iter().copied().fold(f32::NEG_INFINITY, f32::max), "{n}");
+        }
+        assert!(sum_exp(&[0.0, f32::NAN], 0.0).is_nan());
+        assert_eq!(sum_exp(&[f32::NEG_INFINITY; 5], 0.0), 0.0);
     }
 
     #[test]

@@ -49,6 +49,11 @@ impl Cpu<f32> {
     pub fn with_kernel(kernel: Option<Kernel>) -> Self {
         Self { kernel: kernel.map(Rc::new), ..Self::default() }
     }
+
+    /// How many threads take part in a product.
+    pub fn n_threads(&self) -> usize {
+        self.kernel.as_ref().map_or(1, |kernel| kernel.n_threads())
+    }
 }
 
 /// Values on the CPU; clones share them.

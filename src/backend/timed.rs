@@ -38,6 +38,11 @@ impl<B> Timed<B> {
         Self { inner, now_millis, is_on: Cell::new(false), times: RefCell::default() }
     }
 
+    /// The backend that is timed.
+    pub fn inner(&self) -> &B {
+        &self.inner
+    }
+
     /// What each operation took between the last [`Timed::start`] and its [`Timed::stop`], by name.
     pub fn times(&self) -> Vec<(&'static str, Spent)> {
         self.times.borrow().iter().map(|(op, spent)| (*op, *spent)).collect()

@@ -27,7 +27,7 @@ pub(super) enum AnyEngine {
     WebGpu(Engine<WebGpu>),
 }
 
-/// The CPU, as this worker has it.
+/// The CPU, as this worker has it, for one model.
 pub(super) async fn cpu() -> Timed<Cpu<f32>> {
     Timed::new(Cpu::with_kernel(Kernel::open().await), now_millis)
 }
@@ -112,6 +112,14 @@ impl AnyEngine {
         match self {
             Self::Cpu(engine) => engine.backend().adapter(),
             Self::WebGpu(engine) => engine.backend().adapter(),
+        }
+    }
+
+    /// How many threads compute; a device counts as the one that waits for it.
+    pub(super) fn n_threads(&self) -> usize {
+        match self {
+            Self::Cpu(engine) => engine.backend().inner().n_threads(),
+            Self::WebGpu(_) => 1,
         }
     }
 

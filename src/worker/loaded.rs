@@ -101,7 +101,7 @@ impl Loaded {
             place: engine.place(),
             reason: self.reason.borrow().clone(),
             adapter: engine.adapter(),
-            n_threads: 1,
+            n_threads: engine.n_threads(),
             memory: vec![
                 part("weights", engine.memory_bytes()),
                 part("all of the worker's WebAssembly memory", wasm_bytes()),

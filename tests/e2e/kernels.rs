@@ -136,5 +136,7 @@ pub(crate) fn a_helper_that_dies_at_work_costs_no_answer(world: &World, session:
         Ok(warnings.as_str().unwrap_or_default().contains("did not answer").then_some(()))
     })?;
     page.ask(&question(REPETITION)).context("alone")?;
+    page.open_engine()?;
+    ensure!(page.test_id("threads")?.number("data-n")? == 1.0, "the engine panel counts a lost thread");
     Ok(())
 }

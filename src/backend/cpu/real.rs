@@ -7,7 +7,7 @@ use vitrine_kernel::{Dims, HeadRows, PANEL, Visible};
 use super::{
     activate, attn_mix, attn_scores, linear, matrix, norm,
     panels::{F32Panels, Panels},
-    softmax,
+    softmax, standings,
 };
 use crate::op::Activation;
 
@@ -83,6 +83,16 @@ pub trait Real:
         row.iter().copied().sum()
     }
 
+    /// The largest entry; a NaN is passed over.
+    fn max_of(row: &[Self]) -> Self {
+        row.iter().copied().fold(Self::neg_infinity(), Self::max)
+    }
+
+    /// Σ exp(xᵢ - shift), in f64.
+    fn sum_exp(row: &[Self], shift: Self) -> f64 {
+        standings::plain_sum_exp(row, shift)
+    }
+
     /// Σ (xᵢ - centre)²
     fn sum_of_squares_around(row: &[Self], centre: Self) -> Self {
         norm::plain_sum_of_squares(row, centre)
@@ -155,6 +165,14 @@ impl Real for f32 {
 
     fn dot(a: &[Self], b: &[Self]) -> Self {
         vitrine_kernel::dot(a, b)
+    }
+
+    fn max_of(row: &[Self]) -> Self {
+        vitrine_kernel::max(row)
+    }
+
+    fn sum_exp(row: &[Self], shift: Self) -> f64 {
+        vitrine_kernel::sum_exp(row, shift)
     }
 
     fn sum_of(row: &[Self]) -> Self {

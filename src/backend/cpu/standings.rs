@@ -8,14 +8,19 @@ use super::{CpuTensor, Real};
 /// its maximum.
 pub(super) fn standings<R: Real>(x: &CpuTensor<R>, chosen: &[u32]) -> CpuTensor<R> {
     let one = |(row, chosen): (&[R], &u32)| {
-        let is_finite = row.iter().all(|value| value.is_finite());
-        let max = row.iter().copied().fold(R::neg_infinity(), R::max);
-        let exp = |value: &R| (*value - max).to_f64().expect("f32 and f64 fit").exp();
-        let sum = R::from(row.iter().map(exp).sum::<f64>()).expect("f32 and f64 hold it");
+        // Not `all`: without an early end it is done several at once.
+        let is_finite = row.iter().fold(true, |so_far, value| so_far & value.is_finite());
+        let max = R::max_of(row);
+        let sum = R::from(R::sum_exp(row, max)).expect("f32 and f64 hold it");
         let entry = row[*chosen as usize];
         let n_larger = row.iter().filter(|value| entry < **value).count();
         [if is_finite { max } else { R::nan() }, sum, entry, R::from_f32(n_larger as f32)]
     };
     let rows = x.data.chunks_exact(x.last().max(1)).zip(chosen);
     x.with_last(4, rows.flat_map(one).collect())
+}
+
+/// Σ exp(xᵢ - shift)
+pub(super) fn plain_sum_exp<R: Real>(row: &[R], shift: R) -> f64 {
+    row.iter().map(|value| (*value - shift).to_f64().expect("f32 and f64 fit").exp()).sum()
 }

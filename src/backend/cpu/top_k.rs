@@ -21,13 +21,51 @@ pub(super) fn top_k<R: Real>(x: &CpuTensor<R>, k: usize) -> CpuTensor<R> {
     CpuTensor::new(shape, pairs)
 }
 
+/// Up to so many are kept in order while the row is read; more are sorted out of all.
+const MAX_KEPT: usize = 64;
+
 fn largest<R: Real>(row: &[R], k: usize) -> Vec<u32> {
     // As `total_cmp`: 0 comes before -0.
     let key = |index: &u32| (row[*index as usize], !row[*index as usize].is_sign_negative());
     let order = |a: &u32, b: &u32| key(b).partial_cmp(&key(a)).expect("no NaN").then(a.cmp(b));
-    let mut indices: Vec<u32> = (0..row.len() as u32).collect();
-    indices.select_nth_unstable_by(k - 1, order);
-    indices.truncate(k);
-    indices.sort_unstable_by(order);
-    indices
+    if MAX_KEPT < k {
+        let mut indices: Vec<u32> = (0..row.len() as u32).collect();
+        indices.select_nth_unstable_by(k - 1, order);
+        indices.truncate(k);
+        indices.sort_unstable_by(order);
+        return indices;
+    }
+    let mut kept: Vec<u32> = Vec::with_capacity(k + 1);
+    let mut least = R::neg_infinity();
+    for (index, value) in row.iter().enumerate() {
+        // Nearly always so, once the first are kept.
+        if *value < least {
+            continue;
+        }
+        let index = index as u32;
+        let place = kept.partition_point(|before| order(before, &index).is_lt());
+        kept.insert(place, index);
+        kept.truncate(k);
+        if kept.len() == k {
+            least = kept.last().map_or(least, |last| row[*last as usize]);
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeping_and_sorting_find_the_same() {
+        let value = |i: u32| ((i * 7919 % 613) as f32 - 300.0) / 10.0 * ((i % 3) as f32 - 1.0);
+        let row: Vec<f32> = (0..700).map(value).collect();
+        let sorted = largest(&row, MAX_KEPT + 1);
+        for k in [1, 2, 33, MAX_KEPT] {
+            assert_eq!(largest(&row, k), sorted[..k], "{k}");
+        }
+        assert_eq!(largest(&[-0.0_f32, 0.0, -0.0, 0.0], 3), [1, 3, 0]);
+        assert_eq!(largest(&[f32::NEG_INFINITY; 3], 2), [0, 1]);
+    }
 }

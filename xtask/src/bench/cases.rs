@@ -147,7 +147,6 @@ pub const CASES: &[Case] = &[
         work: Work::Forward { n_tokens: 16 },
         provider: Provider::Webgpu,
         n_samples: 2,
-        missing: Some("the engine does not use WebGPU"),
         figure: Figure { at_least: 8.0, stretch: None },
         ..BASE
     },

@@ -125,6 +125,10 @@ impl Kernel {
         format!("WebAssembly {}, {threads}", self.opened.instructions())
     }
 
+    pub(in crate::backend::cpu) fn n_threads(&self) -> usize {
+        self.n_threads.get()
+    }
+
     /// Makes the memory reach to an address.
     fn reach(&self, end: usize) -> Result<(), BackendError> {
         if self.opened.reach(end) {

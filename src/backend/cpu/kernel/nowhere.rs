@@ -18,6 +18,10 @@ impl Kernel {
     pub(in crate::backend::cpu) fn adapter(&self) -> String {
         match *self {}
     }
+
+    pub(in crate::backend::cpu) fn n_threads(&self) -> usize {
+        match *self {}
+    }
 }
 
 impl Block {
