@@ -51,9 +51,9 @@ fn serve<B: Backward + 'static>(backend: B, weights: &Path) -> Fallible<()> {
     for file in [CONFIG, WEIGHTS] {
         folder.insert(file, fs::read(weights.join(file))?);
     }
-    let (checkpoint, tokenizer) = folder.read()?;
+    let (checkpoint, tokenizer) = pollster::block_on(folder.read(&backend))?;
     drop(folder);
-    let engine = Rc::new(Engine::new(backend, checkpoint, tokenizer)?);
+    let engine = Rc::new(Engine::new(backend, checkpoint, tokenizer));
     let mut measure = None;
     for line in io::stdin().lock().lines() {
         let request: Value = serde_json::from_str(&line?)?;

@@ -63,7 +63,6 @@ struct Inner {
     costs: RefCell<Costs>,
     idle: Idle,
     n_asked: Cell<u64>,
-    preset: Cell<Preset>,
     last: Cell<Submission>,
     measuring: Cell<Measuring>,
     timings: Timings,
@@ -108,7 +107,6 @@ impl WebGpu {
     fn on(device: Device) -> Self {
         let inner = Inner {
             costs: RefCell::new(Costs::new(device.rates)),
-            preset: Cell::new(device.limits.preset),
             device,
             pool: Pool::default(),
             pipelines: Pipelines::default(),
@@ -245,6 +243,7 @@ impl Backend for WebGpu {
     }
 
     fn fill(&self, filling: &mut GpuFilling, rows: &[u8]) -> Result<(), BackendError> {
+        self.0.device.alive()?;
         if let Some((place, words)) = filling.next(rows) {
             memory::write(&self.0.device, &place, &words);
         }

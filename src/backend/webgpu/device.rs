@@ -50,7 +50,7 @@ pub struct Options {
 pub(super) struct Device {
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
-    pub(super) limits: Limits,
+    limits: Cell<Limits>,
     pub(super) max_buffer_bytes: u64,
     /// Written to the queue since it was last made to send what it has.
     pub(super) waiting_bytes: Cell<usize>,
@@ -125,7 +125,11 @@ impl Device {
         Ok(Self {
             device,
             queue,
-            limits: Limits { scheme, preset: options.preset.unwrap_or_default(), max_binding_bytes },
+            limits: Cell::new(Limits {
+                scheme,
+                preset: options.preset.unwrap_or_default(),
+                max_binding_bytes,
+            }),
             max_buffer_bytes: required.max_buffer_size,
             waiting_bytes: Cell::new(0),
             adapter: adapter_in_words(&info),
@@ -171,6 +175,16 @@ impl Device {
     pub(super) fn wait(&self, until: Option<wgpu::SubmissionIndex>) -> Result<(), String> {
         let waited = self.device.poll(wgpu::PollType::Wait { submission_index: until, timeout: None });
         waited.map(drop).map_err(|cause| format!("the device does not answer ({cause})"))
+    }
+
+    /// What launches must stay within.
+    pub(super) fn limits(&self) -> Limits {
+        self.limits.get()
+    }
+
+    /// Products are cut this way from here on.
+    pub(super) fn take_preset(&self, preset: Preset) {
+        self.limits.set(Limits { preset, ..self.limits.get() });
     }
 
     /// Makes the device forget work that is done.

@@ -134,9 +134,9 @@ impl Plan {
         pipelines: &Pipelines,
         costs: &Costs,
         program: &Program,
-        limits: Limits,
     ) -> Result<Self, BackendError> {
-        let (launches, work): (Vec<Launch>, Vec<Work>) = launches(program, limits).into_iter().unzip();
+        let (launches, work): (Vec<Launch>, Vec<Work>) =
+            launches(program, device.limits()).into_iter().unzip();
         let mut memory = Memory::new(program, &launches);
         for (nth, launch) in launches.iter().enumerate() {
             memory.before(device, pool, nth, launch)?;
@@ -179,7 +179,7 @@ impl Plan {
             return true;
         }
         let launches: Vec<Launch> =
-            launches(program, device.limits).into_iter().map(|(launch, _)| launch).collect();
+            launches(program, device.limits()).into_iter().map(|(launch, _)| launch).collect();
         let is_same = |step: &Step| {
             launches.get(step.nth).is_some_and(|launch| {
                 let (own, other) = (&*step.launch, launch);
@@ -310,9 +310,9 @@ impl Plan {
         }
         let name = step.launch.source.name;
         if let Some(most) = bound.iter().map(Storage::len_bytes).max()
-            && device.limits.max_binding_bytes < most
+            && device.limits().max_binding_bytes < most
         {
-            let (most, limit) = (most >> 10, device.limits.max_binding_bytes >> 10);
+            let (most, limit) = (most >> 10, device.limits().max_binding_bytes >> 10);
             let message = format!("{name} would bind {most} KiB at once; the limit here is {limit} KiB");
             return Err(error(DeviceFault::OutOfMemory, message));
         }

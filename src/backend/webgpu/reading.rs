@@ -7,7 +7,6 @@ use super::{
     device::Device,
     form,
     graph::{GpuTensor, Lowered},
-    launch::Limits,
     memory::Storage,
     plan::{Places, Plan},
     plans::InUse,
@@ -116,7 +115,6 @@ impl WebGpu {
             return Ok(Prepared { in_use: None, kept, estimates: vec![], is_telling: false });
         }
         let costs = costs.borrow();
-        let limits = Limits { preset: self.preset(), ..device.limits };
         let n_pipelines = pipelines.len();
         // Where the device has turned out slower, its long dispatches are cut anew.
         let form = form::form(program);
@@ -127,11 +125,11 @@ impl WebGpu {
             None => {
                 // Before the new one is made, so that their memory can be used again.
                 plans.make_room();
-                let plan = Plan::new(device, pool, pipelines, &costs, &form, limits)?;
+                let plan = Plan::new(device, pool, pipelines, &costs, &form)?;
                 if plan.take_sizes(device, program) {
                     plans.add(form, plan)
                 } else {
-                    plans.add(program.clone(), Plan::new(device, pool, pipelines, &costs, program, limits)?)
+                    plans.add(program.clone(), Plan::new(device, pool, pipelines, &costs, program)?)
                 }
             }
         };

@@ -63,7 +63,7 @@ fn no_adapter_is_an_error_in_words() {
 #[test]
 fn after_a_refusal_the_device_goes_on() {
     let Some(b) = device() else { return };
-    let most = b.0.0.device.limits.max_binding_bytes as usize / size_of::<f32>();
+    let most = b.0.0.device.limits().max_binding_bytes as usize / size_of::<f32>();
     let one = b.upload("one", HostTensor::full(vec![1, 1 << 16], 2.0)).expect("fits");
     // Rows of a table, again and again: a value that no kernel could bind.
     let rows = vec![0; most / (1 << 16) + 1];

@@ -276,7 +276,10 @@ fn a_nan_and_an_infinity_stay_visible_in_their_row_only() {
     super::both(|device| {
         for damage in [f32::NAN, f32::INFINITY] {
             for (name, value) in read(device.clone(), &Damaged(damage)) {
-                let is_finite = |row: usize| value.row(row).iter().all(|value| value.is_finite());
+                // Whatever an operation makes of a row.
+                let of_row = value.data().len() / 3;
+                let is_finite =
+                    |row: usize| value.data()[row * of_row..][..of_row].iter().all(|v| v.is_finite());
                 assert!(is_finite(0) && !is_finite(1) && is_finite(2), "{name} of {damage}: {value:?}");
             }
         }
