@@ -25,9 +25,9 @@ pub(super) fn top_k<R: Real>(x: &CpuTensor<R>, k: usize) -> CpuTensor<R> {
 const MAX_KEPT: usize = 64;
 
 fn largest<R: Real>(row: &[R], k: usize) -> Vec<u32> {
-    // As `total_cmp`: 0 comes before -0.
-    let key = |index: &u32| (row[*index as usize], !row[*index as usize].is_sign_negative());
-    let order = |a: &u32, b: &u32| key(b).partial_cmp(&key(a)).expect("no NaN").then(a.cmp(b));
+    let key = |index: &u32| row[*index as usize].to_f64().expect("f32 and f64 fit");
+    // 0 comes before -0.
+    let order = |a: &u32, b: &u32| key(b).total_cmp(&key(a)).then(a.cmp(b));
     if MAX_KEPT < k {
         let mut indices: Vec<u32> = (0..row.len() as u32).collect();
         indices.select_nth_unstable_by(k - 1, order);
