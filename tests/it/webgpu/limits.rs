@@ -8,6 +8,7 @@ use vitrine::{
         webgpu::{GpuTensor, Options, WebGpu},
     },
     op::MatrixAxes,
+    tensor::Dtype,
 };
 
 use super::ops::{OP_TOL, Work, agrees, matrix, up, values};
@@ -65,7 +66,11 @@ impl Work for Narrow {
         // As bf16.
         let cut = |value: f32| f32::from_bits(value.to_bits() & 0xffff_0000);
         table.data_mut().iter_mut().for_each(|value| *value = cut(*value));
-        let table = b.upload_matrix("table", table, MatrixAxes::OutIn).expect("fits");
+        let bytes = Dtype::BF16.encode(table.data());
+        let mut filling =
+            b.begin_matrix("table", Dtype::BF16, [N_VOCAB, D], MatrixAxes::OutIn).expect("fits");
+        b.fill(&mut filling, &bytes).expect("fits");
+        let table = b.finish(filling).expect("fits");
         let (x, tokens) = (up(b, &[5, D], 2), [0, 2_047, 2_048, 2_049, 3_007, 7]);
         let made = [
             ("columns", b.columns(&table, &tokens)),

@@ -55,6 +55,7 @@ pub const TABLE: &[Row] = &[
             "op",
             "backend::Backend",
             "backend::BackendError",
+            "backend::DeviceFault",
             "backend::MAX_PART_BYTES",
             "failure",
             "metric::LogitsAt",
@@ -121,7 +122,7 @@ pub const TABLE: &[Row] = &[
     },
     Row {
         modules: &["analysis"],
-        may_use: &["tensor", "hook", "run", "intervention", "prompt", "model::ModelConfig"],
+        may_use: &["metric", "tensor", "hook", "run", "intervention", "prompt", "model::ModelConfig"],
         never_packages: &["leptos", "web_sys", "js_sys", "wasm_bindgen", "wgpu", "tokenizers", "safetensors"],
         reason: "an analysis is a pure function from runs to an answer",
     },
