@@ -36,7 +36,7 @@ pub mod failure;
 pub mod placement;
 pub mod protocol;
 
-#[cfg(all(feature = "engine", target_arch = "wasm32"))]
+#[cfg(all(feature = "webgpu", target_arch = "wasm32"))]
 pub mod worker;
 
 #[cfg(all(feature = "cli", not(target_arch = "wasm32")))]

@@ -36,7 +36,7 @@ pub fn core() -> Result<Outcome> {
 /// Errors: one does not compile, or a lint fires.
 pub fn wasm() -> Result<Outcome> {
     tools::ensure_wasm_target()?;
-    for (features, bin) in [("ui", "app"), ("engine", "worker"), ("engine,webgpu", "worker")] {
+    for (features, bin) in [("ui", "app"), ("webgpu", "worker")] {
         cargo(&[
             "clippy",
             "--package",
