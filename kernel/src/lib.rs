@@ -18,9 +18,6 @@ mod simd;
 pub use activate::{gelu, gelu_new, gelu_new_dx, silu};
 pub use attn::{HeadRows, Visible, attn_mix, attn_mix_scratch_len, attn_scores};
 pub use pack_rows::{pack_rows, pack_rows_t};
-pub use packed::{
-    Dims, PANEL, gemm_packed, gemm_packed_cols, gemm_packed_cols_at, pack, pack_panels, pack_t, packed_len,
-    unpacked_at,
-};
+pub use packed::{Dims, PANEL, gemm_packed, gemm_packed_cols, gemm_packed_cols_at, packed_len};
 pub use packed_t::{gemm_packed_t, gemm_packed_t_cols, gemm_packed_t_cols_at};
 pub use rows::{dot, max, normalise, softmax, sum, sum_exp, sum_of_squares_around};

@@ -43,10 +43,7 @@ mod tests {
     use std::vec;
 
     use super::*;
-    use crate::{
-        pack, pack_t,
-        reference::{SIZES, values},
-    };
+    use crate::reference::{SIZES, pack, pack_t, values};
 
     #[test]
     fn rows_in_any_portions_pack_as_the_whole_does() {

@@ -30,24 +30,8 @@ pub const fn packed_len(k: usize, n: usize) -> usize {
     n.div_ceil(PANEL) * PANEL * k
 }
 
-/// Packs `b` [k n], row-major.
-///
-/// Panics if a slice is not as long as its shape.
-pub fn pack<T: Copy + Default>(k: usize, n: usize, b: &[T], panels: &mut [T]) {
-    assert!(b.len() == k * n && panels.len() == packed_len(k, n), "slices fill their shapes");
-    pack_panels(k, n, 0, panels, |i, col| b[i * n + col]);
-}
-
-/// Packs the transpose of `b` [n k], row-major: an unembedding stored like its embedding.
-///
-/// Panics if a slice is not as long as its shape.
-pub fn pack_t<T: Copy + Default>(k: usize, n: usize, b: &[T], panels: &mut [T]) {
-    assert!(b.len() == k * n && panels.len() == packed_len(k, n), "slices fill their shapes");
-    pack_panels(k, n, 0, panels, |i, col| b[col * k + i]);
-}
-
 /// Packs as many panels as `panels` holds, from panel `first` on; `at` is the entry in row `i` and column `col`.
-pub fn pack_panels<T: Copy + Default>(
+pub(crate) fn pack_panels<T: Copy + Default>(
     k: usize,
     n: usize,
     first: usize,
@@ -62,11 +46,6 @@ pub fn pack_panels<T: Copy + Default>(
             }
         }
     }
-}
-
-/// Entry `[i, col]` of a packed matrix of `k` rows.
-pub fn unpacked_at<T: Copy>(k: usize, panels: &[T], i: usize, col: usize) -> T {
-    panels[(col / PANEL * k + i) * PANEL + col % PANEL]
 }
 
 /// `c = a b + bias`, with `a` [m k], `b` packed [k n], `bias` [n] (missing: 0), `c` [m n].
@@ -269,7 +248,7 @@ mod tests {
     use std::{vec, vec::Vec};
 
     use super::*;
-    use crate::reference::{SIZES, is_close, plain, values};
+    use crate::reference::{SIZES, is_close, pack, pack_t, plain, unpacked_at, values};
 
     fn packed(k: usize, n: usize, b: &[f32]) -> Vec<f32> {
         let mut panels = vec![f32::NAN; packed_len(k, n)];

@@ -87,10 +87,7 @@ mod tests {
     use std::vec;
 
     use super::*;
-    use crate::{
-        pack,
-        reference::{SIZES, is_close, plain, values},
-    };
+    use crate::reference::{SIZES, is_close, pack, plain, values};
 
     #[test]
     fn products_agree_with_the_reference_at_every_edge() {

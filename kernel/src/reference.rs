@@ -3,7 +3,10 @@
 extern crate std;
 use std::{vec, vec::Vec};
 
-use crate::Dims;
+use crate::{
+    Dims, PANEL,
+    packed::{pack_panels, packed_len},
+};
 
 /// Deterministic values in [-1, 1).
 pub(crate) fn values(n: usize, seed: u32) -> Vec<f32> {
@@ -14,6 +17,23 @@ pub(crate) fn values(n: usize, seed: u32) -> Vec<f32> {
             (state >> 8) as f32 / (1 << 23) as f32 - 1.0
         })
         .collect()
+}
+
+/// Packs `b` [k n], row-major.
+pub(crate) fn pack<T: Copy + Default>(k: usize, n: usize, b: &[T], panels: &mut [T]) {
+    assert!(b.len() == k * n && panels.len() == packed_len(k, n), "slices fill their shapes");
+    pack_panels(k, n, 0, panels, |i, col| b[i * n + col]);
+}
+
+/// Packs the transpose of `b` [n k], row-major: an unembedding stored like its embedding.
+pub(crate) fn pack_t<T: Copy + Default>(k: usize, n: usize, b: &[T], panels: &mut [T]) {
+    assert!(b.len() == k * n && panels.len() == packed_len(k, n), "slices fill their shapes");
+    pack_panels(k, n, 0, panels, |i, col| b[col * k + i]);
+}
+
+/// Entry `[i, col]` of a packed matrix of `k` rows.
+pub(crate) fn unpacked_at<T: Copy>(k: usize, panels: &[T], i: usize, col: usize) -> T {
+    panels[(col / PANEL * k + i) * PANEL + col % PANEL]
 }
 
 /// The reference: three loops, in f64.
