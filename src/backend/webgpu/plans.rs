@@ -37,7 +37,8 @@ impl Plans {
         let mut plans = self.0.borrow_mut();
         let at = plans.iter().position(|ready| ready.hash == hash && ready.program == *program)?;
         let ready = plans.remove(at);
-        is_good(&ready.plan).then_some(InUse { plans: self, ready: Some(ready) })
+        // Lazily: an `InUse` that is made and dropped here would look for the list that is held.
+        is_good(&ready.plan).then(|| InUse { plans: self, ready: Some(ready) })
     }
 
     /// Makes room for a new plan, in place of those that were not used for longest.
