@@ -19,7 +19,7 @@ use crate::{
         tokenizer::Tokenizer,
         weights::OnBackend,
     },
-    run::{Readout, RunResult, RunSpec, WeightForm},
+    run::{MAX_WHOLE, Readout, RunResult, RunSpec, WeightForm},
 };
 
 mod answer;
@@ -108,7 +108,7 @@ impl<B: Backend> Engine<B> {
         self.check_tokens(&spec.tokens)?;
         let wanted = spec.capture.resolve(&self.config.hook_points())?;
         let edits = self.prepare(&spec.interventions, spec.weights, pace).await?;
-        let is_long = recompute::MAX_WHOLE < spec.tokens.len();
+        let is_long = MAX_WHOLE < spec.tokens.len();
         if is_long && let Some(result) = self.recomputed(spec, &edits, &wanted, pace).await? {
             return Ok(result);
         }

@@ -12,6 +12,9 @@ use crate::{
     tensor::HostTensor,
 };
 
+/// Of a prompt up to this length everything may be held at once; of a longer one a layer at a time, tokens.
+pub const MAX_WHOLE: usize = 256;
+
 /// A forward pass to make.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunSpec {

@@ -14,7 +14,7 @@ use crate::{
     hook::{HookPoint, HookSet, Site},
     intervention::Intervention,
     prompt::{Prompt, Token},
-    run::{Prediction, Readout, RunResult, RunSpec, WeightForm},
+    run::{MAX_WHOLE, Prediction, Readout, RunResult, RunSpec, WeightForm},
     tensor::HostTensor,
 };
 
@@ -164,9 +164,6 @@ impl Heads {
         }
     }
 }
-
-/// Prompts up to this length are answered from one run; of longer ones, one layer is held at a time, tokens.
-const MAX_WHOLE: usize = 256;
 
 /// What the answer needs of a run.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -19,18 +19,18 @@ use crate::{
 const MAX_PATCH_DEPTH: usize = 4;
 
 /// The edits of one run, in the order they were written.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Edits(Vec<Prepared>);
 
 /// An intervention and, for a patch, the other run's value.
-#[derive(Clone, Debug)]
-pub(super) struct Prepared {
+#[derive(Debug)]
+struct Prepared {
     intervention: Intervention,
     source: Option<Rc<HostTensor>>,
 }
 
 /// An edit of a whole value, ready to be made: `keep * x + add`.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Edited {
     pub(super) keep: HostTensor,
     pub(super) add: HostTensor,

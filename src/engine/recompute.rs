@@ -14,9 +14,6 @@ use crate::{
     run::{Readout, RunResult, RunSpec, WeightForm},
 };
 
-/// Longer prompts keep their streams, tokens.
-pub(super) const MAX_WHOLE: usize = 256;
-
 /// The streams of the last long run.
 pub(super) struct Streams<T> {
     tokens: Vec<u32>,
