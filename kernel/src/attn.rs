@@ -3,7 +3,7 @@
 #![allow(unsafe_code, reason = "tiles read through pointers; the public functions check all bounds")]
 
 use crate::{
-    packed::{MR, PANEL, add_tile, pack_panels, packed_len},
+    packed::{MR, PANEL, add_tile, on_tile, pack_panels, packed_len},
     rows::dot,
     simd::{F32x4, LANES},
 };
@@ -154,12 +154,13 @@ pub fn attn_mix(pattern: &[f32], v: HeadRows<'_>, scratch: &mut [f32], z: &mut [
         let rows = &pattern[first * n_k..][..n_rows * n_k];
         let n_used = rows.chunks_exact(n_k).map(n_used).max().unwrap_or(0);
         for (panel, col) in scratch.chunks_exact(n_k * PANEL).zip((0..d_head).step_by(PANEL)) {
-            let mut tile = [[0.0; PANEL]; MR];
-            // SAFETY: `n_rows` rows of the pattern and the panel have at least `n_used` entries.
-            unsafe { add_tile(n_rows, n_used, rows.as_ptr(), n_k, panel.as_ptr(), &mut tile) };
             let n_cols = PANEL.min(d_head - col);
-            for (tile, q_pos) in tile[..n_rows].iter().zip(first..) {
-                z[q_pos * z_stride + col..][..n_cols].copy_from_slice(&tile[..n_cols]);
+            let z = &mut z[first * z_stride + col..][..(n_rows - 1) * z_stride + n_cols];
+            // SAFETY: `n_rows` rows of the pattern and the panel have at least `n_used` entries, and `z` as many rows.
+            unsafe {
+                on_tile(n_rows, n_cols, z.as_mut_ptr(), z_stride, Some([0.0; PANEL]), |z, z_stride| {
+                    add_tile(n_rows, n_used, rows.as_ptr(), n_k, panel.as_ptr(), z, z_stride);
+                });
             }
         }
     }

@@ -4,7 +4,7 @@
 
 use crate::{
     Dims,
-    packed::{MR, PANEL, add_tile, packed_len, put_tile},
+    packed::{MR, PANEL, add_tile, on_tile, packed_len},
 };
 
 /// Panels that are transposed at once: 16 kB of them, which stay in the nearest cache.
@@ -50,18 +50,14 @@ pub unsafe fn gemm_packed_t_cols_at(dims: Dims, a: &[f32], b: &[f32], c: *mut f3
             turn(k, b, col, n_cols, from, &mut turned[..len.div_ceil(PANEL) * PANEL * PANEL]);
             for row in (0..m).step_by(MR) {
                 let n_rows = MR.min(m - row);
-                let mut tile = [[0.0; PANEL]; MR];
+                let start = is_first.then_some([0.0; PANEL]);
                 // SAFETY: rows `row..row + n_rows` of `a` have n values, of which `from..from + len` are read;
                 // `turned` has at least `len` rows; these columns of `c` are ours.
                 unsafe {
-                    let out = c.add(row * k + col);
-                    if !is_first {
-                        for (at, tile) in tile[..n_rows].iter_mut().enumerate() {
-                            core::ptr::copy_nonoverlapping(out.add(at * k), tile.as_mut_ptr(), n_cols);
-                        }
-                    }
-                    add_tile(n_rows, len, a.as_ptr().add(row * n + from), n, turned.as_ptr(), &mut tile);
-                    put_tile(&tile[..n_rows], n_cols, out, k);
+                    let (a, c) = (a.as_ptr().add(row * n + from), c.add(row * k + col));
+                    on_tile(n_rows, n_cols, c, k, start, |c, c_stride| {
+                        add_tile(n_rows, len, a, n, turned.as_ptr(), c, c_stride);
+                    });
                 }
             }
             is_first = false;
