@@ -53,6 +53,8 @@ files!(
     "repeat_heads",
     "scale",
     "scatter",
+    "sequences_mix",
+    "sequences_pattern",
     "softmax",
     "softmax_dx",
     "standings",

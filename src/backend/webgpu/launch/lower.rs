@@ -204,6 +204,15 @@ impl Lower<'_> {
             }
             Op::Softmax { n } => self.rows("softmax", all(), vec![value(y)], self.rows_of(y, n)),
             Op::AttnMix(heads) => self.entries("attn_mix", all(), y, &heads_params(heads)),
+            Op::SequencesPattern { heads: Heads { n_q, n_k, n_heads, d_head }, scale } => {
+                let reads = [all(), vec![Bound::Rows(y)]].concat();
+                let sizes = [n_q * n_heads, n_k, n_heads, d_head].map(|size| size as u32);
+                self.rows("sequences_pattern", reads, vec![value(y)], [&sizes[..], &[scale.0]].concat())
+            }
+            Op::SequencesMix(Heads { n_k, n_heads, d_head, .. }) => {
+                let reads = [all(), vec![Bound::Rows(y)]].concat();
+                self.entries("sequences_mix", reads, y, &[n_k, n_heads, d_head])
+            }
             Op::Activate(activation) => {
                 let mut launch = self.entries("activate", all(), y, &[]);
                 launch.constants.push(("ACTIVATION", number_of(Some(activation))));
