@@ -3,7 +3,7 @@
 #![allow(unsafe_code, reason = "tiles read through pointers; the public functions check all bounds")]
 
 use crate::{
-    packed::{MR, PANEL, add_tile, on_tile, pack_panels, packed_len},
+    packed::{MR, PANEL, add_tile, on_tile, packed_len},
     rows::dot,
     simd::{F32x4, LANES},
 };
@@ -148,7 +148,11 @@ pub fn attn_mix(pattern: &[f32], v: HeadRows<'_>, scratch: &mut [f32], z: &mut [
         return;
     }
     // The values of one head lie far apart: brought together once, they stay in a cache.
-    pack_panels(n_k, d_head, 0, scratch, |k_pos, e| v.values[k_pos * v.stride + e]);
+    for k_pos in 0..n_k {
+        for (panel_idx, values) in v.row(k_pos).chunks(PANEL).enumerate() {
+            scratch[(panel_idx * n_k + k_pos) * PANEL..][..values.len()].copy_from_slice(values);
+        }
+    }
     for first in (0..n_q).step_by(MR) {
         let n_rows = MR.min(n_q - first);
         let rows = &pattern[first * n_k..][..n_rows * n_k];

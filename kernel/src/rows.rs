@@ -1,7 +1,7 @@
 //! What a row comes down to, and what is made of it: sums, norms, softmax.
 
 use crate::{
-    exp::exp,
+    exp::Exp,
     simd::{F32x4, LANES, map},
 };
 
@@ -63,7 +63,8 @@ pub fn softmax(row: &mut [f32]) {
         return row.fill(0.0);
     }
     let shift = F32x4::splat(max);
-    map(row, |x| exp(x - shift));
+    let exp = Exp::new();
+    map(row, |x| exp.of(x - shift));
     let by = F32x4::splat(sum(row));
     map(row, |x| x / by);
 }
@@ -80,9 +81,9 @@ pub fn max(row: &[f32]) -> f32 {
 /// Σ exp(xᵢ - shift): what a loss comes from, so blocks of it are added in f64.
 pub fn sum_exp(row: &[f32], shift: f32) -> f64 {
     const BLOCK: usize = 128;
-    let shift = F32x4::splat(shift);
+    let (exp, shift) = (Exp::new(), F32x4::splat(shift));
     let of_block = |block: &[f32]| {
-        let four = |at: usize| exp(F32x4::of(&block[at..], f32::NEG_INFINITY) - shift);
+        let four = |at: usize| exp.of(F32x4::of(&block[at..], f32::NEG_INFINITY) - shift);
         f64::from(summed(block.len(), |sum, at| sum + four(at)).sum())
     };
     row.chunks(BLOCK).map(of_block).sum()

@@ -19,7 +19,7 @@ use super::layout::{Layout, aligned};
 use crate::backend::{BackendError, DeviceFault};
 
 /// Rows that are multiplied at once: their activations stay in the second cache.
-const N_ROWS: usize = 64;
+const N_ROWS: usize = 128;
 /// A product with fewer multiplications is done before a helper wakes.
 const MIN_SHARED: usize = 1 << 18;
 /// Chunks a thread: enough that none waits long for the last.
@@ -145,26 +145,23 @@ impl Kernel {
     }
 
     /// All rows of `a`, some at a time, through the room behind the weights.
-    fn multiply(
-        &self,
-        product: &Product<'_>,
-        a: &[f32],
-        block: &Block,
-        c: &mut [f32],
-    ) -> Result<(), BackendError> {
+    fn multiply(&self, product: &Product<'_>, a: &[f32], block: &Block) -> Result<Vec<f32>, BackendError> {
         let Product { n_in, n_out, .. } = *product;
-        for (a, c) in a.chunks(N_ROWS * n_in.max(1)).zip(c.chunks_mut(N_ROWS * n_out.max(1))) {
+        let n_rows = product.dims.m;
+        let mut c = Vec::new();
+        for first in (0..n_rows).step_by(N_ROWS) {
+            let m = N_ROWS.min(n_rows - first);
+            let a = &a[first * n_in..][..m * n_in];
             let a_at = self.layout.borrow().end();
             let bias_at = aligned(a_at + a.len() * F32_BYTES);
             let c_at = aligned(bias_at + product.bias.map_or(0, <[f32]>::len) * F32_BYTES);
-            let end = c_at + c.len() * F32_BYTES;
+            let end = c_at + m * n_out * F32_BYTES;
             self.reach(end)?;
             self.view(a_at, a.len()).copy_from(a);
             if let Some(bias) = product.bias {
                 self.view(bias_at, bias.len()).copy_from(bias);
             }
             let bias_at = if product.bias.is_some() { bias_at } else { 0 };
-            let m = c.len() / n_out.max(1);
             let Dims { n, k, .. } = product.dims;
             let n_panels = n_out.div_ceil(PANEL);
             let is_shared = 1 < self.n_threads.get() && MIN_SHARED <= m * n * k;
@@ -178,9 +175,15 @@ impl Kernel {
             if 0 < self.exports.work() {
                 self.wait(end);
             }
-            self.view(c_at, c.len()).copy_to(c);
+            let rows = self.view(c_at, m * n_out);
+            if m == n_rows {
+                return Ok(rows.to_vec());
+            }
+            // Nothing is written twice: a large result of zeros would take as long as a copy.
+            c.reserve_exact((n_rows - first) * n_out);
+            c.extend_from_slice(&rows.to_vec());
         }
-        Ok(())
+        Ok(c)
     }
 
     /// Panels in a chunk.
@@ -314,20 +317,14 @@ impl Block {
         dims: Dims,
         a: &[f32],
         bias: Option<&[f32]>,
-        c: &mut [f32],
-    ) -> Result<(), BackendError> {
+    ) -> Result<Vec<f32>, BackendError> {
         let product = Product { is_transposed: false, dims, n_in: dims.k, n_out: dims.n, bias };
-        self.kernel.multiply(&product, a, self, c)
+        self.kernel.multiply(&product, a, self)
     }
 
-    pub(in crate::backend::cpu) fn times_t(
-        &self,
-        dims: Dims,
-        a: &[f32],
-        c: &mut [f32],
-    ) -> Result<(), BackendError> {
+    pub(in crate::backend::cpu) fn times_t(&self, dims: Dims, a: &[f32]) -> Result<Vec<f32>, BackendError> {
         let product = Product { is_transposed: true, dims, n_in: dims.n, n_out: dims.k, bias: None };
-        self.kernel.multiply(&product, a, self, c)
+        self.kernel.multiply(&product, a, self)
     }
 }
 
