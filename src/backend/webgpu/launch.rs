@@ -125,7 +125,15 @@ impl Scheme {
         }
     }
 
-    /// The presets that may be fastest; the earlier is preferred.
+    /// What is taken where nothing was measured: quick to compile, and fast enough.
+    pub(super) fn preset(self) -> Preset {
+        match self {
+            Self::Serial => Preset::Registers,
+            Self::Parallel => Preset::Large,
+        }
+    }
+
+    /// The presets that may be fastest, in the order in which they are tried; the earlier is preferred.
     pub(super) fn presets(self) -> &'static [Preset] {
         match self {
             Self::Serial => &[Preset::Blocks, Preset::Registers],
