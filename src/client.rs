@@ -79,7 +79,8 @@ impl Client {
         inner.outbox.borrow_mut().clear();
         inner.abandon(&Failure::new(FailureKind::Cancelled, "The engine was restarted.", "Ask again."));
         self.prefer(inner.wish.get());
-        self.tune(inner.presets.borrow().clone());
+        let presets = inner.presets.borrow().clone();
+        self.tune(presets);
         let weak = Rc::downgrade(inner);
         let link = Link::open(move |letter| {
             if let Some(inner) = weak.upgrade() {
