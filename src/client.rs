@@ -295,6 +295,8 @@ fn failure_of(letter: FromEngine) -> Failure {
         FromEngine::Ready { .. }
         | FromEngine::Progress { .. }
         | FromEngine::Loaded { .. }
+        | FromEngine::SaeLoaded { .. }
+        | FromEngine::Encoded { .. }
         | FromEngine::Moved { .. }
         | FromEngine::Inspected { .. }
         | FromEngine::Tokenized { .. }

@@ -4,7 +4,7 @@
 // are kept and scored, and the candidates at every position come back. Arrays that nobody looks at stay in the worker.
 import { publish, sample, times } from "./timing.js";
 
-const VERSION = 2;
+const VERSION = 3;
 const MODEL = "bench";
 
 // The worker that the built page names, with at most so many threads, on the CPU or on WebGPU.
@@ -36,14 +36,14 @@ async function start({ threads, provider }) {
   });
   await ready;
   // Resolves to the last reply; `onLetter` hears of those before it.
-  const request = (message, last, onLetter = () => {}) => new Promise((resolve, reject) => {
+  const request = (message, last, onLetter = () => {}, arrays = []) => new Promise((resolve, reject) => {
     const run = (nRuns += 1);
     listeners.set(run, (letter, arrays) => {
       if (letter.type === "failed") reject(new Error(`${letter.failure.message} (${letter.failure.hint})`));
       else if (letter.type === last) resolve({ letter, arrays });
       else onLetter(letter);
     });
-    worker.postMessage({ json: JSON.stringify({ run, ...message }), files: [] });
+    worker.postMessage({ json: JSON.stringify({ run, ...message }), files: [], arrays });
   });
   const source = { from: "url", base: `${location.origin}/weights/` };
   // Said before anything is loaded: no probe comes between.
@@ -133,4 +133,18 @@ async function attribution(job) {
   return { adapter: engine.adapter, checks: [sample("attribution", changes, Infinity)], measure };
 }
 
-publish({ forward, decode, sweep, attribution });
+// From rows of a stream to the values and indices of their largest features.
+async function sae(job) {
+  const engine = await start(job);
+  const source = { from: "url", base: `${location.origin}/weights/sae/` };
+  const { letter } = await engine.request({ type: "load_sae", model: MODEL, sae: "bench", source }, "sae_loaded");
+  const x = new Float32Array(await (await fetch("/weights/sae.x.f32")).arrayBuffer());
+  const shape = [x.length / letter.card.config.d_in, letter.card.config.d_in];
+  const spec = { sae: "bench", of: { rows: { shape, data: [] } }, top_k: 32 };
+  const run = () => engine.request({ type: "encode", model: MODEL, spec }, "encoded", undefined, [x]);
+  const { arrays } = await run();
+  const values = arrays[0].filter((_, i) => i % 2 === 0);
+  return { adapter: engine.adapter, checks: [sample("sae.top", values, 2048)], measure: () => times(job.n_samples, run) };
+}
+
+publish({ forward, decode, sae, sweep, attribution });

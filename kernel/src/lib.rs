@@ -14,6 +14,7 @@ mod packed_t;
 mod reference;
 mod rows;
 mod simd;
+mod top_k;
 
 pub use activate::{gelu, gelu_new, gelu_new_dx, silu};
 pub use attn::{HeadRows, Visible, attn_mix, attn_mix_scratch_len, attn_scores};
@@ -21,3 +22,4 @@ pub use pack_rows::{pack_rows, pack_rows_t};
 pub use packed::{Dims, PANEL, gemm_packed, gemm_packed_cols, gemm_packed_cols_at, packed_len};
 pub use packed_t::{gemm_packed_t, gemm_packed_t_cols, gemm_packed_t_cols_at};
 pub use rows::{dot, max, normalise, softmax, sum, sum_exp, sum_of_squares_around};
+pub use top_k::{top_k, top_k_scratch_len};
