@@ -195,7 +195,7 @@ fn a_probe_takes_the_preset_that_was_fastest() {
             return;
         };
         // A clock by which all runs take 10 ms but those of one preset.
-        let n_calls = std::cell::Cell::new(0);
+        let n_calls = std::cell::Cell::new(0_u32);
         let clock = || {
             let nth = n_calls.replace(n_calls.get() + 1);
             // Four runs a preset, the first has one more; each with two looks at the clock.
