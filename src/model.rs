@@ -4,6 +4,7 @@
 //! the engine. One file per architecture; each reads top to bottom like the paper.
 
 mod config;
+pub mod sae;
 
 #[cfg(feature = "engine")]
 pub mod checkpoint;
@@ -21,3 +22,4 @@ pub mod tokenizer;
 pub mod weights;
 
 pub use config::{Architecture, ModelConfig};
+pub use sae::{SaeArchitecture, SaeConfig};

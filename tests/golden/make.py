@@ -17,6 +17,7 @@ import lens
 import manifest
 import models
 import patches
+import saes
 from files import write_json, write_tensors
 
 # transformers and TransformerLens are two independent forward passes in f32.
@@ -44,6 +45,7 @@ def main() -> None:
 
     for spec in models.SPECS:
         make_model(spec, out / spec.name)
+    saes.make(out)
     bpe.save(out)
     manifest.write(out)
     manifest.verify(out)
