@@ -147,6 +147,11 @@ impl WebGpu {
         self.0.device.is_software
     }
 
+    /// Whether rows may be made by subgroups.
+    pub fn has_subgroups(&self) -> bool {
+        self.0.device.limits().has_subgroups
+    }
+
     /// What the last reading made the device do.
     pub fn last_submission(&self) -> Submission {
         self.0.last.get()

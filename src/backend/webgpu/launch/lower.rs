@@ -7,7 +7,7 @@ use super::{
         fuse::{Kernel, Then, Written, optional},
         program::{Bits, Format, Heads, Id, Op, Product, Program},
     },
-    Bound, GROUP_ALIGN, Launch, Limits, Preset, Scheme, Source, Tile,
+    Bound, GROUP_ALIGN, Lanes, Launch, Limits, Preset, Scheme, Source, Tile,
 };
 use crate::op::{Activation, MatrixAxes, NormKind};
 
@@ -15,6 +15,8 @@ mod backward;
 
 /// Invocations in a workgroup that makes one entry each.
 const ENTRIES: usize = 64;
+/// How often the longest kernel of rows goes over one.
+const PASSES: usize = 4;
 /// Workgroups along one axis, at most.
 const MAX_GROUPS: usize = 65_535;
 
@@ -69,6 +71,11 @@ fn heads_params(heads: Heads) -> [usize; 4] {
     [heads.n_q, heads.n_k, heads.n_heads, heads.d_head]
 }
 
+/// Turns of loops for a row of a pattern and its mix. The same for all programs that share a plan: see `form`.
+fn steps_of(heads: Heads) -> usize {
+    heads.n_k.next_power_of_two() * (2 * heads.d_head + PASSES)
+}
+
 /// Number of workgroups, spread over two axes.
 fn spread(n_groups: usize) -> [u32; 3] {
     let across = n_groups.clamp(1, MAX_GROUPS);
@@ -85,7 +92,7 @@ impl Lower<'_> {
     }
 
     fn source(&self, name: &'static str) -> Source {
-        Source { name, scheme: self.limits.scheme, tile: Tile::Register }
+        Source { name, lanes: Lanes::One, tile: Tile::Register }
     }
 
     /// One invocation an entry of `y`; `sizes` follow the number of entries in `Params`.
@@ -116,11 +123,19 @@ impl Lower<'_> {
         launch
     }
 
-    /// Lanes for each of `n_rows` rows.
-    fn rows(&self, name: &'static str, reads: Vec<Bound>, writes: Vec<Bound>, params: Vec<u32>) -> Launch {
-        let (n_lanes, n_rows) = self.limits.scheme.lanes_and_rows();
+    /// Lanes for each of `n_rows` rows, of which each takes one invocation about `n_steps` turns of its loops.
+    fn rows(
+        &self,
+        name: &'static str,
+        n_steps: usize,
+        reads: Vec<Bound>,
+        writes: Vec<Bound>,
+        params: Vec<u32>,
+    ) -> Launch {
+        let lanes = Lanes::of(self.limits, n_steps);
+        let (n_lanes, n_rows) = lanes.lanes_and_rows(self.limits.scheme);
         Launch {
-            source: self.source(name),
+            source: Source { lanes, ..self.source(name) },
             constants: vec![("LANES", n_lanes as u32), ("ROWS", n_rows as u32)],
             reads,
             writes,
@@ -132,10 +147,10 @@ impl Lower<'_> {
     /// An operation that is no part of another kernel.
     fn alone(&self, y: Id) -> Vec<Launch> {
         if let Op::TopK { d, k } = *self.op(y) {
-            return self.read_off("top_k", y, d, 2 * k, |_| k);
+            return self.read_off("top_k", y, d, d.saturating_mul(k + 1), 2 * k, |_| k);
         }
         if let Op::Standings { d, .. } = *self.op(y) {
-            return self.read_off("standings", y, d, 4, |rows| rows.start);
+            return self.read_off("standings", y, d, PASSES * d, 4, |rows| rows.start);
         }
         vec![self.one(y)]
     }
@@ -146,6 +161,7 @@ impl Lower<'_> {
         name: &'static str,
         y: Id,
         d: usize,
+        n_steps: usize,
         width: usize,
         param: impl Fn(&Range<usize>) -> usize,
     ) -> Vec<Launch> {
@@ -158,7 +174,7 @@ impl Lower<'_> {
             let chosen = value.op.n_rows().map(|_| Bound::Rows(y));
             let reads = [of_rows(value.inputs[0], d)].into_iter().chain(chosen).collect();
             let params = [rows.len(), d, param(&rows)].map(|size| size as u32).to_vec();
-            self.rows(name, reads, vec![of_rows(y, width)], params)
+            self.rows(name, n_steps, reads, vec![of_rows(y, width)], params)
         };
         parts(n_rows, self.rows_that_fit(d.max(width), &[d, width])).map(launch).collect()
     }
@@ -179,10 +195,10 @@ impl Lower<'_> {
             Op::SumHeads { n_heads, d } => self.entries("sum_heads", all(), y, &[d, n_heads]),
             Op::NormScale { kind: NormKind::LayerNorm, d, eps } => {
                 let params = vec![self.len(y) as u32, d as u32, eps.0];
-                self.rows("norm_scale", all(), vec![value(y)], params)
+                self.rows("norm_scale", PASSES * d, all(), vec![value(y)], params)
             }
             Op::Normalize { kind: NormKind::LayerNorm, d } => {
-                self.rows("normalize", all(), vec![value(y)], self.rows_of(y, d))
+                self.rows("normalize", PASSES * d, all(), vec![value(y)], self.rows_of(y, d))
             }
             Op::Affine { d, has_w, has_b } => {
                 let (w, b) = optional(&inputs[1..], has_w, has_b);
@@ -202,12 +218,20 @@ impl Lower<'_> {
                 launch.params.push(scale.0);
                 launch
             }
-            Op::Softmax { n } => self.rows("softmax", all(), vec![value(y)], self.rows_of(y, n)),
+            Op::Softmax { n } => self.rows(
+                "softmax",
+                PASSES * n.next_power_of_two(),
+                all(),
+                vec![value(y)],
+                self.rows_of(y, n),
+            ),
             Op::AttnMix(heads) => self.entries("attn_mix", all(), y, &heads_params(heads)),
-            Op::SequencesPattern { heads: Heads { n_q, n_k, n_heads, d_head }, scale } => {
+            Op::SequencesPattern { heads, scale } => {
+                let Heads { n_q, n_k, n_heads, d_head } = heads;
                 let reads = [all(), vec![Bound::Rows(y)]].concat();
                 let sizes = [n_q * n_heads, n_k, n_heads, d_head].map(|size| size as u32);
-                self.rows("sequences_pattern", reads, vec![value(y)], [&sizes[..], &[scale.0]].concat())
+                let params = [&sizes[..], &[scale.0]].concat();
+                self.rows("sequences_pattern", steps_of(heads), reads, vec![value(y)], params)
             }
             Op::SequencesMix(Heads { n_k, n_heads, d_head, .. }) => {
                 let reads = [all(), vec![Bound::Rows(y)]].concat();
@@ -281,7 +305,7 @@ impl Lower<'_> {
         };
         let params = vec![self.len(scale.id) as u32, d as u32, eps.0];
         let writes = vec![value(y), kept(scale), kept(normalized)];
-        let mut launch = self.rows("norm", operands.map(maybe).to_vec(), writes, params);
+        let mut launch = self.rows("norm", PASSES * d, operands.map(maybe).to_vec(), writes, params);
         launch.constants.extend([
             ("HAS_W", u32::from(operands[1].is_some())),
             ("HAS_B", u32::from(operands[2].is_some())),
@@ -303,7 +327,7 @@ impl Lower<'_> {
         params.push(scale);
         let reads = vec![value(inputs[0]), value(inputs[1]), value(v)];
         let writes = vec![value(z), value(pattern), maybe(keeps_scores.then_some(scores))];
-        let mut launch = self.rows("attention", reads, writes, params);
+        let mut launch = self.rows("attention", steps_of(heads), reads, writes, params);
         launch.constants.push(("KEEP_SCORES", u32::from(keeps_scores)));
         launch
     }
@@ -368,7 +392,7 @@ impl Lower<'_> {
             ("W_FORMAT", number_of_format(format)),
         ];
         Launch {
-            source: Source { name, scheme: self.limits.scheme, tile },
+            source: Source { name, lanes: Lanes::One, tile },
             constants: [tile.constants(self.limits.preset), constants].concat(),
             reads: vec![
                 of_rows(inputs[0], k),
@@ -394,7 +418,7 @@ impl Lower<'_> {
         let (tile_rows, tile_cols) = tile.rows_and_cols(self.limits.preset);
         let stride = (m * n).next_multiple_of(GROUP_ALIGN);
         vec![Launch {
-            source: Source { name: "linear_qkv", scheme: self.limits.scheme, tile },
+            source: Source { name: "linear_qkv", lanes: Lanes::One, tile },
             constants: [tile.constants(self.limits.preset), vec![("W_FORMAT", number_of_format(format))]]
                 .concat(),
             reads: [&operand(0)[..1], &operand(1), &operand(2)].concat(),

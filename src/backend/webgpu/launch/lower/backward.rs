@@ -8,7 +8,7 @@ use super::{
         },
         Bound, Launch,
     },
-    Lower, heads_params, kept, maybe, number_of, value,
+    Lower, PASSES, heads_params, kept, maybe, number_of, steps_of, value,
 };
 use crate::op::NormKind;
 
@@ -16,7 +16,7 @@ impl Lower<'_> {
     pub(super) fn derivative(&self, dx: &Dx, y: Id) -> Launch {
         let inputs = &self.program.values[y].inputs;
         let all = || inputs.iter().copied().map(value).collect::<Vec<_>>();
-        let by_row = |name, d| self.rows(name, all(), vec![value(y)], self.rows_of(inputs[0], d));
+        let by_row = |name, d| self.rows(name, PASSES * d, all(), vec![value(y)], self.rows_of(inputs[0], d));
         match *dx {
             Dx::Multiply => self.entries("multiply", all(), y, &[]),
             Dx::Scale(Bits(by)) => {
@@ -50,7 +50,7 @@ impl Lower<'_> {
         let NormDx { x, scale, normalized, w, dy, d_normalized, before, dx, d } = norm;
         let reads = [Some(x), Some(scale), Some(normalized), Some(dy), w, before].map(maybe).to_vec();
         let writes = vec![value(dx), kept(d_normalized)];
-        let mut launch = self.rows("norm_dx", reads, writes, self.rows_of(x, d));
+        let mut launch = self.rows("norm_dx", PASSES * d, reads, writes, self.rows_of(x, d));
         launch.constants.extend([
             ("HAS_W", u32::from(w.is_some())),
             ("HAS_BEFORE", u32::from(before.is_some())),
@@ -68,7 +68,8 @@ impl Lower<'_> {
         params.extend(heads_params(heads).map(|size| size as u32));
         params.push(by);
         let writes = vec![value(dq), value(d_scores), kept(d_pattern)];
-        let mut launch = self.rows("attention_dx", reads.map(value).to_vec(), writes, params);
+        let mut launch =
+            self.rows("attention_dx", steps_of(heads), reads.map(value).to_vec(), writes, params);
         launch.constants.push(("KEEP_D_PATTERN", u32::from(d_pattern.is_kept)));
         launch
     }
