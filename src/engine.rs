@@ -30,6 +30,7 @@ mod encode;
 mod error;
 mod generate;
 mod gradients;
+mod likeliest;
 mod moving;
 mod nan;
 mod pace;

@@ -10,7 +10,9 @@ use std::{
     rc::Rc,
 };
 
-use super::{Backend, BackendError, BackendReport, DeviceFault, Measured, Measuring, MemoryRole, MemoryUse};
+use super::{
+    Backend, BackendError, BackendReport, DeviceFault, Measured, Measuring, MemoryRole, MemoryUse, Sequence,
+};
 use crate::{
     op::{Activation, MatrixAxes, NormKind},
     tensor::{Dtype, HostTensor},
@@ -32,6 +34,7 @@ mod probe;
 mod program;
 mod readback;
 mod reading;
+mod sequences;
 mod shaders;
 mod signal;
 mod timing;
@@ -164,7 +167,7 @@ impl WebGpu {
     fn rows_of(&self, table: &GpuTensor, format: Format, rows: &[u32]) -> Tensor {
         let (n_table, d, n_rows) = (table.shape()[0], table.shape()[1], rows.len());
         let op = Op::Gather { n_table, n_rows, d, format };
-        Ok(GpuTensor::with_rows(self.nth(), op, table, rows, vec![n_rows, d]))
+        Ok(GpuTensor::with_rows(self.nth(), op, &[table], rows, vec![n_rows, d]))
     }
 
     /// `x` times `w`.
@@ -389,6 +392,17 @@ impl Backend for WebGpu {
         self.pending(Op::AttnMix(heads), &[pattern, v], vec![n_q, n_heads, heads.d_head])
     }
 
+    fn attn_sequences(
+        &self,
+        q: &GpuTensor,
+        k: [&GpuTensor; 2],
+        v: [&GpuTensor; 2],
+        sequences: &[Sequence],
+        scale: f32,
+    ) -> Tensor {
+        self.sequences(q, [k, v], sequences, scale)
+    }
+
     fn activate(&self, x: &GpuTensor, activation: Activation) -> Tensor {
         self.pending(Op::Activate(activation), &[x], x.shape().to_vec())
     }
@@ -406,7 +420,7 @@ impl Backend for WebGpu {
 
     fn standings(&self, x: &GpuTensor, chosen: &[u32]) -> Tensor {
         let op = Op::Standings { n_rows: chosen.len(), d: x.last() };
-        Ok(GpuTensor::with_rows(self.nth(), op, x, chosen, vec![chosen.len(), 4]))
+        Ok(GpuTensor::with_rows(self.nth(), op, &[x], chosen, vec![chosen.len(), 4]))
     }
 }
 

@@ -9,10 +9,26 @@ pub(super) fn attn_mix<R: Real>(pattern: &CpuTensor<R>, v: &CpuTensor<R>) -> Cpu
     let (n_heads, n_q, n_k) = (pattern.shape[0], pattern.shape[1], pattern.shape[2]);
     let d_head = v.shape[2];
     let mut z = vec![R::zero(); n_q * n_heads * d_head];
+    if n_q == 1 {
+        of_one_query(&pattern.data, v, &mut z);
+        return CpuTensor::new(vec![n_q, n_heads, d_head], z);
+    }
     for (head, pattern) in pattern.data.chunks_exact((n_q * n_k).max(1)).enumerate() {
         R::attn_mix(pattern, v.head_rows(head), &mut z[head * d_head..], n_heads * d_head);
     }
     CpuTensor::new(vec![n_q, n_heads, d_head], z)
+}
+
+/// As for the scores of one query: the values are read as they lie.
+fn of_one_query<R: Real>(pattern: &[R], v: &CpuTensor<R>, z: &mut [R]) {
+    let (n_k, d_head) = (v.shape[0], v.shape[2].max(1));
+    for (k_pos, values) in v.data.chunks_exact(z.len().max(1)).enumerate() {
+        let heads = values.chunks_exact(d_head).zip(z.chunks_exact_mut(d_head));
+        for (head, (values, z)) in heads.enumerate() {
+            let p = pattern[head * n_k + k_pos];
+            z.iter_mut().zip(values).for_each(|(z, v)| *z += p * *v);
+        }
+    }
 }
 
 /// The reference, for one head.

@@ -19,10 +19,25 @@ pub(super) fn attn_dots<R: Real>(dz: &CpuTensor<R>, v: &CpuTensor<R>) -> CpuTens
 fn head_by_head<R: Real>(q: &CpuTensor<R>, k: &CpuTensor<R>, scale: R, visible: Visible) -> CpuTensor<R> {
     let (n_q, n_k, n_heads) = (q.shape[0], k.shape[0], q.shape[1]);
     let mut scores = vec![R::zero(); n_heads * n_q * n_k];
+    if n_q == 1 {
+        of_one_query(q, k, scale, &mut scores);
+        return CpuTensor::new(vec![n_heads, n_q, n_k], scores);
+    }
     for (head, scores) in scores.chunks_exact_mut((n_q * n_k).max(1)).enumerate() {
         R::attn_scores(q.head_rows(head), k.head_rows(head), scale, visible, scores);
     }
     CpuTensor::new(vec![n_heads, n_q, n_k], scores)
+}
+
+/// A cache of keys is read as it lies, all heads of a position after each other: head by head takes three times as long.
+fn of_one_query<R: Real>(q: &CpuTensor<R>, k: &CpuTensor<R>, scale: R, scores: &mut [R]) {
+    let (n_k, d_head) = (k.shape[0], k.shape[2].max(1));
+    for (k_pos, keys) in k.data.chunks_exact(q.data.len().max(1)).enumerate() {
+        let heads = keys.chunks_exact(d_head).zip(q.data.chunks_exact(d_head));
+        for (head, (key, query)) in heads.enumerate() {
+            scores[head * n_k + k_pos] = R::dot(query, key) / scale;
+        }
+    }
 }
 
 /// The reference, for one head.

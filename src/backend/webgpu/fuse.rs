@@ -145,6 +145,8 @@ impl Fusing<'_> {
             | Op::HeadsIn { .. }
             | Op::HeadsOut { .. }
             | Op::SumHeads { .. }
+            | Op::SequencesPattern { .. }
+            | Op::SequencesMix(_)
             | Op::AttnScores { .. }
             | Op::Softmax { .. }
             | Op::Edit

@@ -79,7 +79,7 @@ fn targets(weights: &Weights<Source>) -> Vec<Target> {
     let target =
         |name: &str, source: &Source, axes| Target { name: name.to_owned(), source: source.clone(), axes };
     weights.visit(&mut |name, source| vectors.push(target(name, source, None)), &mut |name, source, axes| {
-        matrices.push(target(name, source, Some(axes)))
+        matrices.push(target(name, source, Some(axes)));
     });
     vectors.into_iter().chain(matrices).collect()
 }
