@@ -25,8 +25,7 @@ fn of_one_query<R: Real>(pattern: &[R], v: &CpuTensor<R>, z: &mut [R]) {
     for (k_pos, values) in v.data.chunks_exact(z.len().max(1)).enumerate() {
         let heads = values.chunks_exact(d_head).zip(z.chunks_exact_mut(d_head));
         for (head, (values, z)) in heads.enumerate() {
-            let p = pattern[head * n_k + k_pos];
-            z.iter_mut().zip(values).for_each(|(z, v)| *z += p * *v);
+            R::add_multiple(z, pattern[head * n_k + k_pos], values);
         }
     }
 }
@@ -53,7 +52,7 @@ pub(super) fn attn_mix_t<R: Real>(pattern: &CpuTensor<R>, dz: &CpuTensor<R>) -> 
             let dz = &dz.data[(q_pos * n_heads + head) * d_head..][..d_head]; // dz[q_pos, head, :]
             for (k_pos, p) in row.iter().enumerate() {
                 let out = &mut dv[(k_pos * n_heads + head) * d_head..][..d_head];
-                out.iter_mut().zip(dz).for_each(|(dv, dz)| *dv += *p * *dz);
+                R::add_multiple(out, *p, dz);
             }
         }
     }
