@@ -53,6 +53,17 @@ impl Measured {
         })
     }
 
+    /// With the times of another round.
+    #[must_use]
+    pub fn joined(mut self, later: Self) -> Self {
+        self.samples.extend(later.samples);
+        self.own_forward.extend(later.own_forward);
+        for (name, samples) in later.arrangements {
+            self.arrangements.entry(name).or_default().extend(samples);
+        }
+        self
+    }
+
     /// The median, milliseconds.
     pub fn millis(&self) -> f64 {
         median(&self.samples).unwrap_or(f64::NAN)
@@ -128,8 +139,8 @@ pub struct Row {
     pub ours: Option<Measured>,
     /// The peer.
     pub peer: Option<Measured>,
-    /// Our own other case, milliseconds, where that is the rival.
-    pub own_millis: Option<f64>,
+    /// Our own other case, where that is the rival: measured in the same rounds.
+    pub own: Option<Measured>,
 }
 
 impl Row {
@@ -138,7 +149,7 @@ impl Row {
         let ours = self.ours.as_ref()?;
         Some(match self.case.rival {
             Rival::Peer => self.peer.as_ref()?.millis() / ours.millis(),
-            Rival::Own(_) => self.own_millis? / ours.millis(),
+            Rival::Own(_) => self.own.as_ref()?.millis() / ours.millis(),
             Rival::OwnForward => ours.millis() / median(&ours.own_forward)?,
         })
     }
@@ -224,7 +235,7 @@ mod tests {
 
     fn row(name: &str, ours: Value, peer: Value) -> Row {
         let case = Case::named(CASES, name).expect("in the table");
-        Row { case, ours: measured(ours), peer: measured(peer), own_millis: None }
+        Row { case, ours: measured(ours), peer: measured(peer), own: None }
     }
 
     #[test]
@@ -244,7 +255,7 @@ mod tests {
             case: Box::leak(Box::new(told)),
             ours: measured(json!([1.0])),
             peer: measured(json!([2.0])),
-            own_millis: None,
+            own: None,
         };
         assert_eq!((row.verdict(), row.ratio()), (Verdict::Told, Some(2.0)));
     }
@@ -253,7 +264,7 @@ mod tests {
     fn what_does_not_exist_is_missing() {
         let missing = CASES.iter().find(|case| case.missing.is_some());
         let Some(case) = missing else { return };
-        let row = Row { case, ours: None, peer: measured(json!([100.0])), own_millis: None };
+        let row = Row { case, ours: None, peer: measured(json!([100.0])), own: None };
         assert_eq!(row.verdict(), Verdict::Missing);
     }
 
@@ -269,6 +280,15 @@ mod tests {
     fn attribution_costs_few_forward_passes() {
         let row = |own| row("attribution-15", json!({ "samples": [30.0], "own_forward": [own] }), json!([]));
         assert_eq!((row(10.0).verdict(), row(5.0).verdict()), (Verdict::Ok, Verdict::Short));
+    }
+
+    #[test]
+    fn rounds_are_joined() {
+        let first = measured(json!({ "samples": [1.0, 2.0], "own_forward": [3.0] })).expect("timed");
+        let second = measured(json!({ "samples": [9.0], "own_forward": [4.0] })).expect("timed");
+        let both = first.joined(second);
+        assert_eq!((both.samples.as_slice(), both.millis()), ([1.0, 2.0, 9.0].as_slice(), 2.0));
+        assert_eq!(both.own_forward, [3.0, 4.0]);
     }
 
     #[test]
