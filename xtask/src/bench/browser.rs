@@ -110,7 +110,7 @@ impl Bench {
         super::write(
             "browser",
             &json!({
-                "what": "milliseconds, f32, random weights in the shape of GPT-2 small; figures are ratios of medians",
+                "what": "milliseconds, f32, random weights in the shape of GPT-2 small; figures are ratios of lower quartiles",
                 "machine": machine::describe(),
                 "load_before": self.load_before,
                 "browser": self.browser,

@@ -15,7 +15,7 @@ pub struct Case {
     pub provider: Provider,
     /// On how many threads, by both.
     pub n_threads: usize,
-    /// How often it is timed in a round after it was verified. The median of all rounds counts.
+    /// How often it is timed in a round after it was verified. The lower quartile of all rounds counts.
     pub n_samples: usize,
     /// Rounds in which both sides take turns: a machine that others use as well is not as fast a minute later.
     pub n_rounds: usize,

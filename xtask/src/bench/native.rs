@@ -163,7 +163,7 @@ impl Table<'_> {
         super::write(
             &format!("native-{}", self.provider.word()),
             &json!({
-                "what": "milliseconds, f32, random weights in the shape of GPT-2 small; figures are ratios of medians",
+                "what": "milliseconds, f32, random weights in the shape of GPT-2 small; figures are ratios of lower quartiles",
                 "machine": machine::describe(),
                 "load_before": load_before,
                 "adapter": adapter,

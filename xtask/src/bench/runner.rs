@@ -65,7 +65,7 @@ pub fn rows<'a>(
         println!("{}", row.line());
         for half in [&row.ours, &row.peer].into_iter().flatten() {
             for (name, samples) in &half.arrangements {
-                println!("    {name}: {:.1} ms", table::median(samples).unwrap_or(f64::NAN));
+                println!("    {name}: {:.1} ms", table::typical(samples).unwrap_or(f64::NAN));
             }
         }
         rows.push(row);
