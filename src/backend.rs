@@ -166,8 +166,8 @@ pub trait Backend {
     /// `a` followed by `b` along the outermost axis. What nobody else holds may grow in place: a cache does.
     fn append(&self, a: Self::Tensor, b: &Self::Tensor) -> Result<Self::Tensor, BackendError>;
 
-    /// `a + b`, same shape.
-    fn add(&self, a: &Self::Tensor, b: &Self::Tensor) -> Result<Self::Tensor, BackendError>;
+    /// `a + b`, same shape. As the others that take what they read, it may write over what nobody else holds.
+    fn add(&self, a: Self::Tensor, b: &Self::Tensor) -> Result<Self::Tensor, BackendError>;
 
     /// `[pos d] -> [pos head d]`, the same row for each head.
     fn repeat_heads(&self, x: &Self::Tensor, n_heads: usize) -> Result<Self::Tensor, BackendError>;
@@ -186,7 +186,7 @@ pub trait Backend {
     /// `x * w + b` over the last axis; a missing `w` is 1, a missing `b` is 0. w, b: [d]
     fn affine(
         &self,
-        x: &Self::Tensor,
+        x: Self::Tensor,
         w: Option<&Self::Tensor>,
         b: Option<&Self::Tensor>,
     ) -> Result<Self::Tensor, BackendError>;
@@ -227,13 +227,13 @@ pub trait Backend {
     ) -> Result<Self::Tensor, BackendError>;
 
     /// Softmax over the last axis; a row that is masked throughout becomes 0.
-    fn softmax(&self, x: &Self::Tensor) -> Result<Self::Tensor, BackendError>;
+    fn softmax(&self, x: Self::Tensor) -> Result<Self::Tensor, BackendError>;
 
     /// einsum: `head q k, k head e -> q head e`
     fn attn_mix(&self, pattern: &Self::Tensor, v: &Self::Tensor) -> Result<Self::Tensor, BackendError>;
 
     /// A non-linearity, entry by entry.
-    fn activate(&self, x: &Self::Tensor, activation: Activation) -> Result<Self::Tensor, BackendError>;
+    fn activate(&self, x: Self::Tensor, activation: Activation) -> Result<Self::Tensor, BackendError>;
 
     /// `keep * x + add`, entry by entry; where `keep` is 0 the result is `add`, whatever `x` is.
     fn edit(
@@ -294,7 +294,7 @@ pub trait Backend {
         let one = |sequence: &Sequence| {
             let [k, v] = [k, v].map(|[base, own]| self.rows_after(base, own, sequence));
             let scores = self.attn_scores(&self.rows(q, sequence.start, sequence.len)?, &k?, scale)?;
-            self.attn_mix(&self.softmax(&scores)?, &v?)
+            self.attn_mix(&self.softmax(scores)?, &v?)
         };
         self.concat(&sequences.iter().map(one).collect::<Result<Vec<_>, _>>()?)
     }

@@ -63,12 +63,39 @@ pub fn softmax(row: &mut [f32]) {
     unseen.fill(0.0);
     // A NaN is passed over here and comes back in the sum.
     let (exp, shift) = (Exp::new(), F32x4::splat(max(seen)));
-    map(seen, |x| exp.of(x - shift));
-    let total = sum(seen);
+    let total = map_summed(seen, f32::NEG_INFINITY, |x| exp.of(x - shift));
     if total.is_nan() {
         unseen.fill(f32::NAN);
     }
-    divide(seen, total);
+    // The largest entry alone makes it 1.
+    times(seen, 1.0 / total);
+}
+
+/// `f` of every value, in place, and the sum of the results; `f(fill)` must be 0.
+#[inline(always)]
+fn map_summed(values: &mut [f32], fill: f32, f: impl Fn(F32x4) -> F32x4) -> f32 {
+    let mut sums = [F32x4::splat(0.0); N_SUMS];
+    let mut blocks = values.chunks_exact_mut(N_SUMS * LANES);
+    for block in &mut blocks {
+        for (four, sum) in block.chunks_exact_mut(LANES).zip(&mut sums) {
+            let result = f(F32x4::of(four, fill));
+            result.put(four);
+            *sum = *sum + result;
+        }
+    }
+    for four in blocks.into_remainder().chunks_mut(LANES) {
+        let result = f(F32x4::of(four, fill));
+        result.put(four);
+        sums[0] = sums[0] + result;
+    }
+    ((sums[0] + sums[1]) + (sums[2] + sums[3])).sum()
+}
+
+/// `x * by`, in place.
+#[inline]
+fn times(row: &mut [f32], by: f32) {
+    let by = F32x4::splat(by);
+    map(row, |x| x * by);
 }
 
 /// `x / by`, in place.
@@ -104,9 +131,19 @@ pub fn entropy(row: &[f32]) -> f32 {
 /// The largest entry of a row of numbers; NaN if there is one that is not finite.
 pub fn max_of_finite(row: &[f32]) -> f32 {
     let zero = held(0.0);
-    // Only what is not finite is not 0 after that.
-    let zeros = summed(row.len(), |sum, at| sum.plus_product(F32x4::of(&row[at..], 0.0), zero)).sum();
-    if zeros.is_nan() { f32::NAN } else { max(row) }
+    let mut largest = [F32x4::splat(f32::NEG_INFINITY); N_SUMS];
+    let mut zeros = [zero; N_SUMS];
+    let (blocks, rest) = row.as_chunks::<{ N_SUMS * LANES }>();
+    for block in blocks {
+        for (i, four) in block.as_chunks::<LANES>().0.iter().enumerate() {
+            let four = F32x4::of(four, 0.0);
+            largest[i] = largest[i].at_least(four);
+            // Only what is not finite is not 0 after that.
+            zeros[i] = zeros[i].plus_product(four, zero);
+        }
+    }
+    let is_finite = !zeros.into_iter().fold(zero, |all, four| all + four).sum().is_nan();
+    if is_finite && rest.iter().all(|x| x.is_finite()) { largest_of(largest, rest) } else { f32::NAN }
 }
 
 /// How many entries are larger than `than`; a NaN is not.
@@ -125,11 +162,19 @@ pub fn count_larger(row: &[f32], than: f32) -> usize {
 
 /// The largest entry; a NaN is passed over, and of nothing it is -inf.
 pub fn max(row: &[f32]) -> f32 {
-    let mut max = F32x4::splat(f32::NEG_INFINITY);
-    for four in row.chunks(LANES) {
-        max = max.at_least(F32x4::of(four, f32::NEG_INFINITY));
+    let mut largest = [F32x4::splat(f32::NEG_INFINITY); N_SUMS];
+    let (blocks, rest) = row.as_chunks::<{ N_SUMS * LANES }>();
+    for block in blocks {
+        for (i, four) in block.as_chunks::<LANES>().0.iter().enumerate() {
+            largest[i] = largest[i].at_least(F32x4::of(four, f32::NEG_INFINITY));
+        }
     }
-    max.to_array().into_iter().fold(f32::NEG_INFINITY, f32::max)
+    largest_of(largest, rest)
+}
+
+fn largest_of(fours: [F32x4; N_SUMS], rest: &[f32]) -> f32 {
+    let four = fours.into_iter().fold(F32x4::splat(f32::NEG_INFINITY), F32x4::at_least);
+    four.to_array().iter().chain(rest).copied().fold(f32::NEG_INFINITY, f32::max)
 }
 
 /// Σ exp(xᵢ - shift), with a shift that no entry exceeds: what a loss comes from, so blocks of it are added in f64.

@@ -74,7 +74,7 @@ impl<'b, B: Backend> Batch<'b, B> {
                     let keys = self.b.rows_after(base, own, sequence)?;
                     let queries = self.b.rows(q, sequence.start, sequence.len)?;
                     let scores = self.b.attn_scores(&queries, &keys, *scale)?;
-                    if *is_pattern { self.b.softmax(&scores) } else { Ok(scores) }
+                    if *is_pattern { self.b.softmax(scores) } else { Ok(scores) }
                 };
                 self.sequences.iter().map(one).collect()
             }
@@ -98,6 +98,13 @@ impl<'b, B: Backend> Batch<'b, B> {
 ///
 /// Errors: it is no value with one row a position.
 pub fn rows<T>(x: &Batched<T>) -> Result<&T, BackendError> {
+    match x {
+        Batched::Rows(x) => Ok(x),
+        Batched::Base(_) | Batched::After { .. } | Batched::Unseen(_) | Batched::Each(_) => refused("rows"),
+    }
+}
+
+fn into_rows<T>(x: Batched<T>) -> Result<T, BackendError> {
     match x {
         Batched::Rows(x) => Ok(x),
         Batched::Base(_) | Batched::After { .. } | Batched::Unseen(_) | Batched::Each(_) => refused("rows"),
@@ -182,8 +189,8 @@ impl<B: Backend> Backend for Batch<'_, B> {
         }
     }
 
-    fn add(&self, a: &Batched<B::Tensor>, b: &Batched<B::Tensor>) -> Op<B::Tensor> {
-        Ok(Batched::Rows(self.b.add(rows(a)?, rows(b)?)?))
+    fn add(&self, a: Batched<B::Tensor>, b: &Batched<B::Tensor>) -> Op<B::Tensor> {
+        Ok(Batched::Rows(self.b.add(into_rows(a)?, rows(b)?)?))
     }
 
     fn repeat_heads(&self, x: &Batched<B::Tensor>, n_heads: usize) -> Op<B::Tensor> {
@@ -200,11 +207,11 @@ impl<B: Backend> Backend for Batch<'_, B> {
 
     fn affine(
         &self,
-        x: &Batched<B::Tensor>,
+        x: Batched<B::Tensor>,
         w: Option<&Batched<B::Tensor>>,
         b: Option<&Batched<B::Tensor>>,
     ) -> Op<B::Tensor> {
-        Ok(Batched::Rows(self.b.affine(rows(x)?, rows_of(w)?, rows_of(b)?)?))
+        Ok(Batched::Rows(self.b.affine(into_rows(x)?, rows_of(w)?, rows_of(b)?)?))
     }
 
     fn linear(&self, x: &Batched<B::Tensor>, w: &B::Matrix, b: Option<&Batched<B::Tensor>>) -> Op<B::Tensor> {
@@ -239,13 +246,13 @@ impl<B: Backend> Backend for Batch<'_, B> {
         Ok(Batched::Unseen(Box::new(Unseen { q, base, own, scale, is_pattern: false })))
     }
 
-    fn softmax(&self, x: &Batched<B::Tensor>) -> Op<B::Tensor> {
+    fn softmax(&self, x: Batched<B::Tensor>) -> Op<B::Tensor> {
         match x {
             Batched::Unseen(unseen) if !unseen.is_pattern => {
-                Ok(Batched::Unseen(Box::new(Unseen { is_pattern: true, ..(**unseen).clone() })))
+                Ok(Batched::Unseen(Box::new(Unseen { is_pattern: true, ..*unseen })))
             }
             Batched::Each(each) => {
-                Ok(Batched::Each(each.iter().map(|x| self.b.softmax(x)).collect::<Result<_, _>>()?))
+                Ok(Batched::Each(each.into_iter().map(|x| self.b.softmax(x)).collect::<Result<_, _>>()?))
             }
             Batched::Rows(_) | Batched::Base(_) | Batched::After { .. } | Batched::Unseen(_) => {
                 refused("softmax")
@@ -274,8 +281,8 @@ impl<B: Backend> Backend for Batch<'_, B> {
         }
     }
 
-    fn activate(&self, x: &Batched<B::Tensor>, activation: Activation) -> Op<B::Tensor> {
-        Self::map(x, "activate", |x| self.b.activate(x, activation))
+    fn activate(&self, x: Batched<B::Tensor>, activation: Activation) -> Op<B::Tensor> {
+        Ok(Batched::Rows(self.b.activate(into_rows(x)?, activation)?))
     }
 
     fn edit(

@@ -150,8 +150,8 @@ impl<B: Backend> Backend for Checked<B> {
         self.0.append(a, b)
     }
 
-    fn add(&self, a: &B::Tensor, b: &B::Tensor) -> Result<B::Tensor, BackendError> {
-        is("add", &self.0.shape(a), &self.0.shape(b))?;
+    fn add(&self, a: B::Tensor, b: &B::Tensor) -> Result<B::Tensor, BackendError> {
+        is("add", &self.0.shape(&a), &self.0.shape(b))?;
         self.0.add(a, b)
     }
 
@@ -171,11 +171,11 @@ impl<B: Backend> Backend for Checked<B> {
 
     fn affine(
         &self,
-        x: &B::Tensor,
+        x: B::Tensor,
         w: Option<&B::Tensor>,
         b: Option<&B::Tensor>,
     ) -> Result<B::Tensor, BackendError> {
-        let n = last(&self.0.shape(x));
+        let n = last(&self.0.shape(&x));
         self.is_vector("affine: w", n, w)?;
         self.is_vector("affine: b", n, b)?;
         self.0.affine(x, w, b)
@@ -230,7 +230,7 @@ impl<B: Backend> Backend for Checked<B> {
         self.0.attn_scores(q, k, scale)
     }
 
-    fn softmax(&self, x: &B::Tensor) -> Result<B::Tensor, BackendError> {
+    fn softmax(&self, x: B::Tensor) -> Result<B::Tensor, BackendError> {
         self.0.softmax(x)
     }
 
@@ -268,7 +268,7 @@ impl<B: Backend> Backend for Checked<B> {
         self.0.attn_sequences(q, k, v, sequences, scale)
     }
 
-    fn activate(&self, x: &B::Tensor, activation: Activation) -> Result<B::Tensor, BackendError> {
+    fn activate(&self, x: B::Tensor, activation: Activation) -> Result<B::Tensor, BackendError> {
         self.0.activate(x, activation)
     }
 
@@ -315,7 +315,7 @@ mod tests {
         assert!(b.linear_at(&up(&[2, 3]), &weight(&[3, 5]), None, &[4]).is_ok());
         assert!(b.columns(&weight(&[3, 5]), &[5]).is_err());
         assert!(b.upload_matrix("w", HostTensor::full(vec![2], 1.0), MatrixAxes::InOut).is_err());
-        assert!(b.add(&up(&[2, 3]), &up(&[3, 2])).is_err());
+        assert!(b.add(up(&[2, 3]), &up(&[3, 2])).is_err());
         assert!(b.gather(&up(&[2, 3]), &[2]).is_err());
         assert!(b.attn_scores(&up(&[3, 2, 4]), &up(&[2, 2, 4]), 1.0).is_err());
         assert!(b.attn_mix(&up(&[2, 3, 3]), &up(&[4, 2, 4])).is_err());

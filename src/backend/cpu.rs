@@ -92,6 +92,13 @@ impl<R: Real> CpuTensor<R> {
         HeadRows::new(&self.data[head * d_head..], n_pos, d_head, n_heads * d_head)
     }
 
+    /// With other values in the same shape: in place where nobody else holds them.
+    fn changed(self, change: impl FnOnce(&mut [R])) -> Self {
+        let mut data = Rc::unwrap_or_clone(self.data);
+        change(&mut data);
+        Self::new(self.shape, data)
+    }
+
     fn with_last(&self, last: usize, data: Vec<R>) -> Self {
         let mut shape = self.shape.clone();
         shape.pop();
@@ -175,10 +182,8 @@ impl<R: Real> Backend for Cpu<R> {
         Ok(rows::append(a, b))
     }
 
-    fn add(&self, a: &CpuTensor<R>, b: &CpuTensor<R>) -> Op<R> {
-        let mut data = a.data.to_vec();
-        R::add_to(&mut data, &b.data);
-        Ok(CpuTensor::new(a.shape.clone(), data))
+    fn add(&self, a: CpuTensor<R>, b: &CpuTensor<R>) -> Op<R> {
+        Ok(a.changed(|data| R::add_to(data, &b.data)))
     }
 
     fn repeat_heads(&self, x: &CpuTensor<R>, n_heads: usize) -> Op<R> {
@@ -193,7 +198,7 @@ impl<R: Real> Backend for Cpu<R> {
         Ok(norm::normalize(x, scale, kind))
     }
 
-    fn affine(&self, x: &CpuTensor<R>, w: Option<&CpuTensor<R>>, b: Option<&CpuTensor<R>>) -> Op<R> {
+    fn affine(&self, x: CpuTensor<R>, w: Option<&CpuTensor<R>>, b: Option<&CpuTensor<R>>) -> Op<R> {
         Ok(affine::affine(x, w, b))
     }
 
@@ -227,7 +232,7 @@ impl<R: Real> Backend for Cpu<R> {
         Ok(attn_scores::attn_scores(q, k, R::from_f32(scale)))
     }
 
-    fn softmax(&self, x: &CpuTensor<R>) -> Op<R> {
+    fn softmax(&self, x: CpuTensor<R>) -> Op<R> {
         Ok(softmax::softmax(x))
     }
 
@@ -246,7 +251,7 @@ impl<R: Real> Backend for Cpu<R> {
         Ok(attn_sequences::attn_sequences(q, k, v, sequences, R::from_f32(scale)))
     }
 
-    fn activate(&self, x: &CpuTensor<R>, activation: Activation) -> Op<R> {
+    fn activate(&self, x: CpuTensor<R>, activation: Activation) -> Op<R> {
         Ok(activate::activate(x, activation))
     }
 

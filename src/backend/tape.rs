@@ -111,7 +111,7 @@ impl<B: Backward> Backwards<'_, B> {
         let Some(dy) = dy else { return Ok(true) };
         self.tape.nodes.borrow()[node].each(b, &dy, &mut |input, dx| {
             self.gradients[input] = Some(match self.gradients[input].take() {
-                Some(before) => b.add(&before, &dx)?,
+                Some(before) => b.add(before, &dx)?,
                 None => dx,
             });
             Ok(())
@@ -202,8 +202,9 @@ impl<B: Backward> Backend for Tape<'_, B> {
         self.made(self.b.append(a.value.clone(), &b.value)?, &[&a, b], back)
     }
 
-    fn add(&self, a: &Self::Tensor, b: &Self::Tensor) -> Op<B> {
-        self.made(self.b.add(&a.value, &b.value)?, &[a, b], Back::Add { a: a.node, b: b.node })
+    fn add(&self, a: Self::Tensor, b: &Self::Tensor) -> Op<B> {
+        let sum = self.b.add(a.value.clone(), &b.value)?;
+        self.made(sum, &[&a, b], Back::Add { a: a.node, b: b.node })
     }
 
     fn repeat_heads(&self, x: &Self::Tensor, n_heads: usize) -> Op<B> {
@@ -228,9 +229,9 @@ impl<B: Backward> Backend for Tape<'_, B> {
         self.made(y, &[x, scale], back)
     }
 
-    fn affine(&self, x: &Self::Tensor, w: Option<&Self::Tensor>, b: Option<&Self::Tensor>) -> Op<B> {
-        let y = self.b.affine(&x.value, value(w), value(b))?;
-        self.made(y, &[x], Back::Affine { x: x.node, w: value(w).cloned() })
+    fn affine(&self, x: Self::Tensor, w: Option<&Self::Tensor>, b: Option<&Self::Tensor>) -> Op<B> {
+        let y = self.b.affine(x.value.clone(), value(w), value(b))?;
+        self.made(y, &[&x], Back::Affine { x: x.node, w: value(w).cloned() })
     }
 
     fn linear(&self, x: &Self::Tensor, w: &B::Matrix, b: Option<&Self::Tensor>) -> Op<B> {
@@ -271,9 +272,9 @@ impl<B: Backward> Backend for Tape<'_, B> {
         self.made(scores, &[q, k], back)
     }
 
-    fn softmax(&self, x: &Self::Tensor) -> Op<B> {
-        let y = self.b.softmax(&x.value)?;
-        self.made(y.clone(), &[x], Back::Softmax { x: x.node, y })
+    fn softmax(&self, x: Self::Tensor) -> Op<B> {
+        let y = self.b.softmax(x.value.clone())?;
+        self.made(y.clone(), &[&x], Back::Softmax { x: x.node, y })
     }
 
     fn attn_mix(&self, pattern: &Self::Tensor, v: &Self::Tensor) -> Op<B> {
@@ -287,9 +288,9 @@ impl<B: Backward> Backend for Tape<'_, B> {
         self.made(z, &[pattern, v], back)
     }
 
-    fn activate(&self, x: &Self::Tensor, activation: Activation) -> Op<B> {
-        let y = self.b.activate(&x.value, activation)?;
-        self.made(y, &[x], Back::Activate { x: x.node, at: x.value.clone(), activation })
+    fn activate(&self, x: Self::Tensor, activation: Activation) -> Op<B> {
+        let y = self.b.activate(x.value.clone(), activation)?;
+        self.made(y, &[&x], Back::Activate { x: x.node, at: x.value.clone(), activation })
     }
 
     fn edit(&self, x: &Self::Tensor, keep: &Self::Tensor, add: &Self::Tensor) -> Op<B> {

@@ -323,8 +323,8 @@ impl Backend for WebGpu {
         self.pending(Op::Append, &[&a, b], shape)
     }
 
-    fn add(&self, a: &GpuTensor, b: &GpuTensor) -> Tensor {
-        self.pending(Op::Add, &[a, b], a.shape().to_vec())
+    fn add(&self, a: GpuTensor, b: &GpuTensor) -> Tensor {
+        self.pending(Op::Add, &[&a, b], a.shape().to_vec())
     }
 
     fn repeat_heads(&self, x: &GpuTensor, n_heads: usize) -> Tensor {
@@ -340,12 +340,12 @@ impl Backend for WebGpu {
         self.pending(Op::Normalize { kind, d: x.last() }, &[x, scale], x.shape().to_vec())
     }
 
-    fn affine(&self, x: &GpuTensor, w: Option<&GpuTensor>, b: Option<&GpuTensor>) -> Tensor {
+    fn affine(&self, x: GpuTensor, w: Option<&GpuTensor>, b: Option<&GpuTensor>) -> Tensor {
         if w.is_none() && b.is_none() {
-            return Ok(x.clone());
+            return Ok(x);
         }
         let op = Op::Affine { d: x.last(), has_w: w.is_some(), has_b: b.is_some() };
-        let inputs: Vec<&GpuTensor> = [x].into_iter().chain(w).chain(b).collect();
+        let inputs: Vec<&GpuTensor> = [&x].into_iter().chain(w).chain(b).collect();
         self.pending(op, &inputs, x.shape().to_vec())
     }
 
@@ -387,8 +387,8 @@ impl Backend for WebGpu {
         self.pending(Op::AttnScores { heads, scale: scale.into() }, &[q, k], shape)
     }
 
-    fn softmax(&self, x: &GpuTensor) -> Tensor {
-        self.pending(Op::Softmax { n: x.last() }, &[x], x.shape().to_vec())
+    fn softmax(&self, x: GpuTensor) -> Tensor {
+        self.pending(Op::Softmax { n: x.last() }, &[&x], x.shape().to_vec())
     }
 
     fn attn_mix(&self, pattern: &GpuTensor, v: &GpuTensor) -> Tensor {
@@ -408,8 +408,8 @@ impl Backend for WebGpu {
         self.sequences(q, [k, v], sequences, scale)
     }
 
-    fn activate(&self, x: &GpuTensor, activation: Activation) -> Tensor {
-        self.pending(Op::Activate(activation), &[x], x.shape().to_vec())
+    fn activate(&self, x: GpuTensor, activation: Activation) -> Tensor {
+        self.pending(Op::Activate(activation), &[&x], x.shape().to_vec())
     }
 
     fn edit(&self, x: &GpuTensor, keep: &GpuTensor, add: &GpuTensor) -> Tensor {

@@ -98,7 +98,7 @@ impl<B: Backend> Gpt2<'_, B> {
         let positions: Vec<u32> = (n_past as u32..).take(tokens.len()).collect();
         let embed = tap.at(HookPoint::Embed, b.columns(&weights.w_e, tokens)?)?; // [pos d_model]
         let pos_embed = tap.at(HookPoint::PosEmbed, b.gather(&weights.w_pos, &positions)?)?; // [pos d_model]
-        Ok(b.add(&embed, &pos_embed)?)
+        Ok(b.add(embed, &pos_embed)?)
     }
 
     /// The residual stream through some blocks. [pos d_model]
@@ -192,14 +192,14 @@ impl<B: Backend, P: Tap<B>> Pass<'_, B, P> {
         let resid_pre = self.tap.at(hook(Site::ResidPre), resid)?;
         let attn_out = self.attention(layer, weights, &resid_pre, past)?;
         let attn_out = self.tap.at(hook(Site::AttnOut), attn_out)?;
-        let resid_mid = self.b.add(&resid_pre, &attn_out)?;
+        let resid_mid = self.b.add(attn_out, &resid_pre)?;
         let Some(mlp) = &weights.mlp else {
             return self.tap.at(hook(Site::ResidPost), resid_mid);
         };
         let resid_mid = self.tap.at(hook(Site::ResidMid), resid_mid)?;
         let mlp_out = self.mlp(layer, mlp, &resid_mid)?;
         let mlp_out = self.tap.at(hook(Site::MlpOut), mlp_out)?;
-        let resid_post = self.b.add(&resid_mid, &mlp_out)?;
+        let resid_post = self.b.add(mlp_out, &resid_mid)?;
         self.tap.at(hook(Site::ResidPost), resid_post)
     }
 
@@ -223,7 +223,7 @@ impl<B: Backend, P: Tap<B>> Pass<'_, B, P> {
         };
         let scores = self.b.attn_scores(&q, &k, self.config.attn_scale(layer))?;
         let scores = self.tap.at(hook(Site::AttnScores), scores)?; // [head q_pos k_pos]
-        let pattern = self.tap.at(hook(Site::Pattern), self.b.softmax(&scores)?)?; // [head q_pos k_pos]
+        let pattern = self.tap.at(hook(Site::Pattern), self.b.softmax(scores)?)?; // [head q_pos k_pos]
         let z = self.tap.at(hook(Site::Z), self.b.attn_mix(&pattern, &v)?)?; // [pos head d_head]
         *past = Some((k, v));
         self.write_out(layer, w, &z)
@@ -262,7 +262,7 @@ impl<B: Backend, P: Tap<B>> Pass<'_, B, P> {
             }
             let normed = self.norm_by_head(layer, &block.ln1, &input)?;
             let x = self.b.heads_in(&normed, w)?; // einsum: pos head d_model, d_model (head d_head) -> pos head d_head
-            let x = self.b.affine(&self.merge_heads(&x)?, None, Some(b))?;
+            let x = self.b.affine(self.merge_heads(&x)?, None, Some(b))?;
             self.split_heads(&x)
         };
         let [q, k, v] = readers.map(&mut read);
@@ -287,7 +287,7 @@ impl<B: Backend, P: Tap<B>> Pass<'_, B, P> {
         }
         let result = self.b.heads_out(z, &w.w_o)?; // einsum: pos head d_head, (head d_head) d_model -> pos head d_model
         let result = self.tap.at(result_hook, result)?;
-        Ok(self.b.affine(&self.b.sum_heads(&result)?, None, Some(&w.b_o))?)
+        Ok(self.b.affine(self.b.sum_heads(&result)?, None, Some(&w.b_o))?)
     }
 
     /// What the MLP writes to the stream. [pos d_model]
@@ -301,7 +301,7 @@ impl<B: Backend, P: Tap<B>> Pass<'_, B, P> {
         let mlp_in = self.tap.at(hook(Site::MlpIn), resid_mid.clone())?;
         let normed = self.norm(hook(Site::Ln2Scale), hook(Site::Ln2Normalized), &w.ln2, &mlp_in)?;
         let pre = self.tap.at(hook(Site::MlpPre), self.b.linear(&normed, &w.w_in, Some(&w.b_in))?)?; // [pos d_mlp]
-        let post = self.tap.at(hook(Site::MlpPost), self.b.activate(&pre, self.config.activation)?)?; // [pos d_mlp]
+        let post = self.tap.at(hook(Site::MlpPost), self.b.activate(pre, self.config.activation)?)?; // [pos d_mlp]
         Ok(self.b.linear(&post, &w.w_out, Some(&w.b_out))?)
     }
 
@@ -316,7 +316,7 @@ impl<B: Backend, P: Tap<B>> Pass<'_, B, P> {
         let (kind, eps) = (self.config.norm, self.config.eps);
         let scale = self.tap.at(scale_hook, self.b.norm_scale(x, kind, eps)?)?; // [pos 1]
         let normalized = self.tap.at(normalized_hook, self.b.normalize(x, &scale, kind)?)?; // [pos d_model]
-        Ok(self.b.affine(&normalized, affine.w.as_ref(), affine.b.as_ref())?)
+        Ok(self.b.affine(normalized, affine.w.as_ref(), affine.b.as_ref())?)
     }
 
     /// ln1 where each head has an input of its own; its edits apply to every head. [pos head d_model]
@@ -348,7 +348,7 @@ impl<B: Backend, P: Tap<B>> Pass<'_, B, P> {
             .collect();
         let normalized =
             self.b.reshape(&self.b.gather(&heads, &by_pos)?, &[n_pos, n_heads as usize, d_model])?;
-        Ok(self.b.affine(&normalized, affine.w.as_ref(), affine.b.as_ref())?)
+        Ok(self.b.affine(normalized, affine.w.as_ref(), affine.b.as_ref())?)
     }
 
     /// `[pos (head d_head)] -> [pos head d_head]`

@@ -4,22 +4,20 @@ use super::{CpuTensor, Real};
 
 /// A missing `w` is 1, a missing `b` is 0.
 pub(super) fn affine<R: Real>(
-    x: &CpuTensor<R>,
+    x: CpuTensor<R>,
     w: Option<&CpuTensor<R>>,
     b: Option<&CpuTensor<R>>,
 ) -> CpuTensor<R> {
-    let mut y = Vec::with_capacity(x.data.len());
-    for row in x.data.chunks_exact(x.last().max(1)) {
-        let at = y.len();
-        y.extend_from_slice(row);
+    let last = x.last().max(1);
+    let of_row = |row: &mut [R]| {
         if let Some(w) = w {
-            R::multiply_by(&mut y[at..], w.values());
+            R::multiply_by(row, w.values());
         }
         if let Some(b) = b {
-            R::add_to(&mut y[at..], b.values());
+            R::add_to(row, b.values());
         }
-    }
-    CpuTensor::new(x.shape.clone(), y)
+    };
+    x.changed(|data| data.chunks_exact_mut(last).for_each(of_row))
 }
 
 /// `by * x`

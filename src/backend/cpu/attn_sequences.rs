@@ -22,7 +22,7 @@ pub(super) fn attn_sequences<R: Real>(
             tensor([rows(base, 0, n_past), rows(own, start, len)].concat())
         };
         let scores = attn_scores(&tensor(rows(q, start, len)), &after(base_k, own_k), scale);
-        z.extend_from_slice(attn_mix(&softmax(&scores), &after(base_v, own_v)).values());
+        z.extend_from_slice(attn_mix(&softmax(scores), &after(base_v, own_v)).values());
     }
     CpuTensor::new(q.shape.clone(), z)
 }

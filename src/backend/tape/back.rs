@@ -60,7 +60,7 @@ impl<B: Backward> Back<B> {
                 to(x, &|| b.normalize_dx(dy, scale_value, *kind))?;
                 to(scale, &|| b.normalize_dscale(dy, y, scale_value))
             }
-            Self::Affine { x, w } => to(x, &|| b.affine(dy, w.as_ref(), None)),
+            Self::Affine { x, w } => to(x, &|| b.affine(dy.clone(), w.as_ref(), None)),
             Self::Linear { x, w } => to(x, &|| b.linear_dx(dy, w)),
             Self::LinearAt { x, w, columns } => to(x, &|| b.linear_at_dx(dy, w, columns)),
             Self::HeadsIn { x, w } => to(x, &|| b.heads_in_dx(dy, w)),

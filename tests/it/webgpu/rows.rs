@@ -34,11 +34,11 @@ impl Work for Long {
         let logits = up(b, &[3, 50_257], 1);
         let wide = up(b, &[2, 70_000], 2);
         let (q, k, v) = (up(b, &[2, 2, 64], 3), up(b, &[1_200, 2, 64], 4), up(b, &[1_200, 2, 64], 5));
-        let pattern = b.attn_scores(&q, &k, 8.0).and_then(|scores| b.softmax(&scores)).expect("operands fit");
+        let pattern = b.attn_scores(&q, &k, 8.0).and_then(|scores| b.softmax(scores)).expect("operands fit");
         let made = [
             ("top_k", b.top_k(&logits, 5)),
             ("standings", b.standings(&logits, &[0, 50_256, 31_999])),
-            ("softmax", b.softmax(&wide)),
+            ("softmax", b.softmax(wide.clone())),
             ("norm_scale", b.norm_scale(&wide, NormKind::LayerNorm, 1e-5)),
             ("attention", b.attn_mix(&pattern, &v)),
         ];
