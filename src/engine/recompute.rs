@@ -71,7 +71,7 @@ impl<B: Backend> Engine<B> {
         let mut taps = Taps::new(&self.backend, edits, wanted.to_vec(), spec.tokens.len(), pace);
         model.blocks(layers, entering, &mut KvCache::new(self.config.n_layers), &mut taps).await?;
         let (hooks, captured): (Vec<_>, Vec<_>) = taps.into_captured().into_iter().unzip();
-        let values = self.backend.read_all(&captured.iter().collect::<Vec<_>>()).await?;
+        let values = self.backend.take_all(captured).await?;
         let mut result = RunResult::default();
         result.captures.extend(hooks.into_iter().zip(values));
         Ok(Some(result))

@@ -154,7 +154,7 @@ impl<B: Backend> Gpt2<'_, B> {
 pub fn is_end_watched<B: Backend, P: Tap<B>>(tap: &P) -> bool {
     [HookPoint::FinalScale, HookPoint::FinalNormalized, HookPoint::Logits]
         .into_iter()
-        .any(|hook| tap.edits(hook) || tap.captures(hook))
+        .any(|hook| tap.watches(hook))
 }
 
 /// Entries of a table [pos d_vocab].
@@ -242,7 +242,7 @@ impl<B: Backend, P: Tap<B>> Pass<'_, B, P> {
         let normed = self.norm(hook(Site::Ln1Scale), hook(Site::Ln1Normalized), &block.ln1, resid_pre)?;
         let is_split = [Site::AttnIn, Site::QInput, Site::KInput, Site::VInput]
             .into_iter()
-            .any(|site| self.tap.edits(hook(site)) || self.tap.captures(hook(site)));
+            .any(|site| self.tap.watches(hook(site)));
         if !is_split {
             return Ok([
                 self.read_shared(&normed, &w.w_q, &w.b_q)?,
@@ -282,7 +282,7 @@ impl<B: Backend, P: Tap<B>> Pass<'_, B, P> {
         z: &B::Tensor,
     ) -> Result<B::Tensor, P::Error> {
         let result_hook = HookPoint::Block(layer, Site::Result);
-        if !self.tap.edits(result_hook) && !self.tap.captures(result_hook) {
+        if !self.tap.watches(result_hook) {
             return Ok(self.b.linear(&self.merge_heads(z)?, &w.w_o, Some(&w.b_o))?);
         }
         let result = self.b.heads_out(z, &w.w_o)?; // einsum: pos head d_head, (head d_head) d_model -> pos head d_model
