@@ -13,7 +13,7 @@ use crate::{
     hook::{HookPoint, Site},
     intervention::Window,
     model::{
-        gpt2::{Gpt2, KvCache},
+        transformer::{KvCache, Transformer},
         tap::Tap,
     },
     run::{GradientSpec, Gradients},
@@ -65,7 +65,7 @@ impl<B: Backward> Engine<B> {
             pace,
         };
         let (at, metric) = spec.metric.reads(spec.tokens.len(), self.config.d_vocab)?;
-        let model = Gpt2 { b: &tape, config: &self.config, weights: &weights };
+        let model = Transformer { b: &tape, config: &self.config, weights: &weights };
         let resid = model.stream(&spec.tokens, &mut cache, &mut taps).await?;
         let logits = model.unembed(&resid, &at, &mut taps)?;
         let GradientTaps { marked, pace, .. } = taps;

@@ -14,10 +14,18 @@ use super::{ModelConfig, weights::OnBackend};
 
 mod config_json;
 mod error;
+mod families;
 mod filler;
+mod gemma;
 mod gpt2;
 mod header;
+mod llama;
+mod neo;
+mod neox;
+mod opt;
+mod phi;
 mod reader;
+mod rope;
 mod tensors;
 
 pub use config_json::ConfigJson;

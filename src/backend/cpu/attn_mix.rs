@@ -4,13 +4,14 @@ use vitrine_kernel::HeadRows;
 
 use super::{CpuTensor, Real};
 
-// einsum: head q k, k head e -> q head e
+// einsum: head q k, k kv e -> q head e
 pub(super) fn attn_mix<R: Real>(pattern: &CpuTensor<R>, v: &CpuTensor<R>) -> CpuTensor<R> {
     let (n_heads, n_q, n_k) = (pattern.shape[0], pattern.shape[1], pattern.shape[2]);
     let d_head = v.shape[2];
     let mut z = vec![R::zero(); n_q * n_heads * d_head];
+    let n_sharing = n_heads / v.shape[1].max(1);
     for (head, pattern) in pattern.data.chunks_exact((n_q * n_k).max(1)).enumerate() {
-        R::attn_mix(pattern, v.head_rows(head), &mut z[head * d_head..], n_heads * d_head);
+        R::attn_mix(pattern, v.head_rows(head / n_sharing), &mut z[head * d_head..], n_heads * d_head);
     }
     CpuTensor::new(vec![n_q, n_heads, d_head], z)
 }
@@ -26,20 +27,25 @@ pub(super) fn plain<R: Real>(pattern: &[R], v: HeadRows<'_, R>, z: &mut [R], z_s
 }
 
 /// Of [`attn_mix`], towards the values.
-// einsum: head q k, q head e -> k head e
-pub(super) fn attn_mix_t<R: Real>(pattern: &CpuTensor<R>, dz: &CpuTensor<R>) -> CpuTensor<R> {
+// einsum: head q k, q head e -> k kv e
+pub(super) fn attn_mix_t<R: Real>(
+    pattern: &CpuTensor<R>,
+    dz: &CpuTensor<R>,
+    n_kv_heads: usize,
+) -> CpuTensor<R> {
     let (n_heads, n_q, n_k) = (pattern.shape[0], pattern.shape[1], pattern.shape[2]);
     let d_head = dz.shape[2];
-    let mut dv = vec![R::zero(); n_k * n_heads * d_head];
+    let mut dv = vec![R::zero(); n_k * n_kv_heads * d_head];
+    let n_sharing = n_heads / n_kv_heads.max(1);
     for head in 0..n_heads {
         for q_pos in 0..n_q {
             let row = &pattern.data[(head * n_q + q_pos) * n_k..][..n_k];
             let dz = &dz.data[(q_pos * n_heads + head) * d_head..][..d_head]; // dz[q_pos, head, :]
             for (k_pos, p) in row.iter().enumerate() {
-                let out = &mut dv[(k_pos * n_heads + head) * d_head..][..d_head];
+                let out = &mut dv[(k_pos * n_kv_heads + head / n_sharing) * d_head..][..d_head];
                 out.iter_mut().zip(dz).for_each(|(dv, dz)| *dv += *p * *dz);
             }
         }
     }
-    CpuTensor::new(vec![n_k, n_heads, d_head], dv)
+    CpuTensor::new(vec![n_k, n_kv_heads, d_head], dv)
 }

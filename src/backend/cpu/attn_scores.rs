@@ -1,17 +1,34 @@
-//! Attention scores: q·k / scale, causally masked.
+//! Attention scores: q·k / scale, masked.
 
 use vitrine_kernel::{HeadRows, Visible};
 
 use super::{CpuTensor, Real};
+use crate::op::Scoring;
 
-// einsum: q head e, k head e -> head q k
-pub(super) fn attn_scores<R: Real>(q: &CpuTensor<R>, k: &CpuTensor<R>, scale: R) -> CpuTensor<R> {
-    // A key after its query is at -inf, as TransformerLens' hook_attn_scores has it.
-    head_by_head(q, k, scale, Visible::Causal)
+// einsum: q head e, k kv e -> head q k
+pub(super) fn attn_scores<R: Real>(q: &CpuTensor<R>, k: &CpuTensor<R>, scoring: Scoring) -> CpuTensor<R> {
+    let Scoring { scale, window } = scoring;
+    // A key that its query does not see is at -inf, as TransformerLens' hook_attn_scores has it.
+    let scores = head_by_head(q, k, R::from_f32(scale), Visible::Causal);
+    match window {
+        Some(window) if window < k.shape[0] => within(scores, window),
+        Some(_) | None => scores,
+    }
+}
+
+/// Hides the keys that lie `window` or more positions before their query.
+fn within<R: Real>(scores: CpuTensor<R>, window: usize) -> CpuTensor<R> {
+    let (n_q, n_k) = (scores.shape[1], scores.shape[2]);
+    let mut data = scores.data.to_vec();
+    for (row, scores) in data.chunks_exact_mut(n_k).enumerate() {
+        let n_seen = n_k - n_q + row % n_q + 1;
+        scores[..n_seen.saturating_sub(window)].fill(R::neg_infinity());
+    }
+    CpuTensor::new(scores.shape, data)
 }
 
 /// Of `attn_mix`, towards the pattern: not masked, for a pattern can be edited anywhere.
-// einsum: q head e, k head e -> head q k
+// einsum: q head e, k kv e -> head q k
 pub(super) fn attn_dots<R: Real>(dz: &CpuTensor<R>, v: &CpuTensor<R>) -> CpuTensor<R> {
     head_by_head(dz, v, R::one(), Visible::All)
 }
@@ -19,8 +36,9 @@ pub(super) fn attn_dots<R: Real>(dz: &CpuTensor<R>, v: &CpuTensor<R>) -> CpuTens
 fn head_by_head<R: Real>(q: &CpuTensor<R>, k: &CpuTensor<R>, scale: R, visible: Visible) -> CpuTensor<R> {
     let (n_q, n_k, n_heads) = (q.shape[0], k.shape[0], q.shape[1]);
     let mut scores = vec![R::zero(); n_heads * n_q * n_k];
+    let n_sharing = n_heads / k.shape[1].max(1);
     for (head, scores) in scores.chunks_exact_mut((n_q * n_k).max(1)).enumerate() {
-        R::attn_scores(q.head_rows(head), k.head_rows(head), scale, visible, scores);
+        R::attn_scores(q.head_rows(head), k.head_rows(head / n_sharing), scale, visible, scores);
     }
     CpuTensor::new(vec![n_heads, n_q, n_k], scores)
 }

@@ -61,7 +61,7 @@ impl Attention {
 
     fn grow(&self, form: &mut Program) {
         let heads = Heads { n_k: self.heads.n_k.next_power_of_two().max(MIN_KEYS), ..self.heads };
-        let n_more = (heads.n_k - self.heads.n_k) * heads.n_heads * heads.d_head;
+        let n_more = (heads.n_k - self.heads.n_k) * heads.n_kv_heads * heads.d_head;
         for id in self.appended.into_iter().chain(self.past) {
             form.values[id].len += n_more;
         }
@@ -90,12 +90,12 @@ mod tests {
     fn step(n_past: usize) -> Program {
         let mut program = Program::default();
         let p = &mut program;
-        let heads = Heads { n_q: 1, n_k: n_past + 1, n_heads: 2, d_head: 3 };
+        let heads = Heads { n_q: 1, n_k: n_past + 1, n_heads: 2, n_kv_heads: 2, d_head: 3 };
         let [past_k, past_v] = [(); 2].map(|()| push(p, Op::Given, &[], n_past * 6));
         let [q, k, v] = [(); 3].map(|()| push(p, Op::Given, &[], 6));
         let k = push(p, Op::Append, &[past_k, k], heads.n_k * 6);
         let v = push(p, Op::Append, &[past_v, v], heads.n_k * 6);
-        let scores = push(p, Op::AttnScores { heads, scale: Bits(0) }, &[q, k], heads.n_k * 2);
+        let scores = push(p, Op::AttnScores { heads, scale: Bits(0), window: u32::MAX }, &[q, k], heads.n_k * 2);
         let pattern = push(p, Op::Softmax { n: heads.n_k }, &[scores], heads.n_k * 2);
         push(p, Op::AttnMix(heads), &[pattern, v], 6);
         program

@@ -1,7 +1,10 @@
 //! Reading the weights as their bytes come, in file order and in portions of any length.
 
-use super::{Checkpoint, ConfigJson, LoadError, filler::Filler, gpt2, header};
-use crate::backend::Backend;
+use super::{Checkpoint, ConfigJson, LoadError, Source, TensorFile, filler::Filler, gemma, gpt2, header, llama, neo, neox, opt, phi};
+use crate::{
+    backend::Backend,
+    model::{Architecture, ModelConfig, weights::Weights},
+};
 
 /// A checkpoint on its way to the backend `b`. Dropping it gives up what was loaded.
 pub struct WeightsReader<'b, B: Backend> {
@@ -23,6 +26,8 @@ struct Tensors<B: Backend> {
     file_bytes: u64,
     dtype: String,
     notes: Vec<String>,
+    /// Whether config.json says that W_U is W_E.
+    is_said_tied: bool,
     filler: Filler<B>,
 }
 
@@ -45,11 +50,14 @@ impl<'b, B: Backend> WeightsReader<'b, B> {
                 return Ok(());
             };
             let dtype = file.main_dtype();
+            let mut of_plan = vec![];
+            let (config, weights) = plan(&self.json, &mut file, &mut of_plan)?;
             let mut notes = self.json.notes();
-            let (config, weights) = gpt2::plan(&self.json, &mut file, &mut notes)?;
+            notes.extend(of_plan);
             notes.extend(file.unused_notes());
+            let is_said_tied = config.is_tied;
             let filler = Filler::new(config, weights);
-            self.stage = Stage::Tensors(Box::new(Tensors { file_bytes, dtype, notes, filler }));
+            self.stage = Stage::Tensors(Box::new(Tensors { file_bytes, dtype, notes, is_said_tied, filler }));
         }
         match &mut self.stage {
             Stage::Tensors(tensors) if tensors.file_bytes < self.n_bytes => {
@@ -64,7 +72,7 @@ impl<'b, B: Backend> WeightsReader<'b, B> {
     ///
     /// Errors: the file ended early.
     pub async fn finish(self) -> Result<Checkpoint<B>, LoadError> {
-        let Tensors { file_bytes, dtype, mut notes, filler } = match self.stage {
+        let Tensors { file_bytes, dtype, mut notes, is_said_tied, filler } = match self.stage {
             Stage::Header(header) => return Err(header.cut()),
             Stage::Tensors(tensors) => *tensors,
         };
@@ -72,11 +80,38 @@ impl<'b, B: Backend> WeightsReader<'b, B> {
             return Err(LoadError::Truncated { expected_bytes: file_bytes, got_bytes: self.n_bytes });
         }
         let (config, weights) = filler.finish()?;
-        if self.json.is_tied() && !config.is_tied {
-            notes.push(gpt2::UNTIED_NOTE.to_owned());
+        if is_said_tied && !config.is_tied {
+            notes.push(UNTIED_NOTE.to_owned());
         }
         // A device says only when it is asked whether everything found room on it.
-        self.b.read(&weights.w_pos).await?;
+        if let Some(last) = &weights.ln_final.w {
+            self.b.read(last).await?;
+        }
         Ok(Checkpoint { config, model_type: self.json.model_type().to_owned(), weights, dtype, notes })
+    }
+}
+
+/// Said once it is known: the weights decide, and config.json may only disagree aloud.
+const UNTIED_NOTE: &str =
+    "config.json ties the embeddings, but the head of the file differs from its embedding: the head is used";
+
+/// Where the weights of a checkpoint are. A head of its own may turn out to be W_E.
+///
+/// Errors: configuration and header do not describe one model.
+fn plan(
+    json: &ConfigJson,
+    file: &mut TensorFile,
+    notes: &mut Vec<String>,
+) -> Result<(ModelConfig, Weights<Source>), LoadError> {
+    match json.architecture()? {
+        Architecture::Gpt2 | Architecture::Gpt2AttnOnly => gpt2::plan(json, file, notes),
+        Architecture::GptNeox => neox::plan(json, file, notes),
+        Architecture::GptNeo => neo::plan(json, file, notes),
+        Architecture::Llama | Architecture::Mistral | Architecture::Qwen2 | Architecture::Qwen3 => {
+            llama::plan(json, file, notes)
+        }
+        Architecture::Gemma2 | Architecture::Gemma3 => gemma::plan(json, file, notes),
+        Architecture::Opt => opt::plan(json, file, notes),
+        Architecture::Phi => phi::plan(json, file, notes),
     }
 }

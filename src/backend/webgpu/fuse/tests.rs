@@ -21,7 +21,7 @@ fn keep(program: &mut Program, id: Id) {
 }
 
 const D: usize = 4;
-const HEADS: Heads = Heads { n_q: 2, n_k: 2, n_heads: 1, d_head: 4 };
+const HEADS: Heads = Heads { n_q: 2, n_k: 2, n_heads: 1, n_kv_heads: 1, d_head: 4 };
 
 fn linear(program: &mut Program, x: Id) -> Id {
     let (w, b) = (given(program), given(program));
@@ -216,9 +216,9 @@ fn attention_is_three_kernels_backwards() {
     push(&mut program, Op::Dx(Dx::AttnMixT(HEADS)), &[pattern, dz]);
     let d_scores = push(&mut program, Op::Dx(Dx::Softmax { n: 2 }), &[pattern, d_pattern]);
     let mix = push(&mut program, Op::AttnMix(HEADS), &[d_scores, k]);
-    push(&mut program, Op::Dx(Dx::Scale(Bits(0))), &[mix]);
+    push(&mut program, Op::Scale(Bits(0)), &[mix]);
     let mix_t = push(&mut program, Op::Dx(Dx::AttnMixT(HEADS)), &[d_scores, q]);
-    push(&mut program, Op::Dx(Dx::Scale(Bits(0))), &[mix_t]);
+    push(&mut program, Op::Scale(Bits(0)), &[mix_t]);
     assert_eq!(names(&program), ["attn_mix_t", "attention_dx", "attn_mix_t"]);
     // Scaled afterwards, where the sum itself is looked at.
     keep(&mut program, mix_t);

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{
     super::{
         fuse::{Kernel, Then, Written, optional},
-        program::{Bits, Format, Heads, Id, Op, Product, Program},
+        program::{Bits, Format, Heads, Id, Op, Product, Program, Rotation},
     },
     Bound, GROUP_ALIGN, Launch, Limits, Source, Tile,
 };
@@ -65,8 +65,18 @@ fn kept(value: Written) -> Bound {
     maybe(value.is_kept.then_some(value.id))
 }
 
-fn heads_params(heads: Heads) -> [usize; 4] {
-    [heads.n_q, heads.n_k, heads.n_heads, heads.d_head]
+fn heads_params(heads: Heads) -> [usize; 5] {
+    let Heads { n_q, n_k, n_heads, n_kv_heads, d_head } = heads;
+    [n_q, n_k, n_heads, n_kv_heads, d_head]
+}
+
+fn rotation_params(Rotation { n_heads, d_head, n_pairs }: Rotation) -> [usize; 3] {
+    [n_heads, d_head, n_pairs]
+}
+
+/// Whether the norms of `shaders/shared/moments.wgsl` centre.
+fn centres(kind: NormKind) -> (&'static str, u32) {
+    ("CENTRES", u32::from(kind == NormKind::LayerNorm))
 }
 
 /// Number of workgroups, spread over two axes.
@@ -175,14 +185,23 @@ impl Lower<'_> {
             }
             Op::Append => self.entries("append", all(), y, &[self.len(inputs[0])]),
             Op::Add => self.entries("add", all(), y, &[]),
+            Op::Scale(Bits(by)) => {
+                let mut launch = self.entries("scale", all(), y, &[]);
+                launch.params.push(by);
+                launch
+            }
             Op::RepeatHeads { n_heads, d } => self.entries("repeat_heads", all(), y, &[d, n_heads]),
             Op::SumHeads { n_heads, d } => self.entries("sum_heads", all(), y, &[d, n_heads]),
-            Op::NormScale { kind: NormKind::LayerNorm, d, eps } => {
+            Op::NormScale { kind, d, eps } => {
                 let params = vec![self.len(y) as u32, d as u32, eps.0];
-                self.rows("norm_scale", all(), vec![value(y)], params)
+                let mut launch = self.rows("norm_scale", all(), vec![value(y)], params);
+                launch.constants.push(centres(kind));
+                launch
             }
-            Op::Normalize { kind: NormKind::LayerNorm, d } => {
-                self.rows("normalize", all(), vec![value(y)], self.rows_of(y, d))
+            Op::Normalize { kind, d } => {
+                let mut launch = self.rows("normalize", all(), vec![value(y)], self.rows_of(y, d));
+                launch.constants.push(centres(kind));
+                launch
             }
             Op::Affine { d, has_w, has_b } => {
                 let (w, b) = optional(&inputs[1..], has_w, has_b);
@@ -191,15 +210,21 @@ impl Lower<'_> {
                 launch
             }
             Op::Linear(_) => unreachable!("a product has a kernel of its own"),
-            Op::HeadsIn { n_heads, n_in, d_head, format } => {
-                self.weighted("heads_in", all(), y, &[n_heads, n_in, d_head], format)
+            Op::HeadsIn { n_heads, n_in, d_head, axes, format } => {
+                self.by_head("heads_in", y, [n_heads, n_in, d_head], axes, format)
             }
-            Op::HeadsOut { n_heads, d_head, n_out, format } => {
-                self.weighted("heads_out", all(), y, &[n_heads, d_head, n_out], format)
+            Op::HeadsOut { n_heads, d_head, n_out, axes, format } => {
+                self.by_head("heads_out", y, [n_heads, d_head, n_out], axes, format)
             }
-            Op::AttnScores { heads, scale } => {
+            Op::Rotate(rotation) => self.rotation(rotation, 1.0, y),
+            Op::AttnScores { heads, scale, window } => {
                 let mut launch = self.entries("attn_scores", all(), y, &heads_params(heads));
-                launch.params.push(scale.0);
+                launch.params.extend([scale.0, window]);
+                launch
+            }
+            Op::SoftCap(Bits(cap)) => {
+                let mut launch = self.entries("soft_cap", all(), y, &[]);
+                launch.params.push(cap);
                 launch
             }
             Op::Softmax { n } => self.rows("softmax", all(), vec![value(y)], self.rows_of(y, n)),
@@ -209,10 +234,38 @@ impl Lower<'_> {
                 launch.constants.push(("ACTIVATION", number_of(Some(activation))));
                 launch
             }
+            Op::Gated(activation) => {
+                let mut launch = self.entries("gated", all(), y, &[]);
+                launch.constants.push(("ACTIVATION", number_of(Some(activation))));
+                launch
+            }
             Op::Edit => self.entries("edit", all(), y, &[]),
             Op::TopK { .. } | Op::Standings { .. } => unreachable!("may be made in parts"),
             Op::Dx(ref dx) => self.derivative(dx, y),
         }
+    }
+
+    /// Each head with its part of a weight.
+    fn by_head(
+        &self,
+        name: &'static str,
+        y: Id,
+        sizes: [usize; 3],
+        axes: MatrixAxes,
+        format: Format,
+    ) -> Launch {
+        let reads = self.program.values[y].inputs.iter().copied().map(value).collect();
+        let mut launch = self.weighted(name, reads, y, &sizes, format);
+        launch.constants.push(("W_ROWS_ARE_OUT", u32::from(axes == MatrixAxes::OutIn)));
+        launch
+    }
+
+    /// `way` is 1 or, for the way back, -1.
+    fn rotation(&self, rotation: Rotation, way: f32, y: Id) -> Launch {
+        let reads = self.program.values[y].inputs.iter().copied().map(value).collect();
+        let mut launch = self.entries("rotate", reads, y, &rotation_params(rotation));
+        launch.params.push(way.to_bits());
+        launch
     }
 
     /// `n_rows`, `d` of a value seen as rows.
@@ -267,13 +320,14 @@ impl Lower<'_> {
     }
 
     fn norm(&self, operands: [Option<Id>; 3], y: Id, scale: Written, normalized: Written) -> Launch {
-        let &Op::NormScale { kind: NormKind::LayerNorm, d, eps } = self.op(scale.id) else {
+        let &Op::NormScale { kind, d, eps } = self.op(scale.id) else {
             unreachable!("fused from a norm")
         };
         let params = vec![self.len(scale.id) as u32, d as u32, eps.0];
         let writes = vec![value(y), kept(scale), kept(normalized)];
         let mut launch = self.rows("norm", operands.map(maybe).to_vec(), writes, params);
         launch.constants.extend([
+            centres(kind),
             ("HAS_W", u32::from(operands[1].is_some())),
             ("HAS_B", u32::from(operands[2].is_some())),
             ("KEEP_SCALE", u32::from(scale.is_kept)),
@@ -283,7 +337,7 @@ impl Lower<'_> {
     }
 
     fn attention(&self, scores: Id, pattern: Id, z: Id, keeps_scores: bool) -> Launch {
-        let (&Op::AttnScores { heads, scale: Bits(scale) }, inputs) =
+        let (&Op::AttnScores { heads, scale: Bits(scale), window }, inputs) =
             (self.op(scores), &self.program.values[scores].inputs)
         else {
             unreachable!("fused from scores")
@@ -291,7 +345,7 @@ impl Lower<'_> {
         let v = self.program.values[z].inputs[1];
         let mut params = vec![(heads.n_heads * heads.n_q) as u32];
         params.extend(heads_params(heads).map(|size| size as u32));
-        params.push(scale);
+        params.extend([scale, window]);
         let reads = vec![value(inputs[0]), value(inputs[1]), value(v)];
         let writes = vec![value(z), value(pattern), maybe(keeps_scores.then_some(scores))];
         let mut launch = self.rows("attention", reads, writes, params);
