@@ -65,8 +65,12 @@ pub trait Backward: Backend {
     fn rotate_dx(&self, dy: &Self::Tensor, turns: &Self::Tensor) -> Result<Self::Tensor, BackendError>;
 
     /// Of `soft_cap`, from its result: `dy (1 - (y / cap)^2)`, and 0 where `y` is -inf.
-    fn soft_cap_dx(&self, y: &Self::Tensor, dy: &Self::Tensor, cap: f32)
-    -> Result<Self::Tensor, BackendError>;
+    fn soft_cap_dx(
+        &self,
+        y: &Self::Tensor,
+        dy: &Self::Tensor,
+        cap: f32,
+    ) -> Result<Self::Tensor, BackendError>;
 
     /// Of `attn_mix`, towards the pattern. einsum: `q head e, k kv e -> head q k`, not masked.
     fn attn_dots(&self, dz: &Self::Tensor, v: &Self::Tensor) -> Result<Self::Tensor, BackendError>;

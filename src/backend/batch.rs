@@ -241,12 +241,7 @@ impl<B: Backend> Backend for Batch<'_, B> {
         Ok(Batched::Rows(self.b.rotate(rows(x)?, rows(turns)?)?))
     }
 
-    fn attn_scores(
-        &self,
-        q: &Batched<B::Tensor>,
-        k: &Batched<B::Tensor>,
-        scoring: Scoring,
-    ) -> Op<B::Tensor> {
+    fn attn_scores(&self, q: &Batched<B::Tensor>, k: &Batched<B::Tensor>, scoring: Scoring) -> Op<B::Tensor> {
         let Batched::After { base, own } = k else { return refused("attn_scores") };
         let (q, base, own) = (rows(q)?.clone(), base.clone(), own.clone());
         Ok(Batched::Unseen(Box::new(Unseen { q, base, own, scoring, is_pattern: false })))
@@ -256,7 +251,8 @@ impl<B: Backend> Backend for Batch<'_, B> {
         match x {
             Batched::Rows(x) => Ok(Batched::Rows(self.b.soft_cap(x, cap)?)),
             scores => {
-                let capped = self.each(scores)?.iter().map(|x| self.b.soft_cap(x, cap)).collect::<Result<_, _>>();
+                let capped =
+                    self.each(scores)?.iter().map(|x| self.b.soft_cap(x, cap)).collect::<Result<_, _>>();
                 Ok(Batched::Each(capped?))
             }
         }
@@ -281,7 +277,8 @@ impl<B: Backend> Backend for Batch<'_, B> {
         match pattern {
             Batched::Unseen(unseen) if unseen.is_pattern => {
                 let keys = [&unseen.base, &unseen.own];
-                let z = self.b.attn_sequences(&unseen.q, keys, [base, own], &self.sequences, unseen.scoring)?;
+                let z =
+                    self.b.attn_sequences(&unseen.q, keys, [base, own], &self.sequences, unseen.scoring)?;
                 Ok(Batched::Rows(z))
             }
             Batched::Each(patterns) => {

@@ -13,8 +13,8 @@ use crate::{
     hook::{HookPoint, Site},
     intervention::Window,
     model::{
-        transformer::{KvCache, Transformer},
         tap::Tap,
+        transformer::{KvCache, Transformer},
     },
     run::{GradientSpec, Gradients},
     tensor::HostTensor,

@@ -66,8 +66,11 @@ impl<B: Backend> Engine<B> {
             Some(streams) if streams.are_of(spec) => streams.resid[layers.start].clone(),
             Some(_) | None => return Ok(None),
         };
-        let model =
-            Transformer { b: &self.backend, config: &self.config, weights: self.weights(spec.weights).await? };
+        let model = Transformer {
+            b: &self.backend,
+            config: &self.config,
+            weights: self.weights(spec.weights).await?,
+        };
         let mut taps = Taps::new(&self.backend, edits, wanted.to_vec(), spec.tokens.len(), pace);
         let positions = transformer::positions(0, spec.tokens.len());
         let mut cache = KvCache::new(self.config.n_layers);

@@ -185,7 +185,8 @@ impl<B: Backend> Engine<B> {
             n_pos: spec.tokens.len(),
             pace,
         };
-        let resid = model.blocks(layer..layer + 1, Batched::Rows(resid), &positions, &mut cache, &mut taps).await?;
+        let resid =
+            model.blocks(layer..layer + 1, Batched::Rows(resid), &positions, &mut cache, &mut taps).await?;
         Ok(batch::rows(&resid)?.clone())
     }
 }

@@ -51,14 +51,14 @@ pub struct BlockWeights<T, M = T> {
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the field's own names; shapes beside them")]
 pub struct AttnWeights<T, M = T> {
-    pub w_q: M, // [d_model (head d_head)]
-    pub w_k: M, // [d_model (kv d_head)]
-    pub w_v: M, // [d_model (kv d_head)]
-    pub w_o: M, // [(head d_head) d_model]
-    pub b_q: Option<T>, // [(head d_head)]
-    pub b_k: Option<T>, // [(kv d_head)]
-    pub b_v: Option<T>, // [(kv d_head)]
-    pub b_o: Option<T>, // [d_model]
+    pub w_q: M,                    // [d_model (head d_head)]
+    pub w_k: M,                    // [d_model (kv d_head)]
+    pub w_v: M,                    // [d_model (kv d_head)]
+    pub w_o: M,                    // [(head d_head) d_model]
+    pub b_q: Option<T>,            // [(head d_head)]
+    pub b_k: Option<T>,            // [(kv d_head)]
+    pub b_v: Option<T>,            // [(kv d_head)]
+    pub b_o: Option<T>,            // [d_model]
     pub q_norm: Option<Affine<T>>, // [d_head]
     pub k_norm: Option<Affine<T>>, // [d_head]
 }
@@ -69,10 +69,10 @@ pub struct AttnWeights<T, M = T> {
 pub struct MlpWeights<T, M = T> {
     pub ln2: Affine<T>,
     pub w_gate: Option<M>, // [d_model d_mlp]
-    pub w_in: M, // [d_model d_mlp]
-    pub w_out: M, // [d_mlp d_model]
-    pub b_in: Option<T>, // [d_mlp]
-    pub b_out: Option<T>, // [d_model]
+    pub w_in: M,           // [d_model d_mlp]
+    pub w_out: M,          // [d_mlp d_model]
+    pub b_in: Option<T>,   // [d_mlp]
+    pub b_out: Option<T>,  // [d_model]
     pub ln2_post: Option<Affine<T>>,
 }
 

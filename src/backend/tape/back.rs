@@ -7,27 +7,104 @@ use crate::{
 
 /// What an operation needs for its derivative: where its inputs stand (`None`: constant), and values.
 pub(super) enum Back<B: Backend> {
-    Same { x: Option<usize> },
-    Reshape { x: Option<usize>, shape: Vec<usize> },
-    Gather { x: Option<usize>, rows: Vec<u32>, n_rows: usize },
-    Append { a: Option<usize>, b: Option<usize>, n_a: usize },
-    Add { a: Option<usize>, b: Option<usize> },
-    Scale { x: Option<usize>, by: f32 },
-    RepeatHeads { x: Option<usize> },
-    NormScale { x: Option<usize>, at: B::Tensor, scale: B::Tensor, kind: NormKind },
-    Normalize { x: Option<usize>, scale: Option<usize>, y: B::Tensor, scale_value: B::Tensor, kind: NormKind },
-    Affine { x: Option<usize>, w: Option<B::Tensor> },
-    Linear { x: Option<usize>, w: B::Matrix },
-    LinearAt { x: Option<usize>, w: B::Matrix, columns: Vec<u32> },
-    HeadsIn { x: Option<usize>, w: B::Matrix },
-    HeadsOut { z: Option<usize>, w: B::Matrix, d_head: usize },
-    SumHeads { x: Option<usize>, n_heads: usize },
-    Rotate { x: Option<usize>, turns: B::Tensor },
-    AttnScores { q: Option<usize>, k: Option<usize>, q_value: B::Tensor, k_value: B::Tensor, scale: f32 },
-    SoftCap { x: Option<usize>, y: B::Tensor, cap: f32 },
-    Softmax { x: Option<usize>, y: B::Tensor },
-    AttnMix { pattern: Option<usize>, v: Option<usize>, pattern_value: B::Tensor, v_value: B::Tensor },
-    Activate { x: Option<usize>, at: B::Tensor, activation: Activation },
+    Same {
+        x: Option<usize>,
+    },
+    Reshape {
+        x: Option<usize>,
+        shape: Vec<usize>,
+    },
+    Gather {
+        x: Option<usize>,
+        rows: Vec<u32>,
+        n_rows: usize,
+    },
+    Append {
+        a: Option<usize>,
+        b: Option<usize>,
+        n_a: usize,
+    },
+    Add {
+        a: Option<usize>,
+        b: Option<usize>,
+    },
+    Scale {
+        x: Option<usize>,
+        by: f32,
+    },
+    RepeatHeads {
+        x: Option<usize>,
+    },
+    NormScale {
+        x: Option<usize>,
+        at: B::Tensor,
+        scale: B::Tensor,
+        kind: NormKind,
+    },
+    Normalize {
+        x: Option<usize>,
+        scale: Option<usize>,
+        y: B::Tensor,
+        scale_value: B::Tensor,
+        kind: NormKind,
+    },
+    Affine {
+        x: Option<usize>,
+        w: Option<B::Tensor>,
+    },
+    Linear {
+        x: Option<usize>,
+        w: B::Matrix,
+    },
+    LinearAt {
+        x: Option<usize>,
+        w: B::Matrix,
+        columns: Vec<u32>,
+    },
+    HeadsIn {
+        x: Option<usize>,
+        w: B::Matrix,
+    },
+    HeadsOut {
+        z: Option<usize>,
+        w: B::Matrix,
+        d_head: usize,
+    },
+    SumHeads {
+        x: Option<usize>,
+        n_heads: usize,
+    },
+    Rotate {
+        x: Option<usize>,
+        turns: B::Tensor,
+    },
+    AttnScores {
+        q: Option<usize>,
+        k: Option<usize>,
+        q_value: B::Tensor,
+        k_value: B::Tensor,
+        scale: f32,
+    },
+    SoftCap {
+        x: Option<usize>,
+        y: B::Tensor,
+        cap: f32,
+    },
+    Softmax {
+        x: Option<usize>,
+        y: B::Tensor,
+    },
+    AttnMix {
+        pattern: Option<usize>,
+        v: Option<usize>,
+        pattern_value: B::Tensor,
+        v_value: B::Tensor,
+    },
+    Activate {
+        x: Option<usize>,
+        at: B::Tensor,
+        activation: Activation,
+    },
     Gated {
         gate: Option<usize>,
         up: Option<usize>,
@@ -35,7 +112,10 @@ pub(super) enum Back<B: Backend> {
         up_value: B::Tensor,
         activation: Activation,
     },
-    Edit { x: Option<usize>, keep: B::Tensor },
+    Edit {
+        x: Option<usize>,
+        keep: B::Tensor,
+    },
 }
 
 type Done = Result<(), BackendError>;

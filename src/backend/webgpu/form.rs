@@ -95,7 +95,8 @@ mod tests {
         let [q, k, v] = [(); 3].map(|()| push(p, Op::Given, &[], 6));
         let k = push(p, Op::Append, &[past_k, k], heads.n_k * 6);
         let v = push(p, Op::Append, &[past_v, v], heads.n_k * 6);
-        let scores = push(p, Op::AttnScores { heads, scale: Bits(0), window: u32::MAX }, &[q, k], heads.n_k * 2);
+        let scores =
+            push(p, Op::AttnScores { heads, scale: Bits(0), window: u32::MAX }, &[q, k], heads.n_k * 2);
         let pattern = push(p, Op::Softmax { n: heads.n_k }, &[scores], heads.n_k * 2);
         push(p, Op::AttnMix(heads), &[pattern, v], 6);
         program

@@ -27,7 +27,6 @@ impl GpuMatrix {
         };
         Self { axes, ..self.clone() }
     }
-
 }
 
 /// A weight on its way to the device, in its own format.

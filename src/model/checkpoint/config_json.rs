@@ -1,9 +1,6 @@
 //! config.json: its keys, one by one, and the notes about those that nobody asked for.
 
-use std::{
-    cell::RefCell,
-    collections::BTreeSet,
-};
+use std::{cell::RefCell, collections::BTreeSet};
 
 use serde_json::{Map, Value};
 

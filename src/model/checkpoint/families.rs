@@ -34,11 +34,13 @@ pub(super) fn architecture(model_type: &str) -> Result<Architecture, LoadError> 
 /// What a known model has that no forward pass here has.
 fn missing(model_type: &str) -> &'static str {
     match model_type {
-        "mixtral" | "qwen2_moe" | "qwen3_moe" | "olmoe" | "deepseek_v2" | "deepseek_v3" | "gpt_oss" | "llama4"
-        | "llama4_text" => "a mixture of experts",
+        "mixtral" | "qwen2_moe" | "qwen3_moe" | "olmoe" | "deepseek_v2" | "deepseek_v3" | "gpt_oss"
+        | "llama4" | "llama4_text" => "a mixture of experts",
         "bert" | "roberta" | "distilbert" | "modernbert" | "t5" | "bart" => "an encoder, which looks ahead",
         "mamba" | "mamba2" | "rwkv" | "recurrent_gemma" | "jamba" => "a recurrent state instead of attention",
-        "bloom" | "mpt" | "falcon" => "ALiBi positions or attention with one key for all heads in its own layout",
+        "bloom" | "mpt" | "falcon" => {
+            "ALiBi positions or attention with one key for all heads in its own layout"
+        }
         "gptj" | "codegen" => "rotary positions in adjacent pairs",
         "olmo" | "olmo2" | "olmo3" | "cohere" | "stablelm" => "norms in other places or without weights",
         "phi3" | "gemma" => "names of tensors that are not known here yet",

@@ -1,6 +1,9 @@
 //! Reading the weights as their bytes come, in file order and in portions of any length.
 
-use super::{Checkpoint, ConfigJson, LoadError, Source, TensorFile, filler::Filler, gemma, gpt2, header, llama, neo, neox, opt, phi};
+use super::{
+    Checkpoint, ConfigJson, LoadError, Source, TensorFile, filler::Filler, gemma, gpt2, header, llama, neo,
+    neox, opt, phi,
+};
 use crate::{
     backend::Backend,
     model::{Architecture, ModelConfig, weights::Weights},

@@ -23,7 +23,8 @@ pub(super) fn of(json: &ConfigJson, default_base: f64) -> Read<Rope> {
         "default" => RopeScaling::None,
         "linear" => RopeScaling::Linear { factor: needed("factor")? },
         "llama3" => {
-            let (low_freq_factor, high_freq_factor) = (needed("low_freq_factor")?, needed("high_freq_factor")?);
+            let (low_freq_factor, high_freq_factor) =
+                (needed("low_freq_factor")?, needed("high_freq_factor")?);
             if high_freq_factor <= low_freq_factor {
                 let (key, value) = ("high_freq_factor", high_freq_factor.to_string());
                 let why = format!("is not above low_freq_factor ({low_freq_factor})");

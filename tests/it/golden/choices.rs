@@ -17,7 +17,8 @@ use super::{
 fn engine(model: &str, change: impl Fn(&mut Value)) -> Engine<Cpu> {
     let mut config: Value = files::json(&format!("{model}/config.json"));
     change(&mut config);
-    let (config, weights) = (config.to_string().into_bytes(), files::bytes(&format!("{model}/model.safetensors")));
+    let (config, weights) =
+        (config.to_string().into_bytes(), files::bytes(&format!("{model}/model.safetensors")));
     let files = ModelFiles { config: &config, weights: &weights };
     let checkpoint = pollster::block_on(Checkpoint::read(&Cpu::default(), files));
     Engine::new(Cpu::default(), checkpoint.unwrap_or_else(|error| panic!("{model}: {error}")), None)
@@ -74,7 +75,10 @@ fn every_choice_is_noticed() {
 #[test]
 fn nothing_in_the_files_of_a_family_is_unknown() {
     for model in files::MODELS.into_iter().filter(|model| !model.contains('-')) {
-        let (config, weights) = (files::bytes(&format!("{model}/config.json")), files::bytes(&format!("{model}/model.safetensors")));
+        let (config, weights) = (
+            files::bytes(&format!("{model}/config.json")),
+            files::bytes(&format!("{model}/model.safetensors")),
+        );
         let files = ModelFiles { config: &config, weights: &weights };
         let read = pollster::block_on(Checkpoint::read(&Cpu::<f32>::default(), files));
         let notes = read.unwrap_or_else(|error| panic!("{model}: {error}")).notes;
@@ -113,6 +117,7 @@ fn older_files_say_the_same() {
     };
     assert_eq!(divergence("gemma3", as_pattern), Ok(()));
     assert_eq!(divergence("gemma2", as_pattern), Ok(()));
-    let in_short = |config: &mut Value| drop(config.as_object_mut().expect("a config").remove("attention_layers"));
+    let in_short =
+        |config: &mut Value| drop(config.as_object_mut().expect("a config").remove("attention_layers"));
     assert_eq!(divergence("neo", in_short), Ok(()));
 }

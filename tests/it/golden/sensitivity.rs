@@ -82,7 +82,11 @@ fn parts(checkpoint: &[u8], neutral_norm: f32) -> Vec<Part> {
         let n_parts = if is_joint { 3 } else { 1 };
         for part in 0..n_parts {
             let entries = part * n / n_parts..(part + 1) * n / n_parts;
-            parts.push(Part { tensor: name.to_owned(), entries, neutral: if is_norm_weight { neutral_norm } else { 0.0 } });
+            parts.push(Part {
+                tensor: name.to_owned(),
+                entries,
+                neutral: if is_norm_weight { neutral_norm } else { 0.0 },
+            });
         }
     }
     parts

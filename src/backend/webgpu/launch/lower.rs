@@ -320,9 +320,7 @@ impl Lower<'_> {
     }
 
     fn norm(&self, operands: [Option<Id>; 3], y: Id, scale: Written, normalized: Written) -> Launch {
-        let &Op::NormScale { kind, d, eps } = self.op(scale.id) else {
-            unreachable!("fused from a norm")
-        };
+        let &Op::NormScale { kind, d, eps } = self.op(scale.id) else { unreachable!("fused from a norm") };
         let params = vec![self.len(scale.id) as u32, d as u32, eps.0];
         let writes = vec![value(y), kept(scale), kept(normalized)];
         let mut launch = self.rows("norm", operands.map(maybe).to_vec(), writes, params);
