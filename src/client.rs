@@ -15,7 +15,7 @@ use crate::{
     failure::{Failure, FailureKind},
     placement::{Report, Wish},
     prompt::{Bos, Token},
-    protocol::{FromEngine, GenerateSpec, ModelCard, RunId, ToEngine, VERSION},
+    protocol::{FromEngine, GenerateSpec, ModelCard, Presets, RunId, ToEngine, VERSION},
 };
 
 pub mod api;
@@ -42,16 +42,19 @@ struct Inner {
     mailboxes: RefCell<BTreeMap<RunId, Mailbox>>,
     n_runs: Cell<u32>,
     wish: Cell<Wish>,
+    presets: RefCell<Presets>,
     on_stop: Box<dyn Fn(Failure)>,
     on_move: Box<dyn Fn(ModelCard, Option<Failure>)>,
+    on_tune: Box<dyn Fn(&Presets)>,
 }
 
 impl Client {
     /// Starts the engine. `on_stop` hears of it when the engine itself fails, `on_move` when a model is computed
-    /// somewhere else than before, with what failed if that is why.
+    /// somewhere else than before, with what failed if that is why, `on_tune` what was measured of a GPU.
     pub fn start(
         on_stop: impl Fn(Failure) + 'static,
         on_move: impl Fn(ModelCard, Option<Failure>) + 'static,
+        on_tune: impl Fn(&Presets) + 'static,
     ) -> Self {
         let client = Self(Rc::new(Inner {
             link: RefCell::default(),
@@ -60,8 +63,10 @@ impl Client {
             mailboxes: RefCell::default(),
             n_runs: Cell::new(0),
             wish: Cell::default(),
+            presets: RefCell::default(),
             on_stop: Box::new(on_stop),
             on_move: Box::new(on_move),
+            on_tune: Box::new(on_tune),
         }));
         client.restart();
         client
@@ -74,6 +79,8 @@ impl Client {
         inner.outbox.borrow_mut().clear();
         inner.abandon(&Failure::new(FailureKind::Cancelled, "The engine was restarted.", "Ask again."));
         self.prefer(inner.wish.get());
+        let presets = inner.presets.borrow().clone();
+        self.tune(presets);
         let weak = Rc::downgrade(inner);
         let link = Link::open(move |letter| {
             if let Some(inner) = weak.upgrade() {
@@ -190,6 +197,14 @@ impl Client {
         self.0.post(ToEngine::Prefer { wish }, js_sys::Array::new());
     }
 
+    /// Has GPUs used as was measured before.
+    pub fn tune(&self, presets: Presets) {
+        if !presets.is_empty() {
+            self.0.post(ToEngine::Tune { presets: presets.clone() }, js_sys::Array::new());
+        }
+        *self.0.presets.borrow_mut() = presets;
+    }
+
     /// How a model is computed.
     ///
     /// Errors: there is no such model.
@@ -255,6 +270,10 @@ impl Inner {
             )),
             Ok(FromEngine::Failed { run: None, failure }) | Err(failure) => self.stop(failure),
             Ok(FromEngine::Moved { card, failure }) => (self.on_move)(*card, failure),
+            Ok(FromEngine::Tuned { presets }) => {
+                (self.on_tune)(&presets);
+                *self.presets.borrow_mut() = presets;
+            }
             Ok(letter) => self.deliver(letter),
         }
     }
@@ -296,6 +315,7 @@ fn failure_of(letter: FromEngine) -> Failure {
         | FromEngine::Progress { .. }
         | FromEngine::Loaded { .. }
         | FromEngine::Moved { .. }
+        | FromEngine::Tuned { .. }
         | FromEngine::Inspected { .. }
         | FromEngine::Tokenized { .. }
         | FromEngine::Partial { .. }

@@ -27,6 +27,7 @@ mod edits;
 mod error;
 mod generate;
 mod gradients;
+mod likeliest;
 mod moving;
 mod nan;
 mod pace;

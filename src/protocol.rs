@@ -4,6 +4,8 @@
 //! buffers, in the order of [`crate::analysis::Answer::tensors_mut`]. The page says nothing before
 //! [`FromEngine::Ready`] with its own [`VERSION`].
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -18,7 +20,11 @@ use crate::{
 pub use crate::run::{FinishReason, GenerateSpec};
 
 /// Changes with every incompatible change of this file.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
+
+/// How each adapter does its matrix products, once that was measured: words that only the engine understands, by what
+/// the adapter is called.
+pub type Presets = BTreeMap<String, String>;
 
 /// Names one request; replies carry it. The page never uses one twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -47,6 +53,11 @@ pub enum ToEngine {
     Prefer {
         /// Where.
         wish: Wish,
+    },
+    /// Know what was measured before, instead of measuring again. Replies: none.
+    Tune {
+        /// What an earlier [`FromEngine::Tuned`] said.
+        presets: Presets,
     },
     /// Say how a model is computed. Replies: `Inspected` | `Failed`.
     Inspect {
@@ -143,6 +154,11 @@ pub enum FromEngine {
         /// What went wrong, if that is why.
         failure: Option<Failure>,
     },
+    /// A GPU was measured: worth remembering for the next visit.
+    Tuned {
+        /// Those that are known now.
+        presets: Presets,
+    },
     /// How a model is computed.
     Inspected {
         /// The request.
@@ -237,7 +253,7 @@ impl FromEngine {
     /// The request it belongs to.
     pub fn run(&self) -> Option<RunId> {
         match self {
-            Self::Ready { .. } | Self::Moved { .. } => None,
+            Self::Ready { .. } | Self::Moved { .. } | Self::Tuned { .. } => None,
             Self::Progress { run, .. }
             | Self::Loaded { run, .. }
             | Self::Inspected { run, .. }
@@ -271,6 +287,7 @@ impl FromEngine {
             | Self::Progress { .. }
             | Self::Loaded { .. }
             | Self::Moved { .. }
+            | Self::Tuned { .. }
             | Self::Inspected { .. }
             | Self::Tokenized { .. }
             | Self::Generated { .. }

@@ -69,7 +69,13 @@ fn connect(models: Vec<Entry>) -> Door {
             }
         });
     };
-    Door { client: Client::start(on_stop, on_move), engine, models, notice, is_moving }
+    Door {
+        client: Client::start(on_stop, on_move, wish::remember_presets),
+        engine,
+        models,
+        notice,
+        is_moving,
+    }
 }
 
 /// The name of the stored answer to the page's own question.

@@ -19,7 +19,7 @@ use crate::{
     backend::webgpu::WebGpu,
     failure::{Failure, FailureKind},
     placement::Wish,
-    protocol::{FromEngine, RunId, ToEngine, VERSION},
+    protocol::{FromEngine, Presets, RunId, ToEngine, VERSION},
 };
 
 mod any_engine;
@@ -32,6 +32,7 @@ mod placing;
 mod post;
 mod probe;
 mod source;
+mod tuning;
 
 use loaded::Loaded;
 
@@ -42,6 +43,7 @@ struct State {
     cancelled: RefCell<BTreeSet<RunId>>,
     wish: Cell<Wish>,
     gpu: RefCell<Option<WebGpu>>,
+    presets: RefCell<Presets>,
     /// Requests under way, and all that there ever were.
     n_busy: Cell<u32>,
     n_begun: Cell<u32>,
@@ -108,6 +110,7 @@ fn receive(state: &Rc<State>, data: &JsValue) {
             state.models.borrow_mut().remove(&model);
         }
         ToEngine::Prefer { wish } => spawn_local(placing::prefer(state, wish)),
+        ToEngine::Tune { presets } => state.presets.borrow_mut().extend(presets),
         ToEngine::LoseDevice => {
             if let Some(gpu) = state.gpu.borrow().as_ref() {
                 gpu.lose();

@@ -4,7 +4,7 @@
 // are kept and scored, and the candidates at every position come back. Arrays that nobody looks at stay in the worker.
 import { publish, sample, times } from "./timing.js";
 
-const VERSION = 2;
+const VERSION = 3;
 const MODEL = "bench";
 
 // The worker that the built page names, with at most so many threads, on the CPU or on WebGPU.
@@ -16,15 +16,24 @@ async function start({ threads, provider }) {
   url.searchParams.set("threads", threads);
   const worker = new Worker(url, { type });
   const listeners = new Map();
-  let nRuns = 0, onMoved;
+  let nRuns = 0, onMoved, onEnd;
   const moved = new Promise((resolve, reject) => {
     onMoved = ({ card, failure }) => (failure ? reject(new Error(failure.message)) : resolve(card));
   });
+  // A worker that ended answers nothing more: whoever waits for it hears why. The first reason is the one.
+  const ended = new Promise((_, reject) => {
+    onEnd = (why) => reject(new Error(why));
+  });
+  ended.catch(() => {});
+  const unlessEnded = (reply) => Promise.race([reply, ended]);
   const ready = new Promise((resolve, reject) => {
-    worker.onerror = (event) => reject(new Error(event.message || "the worker did not start"));
+    worker.onerror = (event) => onEnd(event.message || "the worker did not start");
+    worker.onmessageerror = () => onEnd("a message of the worker could not be read");
     worker.onmessage = ({ data }) => {
       const letter = JSON.parse(data.json);
-      if (letter.type === "ready") {
+      if (letter.type === "failed" && letter.run === null) {
+        onEnd(letter.failure.message);
+      } else if (letter.type === "ready") {
         if (letter.version === VERSION) resolve();
         else reject(new Error(`the worker speaks version ${letter.version}, this page ${VERSION}`));
       } else if (letter.type === "moved") {
@@ -34,9 +43,9 @@ async function start({ threads, provider }) {
       }
     };
   });
-  await ready;
+  await unlessEnded(ready);
   // Resolves to the last reply; `onLetter` hears of those before it.
-  const request = (message, last, onLetter = () => {}) => new Promise((resolve, reject) => {
+  const request = (message, last, onLetter = () => {}) => unlessEnded(new Promise((resolve, reject) => {
     const run = (nRuns += 1);
     listeners.set(run, (letter, arrays) => {
       if (letter.type === "failed") reject(new Error(`${letter.failure.message} (${letter.failure.hint})`));
@@ -44,13 +53,13 @@ async function start({ threads, provider }) {
       else onLetter(letter);
     });
     worker.postMessage({ json: JSON.stringify({ run, ...message }), files: [] });
-  });
+  }));
   const source = { from: "url", base: `${location.origin}/weights/` };
   // Said before anything is loaded: no probe comes between.
   const wish = provider === "webgpu" ? "webgpu" : "cpu";
   worker.postMessage({ json: JSON.stringify({ type: "prefer", wish }), files: [] });
   const { letter } = await request({ type: "load", model: MODEL, source }, "loaded");
-  const card = provider === "webgpu" && letter.card.backend !== "webgpu" ? await moved : letter.card;
+  const card = provider === "webgpu" && letter.card.backend !== "webgpu" ? await unlessEnded(moved) : letter.card;
   if (card.backend !== wish) throw new Error(`the model is on the ${card.backend}, not on the ${wish}`);
   return { request, adapter: `${card.backend}: ${card.adapter}` };
 }

@@ -3,7 +3,7 @@
 use core::f32::consts::FRAC_1_SQRT_2;
 
 use crate::{
-    exp::exp,
+    exp::{Exp, held},
     simd::{F32x4, LANES, map},
 };
 
@@ -16,75 +16,122 @@ const CUBIC: f32 = 0.044_715;
 ///
 /// Hendrycks & Gimpel 2016, <https://arxiv.org/abs/1606.08415>.
 pub fn gelu_new(values: &mut [f32]) {
-    map(values, |x| x / (F32x4::splat(1.0) + exp(minus_two_u(x))));
-}
-
-/// `-2u`: as `(1 + tanh u) / 2 = 1 / (1 + exp(-2u))`, and nothing cancels there.
-#[inline(always)]
-fn minus_two_u(x: F32x4) -> F32x4 {
-    let bracket = F32x4::splat(1.0).plus_product(F32x4::splat(CUBIC) * x, x);
-    F32x4::splat(-TWO_SQRT_2_OVER_PI) * x * bracket
+    let tanh_form = TanhForm::new();
+    map(values, |x| x / (tanh_form.one + tanh_form.exp.of(tanh_form.minus_two_u(x))));
 }
 
 /// Multiplies each `dy` by the slope of [`gelu_new`] at its `x`, over as many as the shorter has.
 pub fn gelu_new_dx(x: &[f32], dy: &mut [f32]) {
+    let tanh_form = TanhForm::new();
     for (x, dy) in x.chunks(LANES).zip(dy.chunks_mut(LANES)) {
-        (F32x4::of(dy, 0.0) * gelu_new_slope(F32x4::of(x, 0.0))).put(dy);
+        (F32x4::of(dy, 0.0) * tanh_form.slope(F32x4::of(x, 0.0))).put(dy);
     }
 }
 
-/// `s + x s (1 - s) (2u)'` with `s = 1 / (1 + exp(-2u))`, all from `exp(-|2u|)`, which never overflows.
-#[inline(always)]
-fn gelu_new_slope(x: F32x4) -> F32x4 {
-    let one = F32x4::splat(1.0);
-    let e = exp(F32x4::splat(0.0) - minus_two_u(x).abs());
-    let large = one / (one + e);
-    let small = e * large;
-    let two_u_slope = F32x4::splat(TWO_SQRT_2_OVER_PI) * one.plus_product(F32x4::splat(3.0 * CUBIC) * x, x);
-    x.if_negative(small, large).plus_product(x, small * large * two_u_slope)
+/// Its constants, made once a loop.
+struct TanhForm {
+    exp: Exp,
+    zero: F32x4,
+    one: F32x4,
+    three: F32x4,
+    cubic: F32x4,
+    two_sqrt_2_over_pi: F32x4,
+}
+
+impl TanhForm {
+    #[inline(always)]
+    fn new() -> Self {
+        Self {
+            exp: Exp::new(),
+            zero: held(0.0),
+            one: held(1.0),
+            three: held(3.0),
+            cubic: held(CUBIC),
+            two_sqrt_2_over_pi: held(TWO_SQRT_2_OVER_PI),
+        }
+    }
+
+    /// `-2u`: as `(1 + tanh u) / 2 = 1 / (1 + exp(-2u))`, and nothing cancels there.
+    #[inline(always)]
+    fn minus_two_u(&self, x: F32x4) -> F32x4 {
+        let bracket = self.one.plus_product(self.cubic * x, x);
+        (self.zero - self.two_sqrt_2_over_pi) * x * bracket
+    }
+
+    /// `s + x s (1 - s) (2u)'` with `s = 1 / (1 + exp(-2u))`, all from `exp(-|2u|)`, which never overflows.
+    #[inline(always)]
+    fn slope(&self, x: F32x4) -> F32x4 {
+        let e = self.exp.of(self.zero - self.minus_two_u(x).abs());
+        let large = self.one / (self.one + e);
+        let small = e * large;
+        let two_u_slope = self.two_sqrt_2_over_pi * self.one.plus_product(self.three * self.cubic * x, x);
+        x.if_negative(small, large).plus_product(x, small * large * two_u_slope)
+    }
 }
 
 /// GELU, the exact form: `x Φ(x)`.
 pub fn gelu(values: &mut [f32]) {
-    map(values, |x| x * normal_cdf(x));
+    let normal = Normal::new();
+    map(values, |x| x * normal.cdf(x));
 }
 
-/// Φ(x), from `erfc(|x| / sqrt 2)`, so that small probabilities keep their digits.
-#[inline(always)]
-fn normal_cdf(x: F32x4) -> F32x4 {
-    let (half, one) = (F32x4::splat(0.5), F32x4::splat(1.0));
-    let tail = half * erfc(x.abs() * F32x4::splat(FRAC_1_SQRT_2));
-    x.if_negative(tail, one - tail)
+/// The normal distribution; its constants, made once a loop.
+struct Normal {
+    exp: Exp,
+    half: F32x4,
+    one: F32x4,
+    sqrt_half: F32x4,
+    polynomial: [F32x4; 10],
 }
 
-/// `erfc(z)` for z >= 0: Press et al., Numerical Recipes, 1992, §6.2, whose own error is below 1.2e-7.
-#[inline(always)]
-fn erfc(z: F32x4) -> F32x4 {
-    #[allow(clippy::excessive_precision, reason = "as printed there")]
-    const POLYNOMIAL: [f32; 10] = [
-        0.170_872_77,
-        -0.822_152_23,
-        1.488_515_87,
-        -1.135_203_98,
-        0.278_868_07,
-        -0.186_288_06,
-        0.096_784_18,
-        0.374_091_96,
-        1.000_023_68,
-        -1.265_512_23,
-    ];
-    let one = F32x4::splat(1.0);
-    let t = one / one.plus_product(F32x4::splat(0.5), z);
-    let mut p = F32x4::splat(POLYNOMIAL[0]);
-    for c in &POLYNOMIAL[1..] {
-        p = F32x4::splat(*c).plus_product(p, t);
+impl Normal {
+    #[inline(always)]
+    fn new() -> Self {
+        #[allow(clippy::excessive_precision, reason = "as printed there")]
+        const POLYNOMIAL: [f32; 10] = [
+            0.170_872_77,
+            -0.822_152_23,
+            1.488_515_87,
+            -1.135_203_98,
+            0.278_868_07,
+            -0.186_288_06,
+            0.096_784_18,
+            0.374_091_96,
+            1.000_023_68,
+            -1.265_512_23,
+        ];
+        Self {
+            exp: Exp::new(),
+            half: held(0.5),
+            one: held(1.0),
+            sqrt_half: held(FRAC_1_SQRT_2),
+            polynomial: POLYNOMIAL.map(held),
+        }
     }
-    t * exp(p - z * z)
+
+    /// Φ(x), from `erfc(|x| / sqrt 2)`, so that small probabilities keep their digits.
+    #[inline(always)]
+    fn cdf(&self, x: F32x4) -> F32x4 {
+        let tail = self.half * self.erfc(x.abs() * self.sqrt_half);
+        x.if_negative(tail, self.one - tail)
+    }
+
+    /// `erfc(z)` for z >= 0: Press et al., Numerical Recipes, 1992, §6.2, whose own error is below 1.2e-7.
+    #[inline(always)]
+    fn erfc(&self, z: F32x4) -> F32x4 {
+        let t = self.one / self.one.plus_product(self.half, z);
+        let mut p = self.polynomial[0];
+        for c in &self.polynomial[1..] {
+            p = c.plus_product(p, t);
+        }
+        t * self.exp.of(p - z * z)
+    }
 }
 
 /// SiLU: `x / (1 + exp(-x))`.
 pub fn silu(values: &mut [f32]) {
-    map(values, |x| x / (F32x4::splat(1.0) + exp(F32x4::splat(0.0) - x)));
+    let (exp, zero, one) = (Exp::new(), held(0.0), held(1.0));
+    map(values, |x| x / (one + exp.of(zero - x)));
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 #![allow(unsafe_code, reason = "tiles read through pointers; the public functions check all bounds")]
 
 use crate::{
-    packed::{MR, PANEL, add_tile, on_tile, pack_panels, packed_len},
-    rows::dot,
+    packed::{MR, PANEL, add_tile, on_tile, packed_len},
+    rows::{dot, len_without_tail},
     simd::{F32x4, LANES},
 };
 
@@ -148,11 +148,15 @@ pub fn attn_mix(pattern: &[f32], v: HeadRows<'_>, scratch: &mut [f32], z: &mut [
         return;
     }
     // The values of one head lie far apart: brought together once, they stay in a cache.
-    pack_panels(n_k, d_head, 0, scratch, |k_pos, e| v.values[k_pos * v.stride + e]);
+    for k_pos in 0..n_k {
+        for (panel_idx, values) in v.row(k_pos).chunks(PANEL).enumerate() {
+            scratch[(panel_idx * n_k + k_pos) * PANEL..][..values.len()].copy_from_slice(values);
+        }
+    }
     for first in (0..n_q).step_by(MR) {
         let n_rows = MR.min(n_q - first);
         let rows = &pattern[first * n_k..][..n_rows * n_k];
-        let n_used = rows.chunks_exact(n_k).map(n_used).max().unwrap_or(0);
+        let n_used = rows.chunks_exact(n_k).map(|row| len_without_tail(row, 0.0)).max().unwrap_or(0);
         for (panel, col) in scratch.chunks_exact(n_k * PANEL).zip((0..d_head).step_by(PANEL)) {
             let n_cols = PANEL.min(d_head - col);
             let z = &mut z[first * z_stride + col..][..(n_rows - 1) * z_stride + n_cols];
@@ -166,15 +170,10 @@ pub fn attn_mix(pattern: &[f32], v: HeadRows<'_>, scratch: &mut [f32], z: &mut [
     }
 }
 
-/// Length without the zeros at the end.
-fn n_used(row: &[f32]) -> usize {
-    row.iter().rposition(|p| *p != 0.0).map_or(0, |last| last + 1)
-}
-
 /// One row: too little work to bring the values together for.
 fn mix_row(pattern: &[f32], v: HeadRows<'_>, z: &mut [f32]) {
     z.fill(0.0);
-    for (k_pos, p) in pattern[..n_used(pattern)].iter().enumerate() {
+    for (k_pos, p) in pattern[..len_without_tail(pattern, 0.0)].iter().enumerate() {
         z.iter_mut().zip(v.row(k_pos)).for_each(|(z, v)| *z += p * v);
     }
 }

@@ -6,30 +6,70 @@ use crate::simd::F32x4;
 ///
 /// Cody & Waite 1980: `x = n ln 2 + r` with |r| <= ln 2 / 2, `ln 2` in two parts; the polynomial for `e^r` is
 /// Cephes' `expf` (Moshier 1992, <https://www.netlib.org/cephes/>). Relative error below 2e-7.
-#[inline(always)]
-pub(crate) fn exp(x: F32x4) -> F32x4 {
-    // Added to a small number, it leaves that number's whole part in the lowest bits.
-    const ROUNDER: f32 = 12_582_912.0; // 1.5 * 2^23
-    const LN_2_HIGH: f32 = 355.0 / 512.0; // Nine bits, so that a product with n is exact.
-    const LN_2_LOW: f32 = -2.121_944_4e-4;
-    const POLYNOMIAL: [f32; 6] =
-        [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5];
+///
+/// Its constants are made once a loop; see [`held`].
+#[derive(Clone, Copy)]
+pub(crate) struct Exp {
+    lowest: F32x4,
+    highest: F32x4,
+    rounder: F32x4,
+    log_2_e: F32x4,
+    minus_ln_2: [F32x4; 2],
+    polynomial: [F32x4; 6],
+    one: F32x4,
+}
 
-    let x = x.at_least(F32x4::splat(-104.0)).at_most(F32x4::splat(89.0));
-    let rounder = F32x4::splat(ROUNDER);
-    let shifted = rounder.plus_product(x, F32x4::splat(core::f32::consts::LOG2_E));
-    let n = shifted - rounder;
-    let r = x.plus_product(n, F32x4::splat(-LN_2_HIGH)).plus_product(n, F32x4::splat(-LN_2_LOW));
-    let mut p = F32x4::splat(POLYNOMIAL[0]);
-    for c in &POLYNOMIAL[1..] {
-        p = F32x4::splat(*c).plus_product(p, r);
+/// A constant for a whole loop.
+///
+/// A compiler of WebAssembly would make it anew for each use, in about five instructions: that took longer than the
+/// arithmetic. It cannot do so with what it does not know to be constant.
+#[inline(always)]
+pub(crate) fn held(value: f32) -> F32x4 {
+    F32x4::splat(core::hint::black_box(value))
+}
+
+impl Exp {
+    #[inline(always)]
+    pub(crate) fn new() -> Self {
+        const LN_2_HIGH: f32 = 355.0 / 512.0; // Nine bits, so that a product with n is exact.
+        const LN_2_LOW: f32 = -2.121_944_4e-4;
+        Self {
+            lowest: held(-104.0),
+            highest: held(89.0),
+            // 1.5 * 2^23: added to a small number, it leaves that number's whole part in the lowest bits.
+            rounder: held(12_582_912.0),
+            log_2_e: held(core::f32::consts::LOG2_E),
+            minus_ln_2: [held(-LN_2_HIGH), held(-LN_2_LOW)],
+            polynomial: [
+                held(1.987_569_1e-4),
+                held(1.398_199_9e-3),
+                held(8.333_452e-3),
+                held(4.166_579_6e-2),
+                held(1.666_666_5e-1),
+                held(0.5),
+            ],
+            one: held(1.0),
+        }
     }
-    let e_r = (F32x4::splat(1.0) + r).plus_product(p, r * r);
-    // 2^n in two halves: n reaches from -150 to 128, and each half is a normal number.
-    let n = shifted.bits_minus(rounder);
-    let half = n.bits_moved(0, 1, 0);
-    let other_half = n.bits_minus(half);
-    e_r * half.bits_moved(127, 0, 23) * other_half.bits_moved(127, 0, 23)
+
+    #[inline(always)]
+    pub(crate) fn of(&self, x: F32x4) -> F32x4 {
+        let x = x.at_least(self.lowest).at_most(self.highest);
+        let shifted = self.rounder.plus_product(x, self.log_2_e);
+        let n = shifted - self.rounder;
+        let r = x.plus_product(n, self.minus_ln_2[0]).plus_product(n, self.minus_ln_2[1]);
+        let mut p = self.polynomial[0];
+        for c in &self.polynomial[1..] {
+            p = c.plus_product(p, r);
+        }
+        let e_r = (self.one + r).plus_product(p, r * r);
+        // 2^n in two halves: n reaches from -150 to 128, and each half is a normal number. Its bits are those of 1,
+        // moved by as much.
+        let n = shifted.bits_minus(self.rounder);
+        let half = n.bits_moved(1, 0);
+        let other_half = n.bits_minus(half);
+        e_r * self.one.bits_plus(half.bits_moved(0, 23)) * self.one.bits_plus(other_half.bits_moved(0, 23))
+    }
 }
 
 #[cfg(test)]
@@ -62,7 +102,8 @@ pub(crate) mod tests {
     }
 
     fn exps(mut values: Vec<f32>) -> Vec<f32> {
-        map(&mut values, exp);
+        let exp = Exp::new();
+        map(&mut values, |x| exp.of(x));
         values
     }
 

@@ -7,6 +7,7 @@
 mod activate;
 mod attn;
 mod exp;
+mod ln;
 mod pack_rows;
 mod packed;
 mod packed_t;
@@ -20,4 +21,6 @@ pub use attn::{HeadRows, Visible, attn_mix, attn_mix_scratch_len, attn_scores};
 pub use pack_rows::{pack_rows, pack_rows_t};
 pub use packed::{Dims, PANEL, gemm_packed, gemm_packed_cols, gemm_packed_cols_at, packed_len};
 pub use packed_t::{gemm_packed_t, gemm_packed_t_cols, gemm_packed_t_cols_at};
-pub use rows::{dot, max, normalise, softmax, sum, sum_exp, sum_of_squares_around};
+pub use rows::{
+    dot, entropy, len_without_tail, max, normalise, softmax, sum, sum_exp, sum_of_squares_around,
+};

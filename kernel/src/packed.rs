@@ -31,24 +31,6 @@ pub const fn packed_len(k: usize, n: usize) -> usize {
     n.div_ceil(PANEL) * PANEL * k
 }
 
-/// Packs as many panels as `panels` holds, from panel `first` on; `at` is the entry in row `i` and column `col`.
-pub(crate) fn pack_panels<T: Copy + Default>(
-    k: usize,
-    n: usize,
-    first: usize,
-    panels: &mut [T],
-    at: impl Fn(usize, usize) -> T,
-) {
-    for (panel_idx, panel) in (first..).zip(panels.chunks_exact_mut((k * PANEL).max(1))) {
-        for (i, row) in panel.chunks_exact_mut(PANEL).enumerate() {
-            for (lane, value) in row.iter_mut().enumerate() {
-                let col = panel_idx * PANEL + lane;
-                *value = if col < n { at(i, col) } else { T::default() };
-            }
-        }
-    }
-}
-
 /// `c = a b + bias`, with `a` [m k], `b` packed [k n], `bias` [n] (missing: 0), `c` [m n].
 ///
 /// Panics if a slice is not as long as its shape.
@@ -268,11 +250,9 @@ unsafe fn add_row(a: &[f32], panel: *const f32, c: *mut f32) {
             sums.iter_mut().enumerate().for_each(|(at, sums)| add(sums, i + at));
         }
         (n_whole..a.len()).for_each(|i| add(&mut sums[0], i));
-        for half in 0..2 {
-            let sum = (sums[0][half] + sums[1][half]) + (sums[2][half] + sums[3][half]);
-            let c = c.add(half * 4);
-            (F32x4::load(c) + sum).store(c);
-        }
+        let half = |at: usize| (sums[0][at] + sums[1][at]) + (sums[2][at] + sums[3][at]);
+        (F32x4::load(c) + half(0)).store(c);
+        (F32x4::load(c.add(4)) + half(1)).store(c.add(4));
     }
 }
 

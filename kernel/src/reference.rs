@@ -4,8 +4,8 @@ extern crate std;
 use std::{vec, vec::Vec};
 
 use crate::{
-    Dims, PANEL,
-    packed::{pack_panels, packed_len},
+    Dims,
+    packed::{PANEL, packed_len},
 };
 
 /// Deterministic values in [-1, 1).
@@ -22,13 +22,25 @@ pub(crate) fn values(n: usize, seed: u32) -> Vec<f32> {
 /// Packs `b` [k n], row-major.
 pub(crate) fn pack<T: Copy + Default>(k: usize, n: usize, b: &[T], panels: &mut [T]) {
     assert!(b.len() == k * n && panels.len() == packed_len(k, n), "slices fill their shapes");
-    pack_panels(k, n, 0, panels, |i, col| b[i * n + col]);
+    pack_panels(k, n, panels, |i, col| b[i * n + col]);
+}
+
+/// Packs a matrix whose entry in row `i` and column `col` is `at(i, col)`.
+fn pack_panels<T: Copy + Default>(k: usize, n: usize, panels: &mut [T], at: impl Fn(usize, usize) -> T) {
+    for (panel_idx, panel) in panels.chunks_exact_mut((k * PANEL).max(1)).enumerate() {
+        for (i, row) in panel.chunks_exact_mut(PANEL).enumerate() {
+            for (lane, value) in row.iter_mut().enumerate() {
+                let col = panel_idx * PANEL + lane;
+                *value = if col < n { at(i, col) } else { T::default() };
+            }
+        }
+    }
 }
 
 /// Packs the transpose of `b` [n k], row-major: an unembedding stored like its embedding.
 pub(crate) fn pack_t<T: Copy + Default>(k: usize, n: usize, b: &[T], panels: &mut [T]) {
     assert!(b.len() == k * n && panels.len() == packed_len(k, n), "slices fill their shapes");
-    pack_panels(k, n, 0, panels, |i, col| b[col * k + i]);
+    pack_panels(k, n, panels, |i, col| b[col * k + i]);
 }
 
 /// Entry `[i, col]` of a packed matrix of `k` rows.

@@ -1,7 +1,8 @@
 //! What a row comes down to, and what is made of it: sums, norms, softmax.
 
 use crate::{
-    exp::exp,
+    exp::{Exp, held},
+    ln::Ln,
     simd::{F32x4, LANES, map},
 };
 
@@ -57,15 +58,40 @@ pub fn normalise(row: &mut [f32], centre: f32, scale: f32) {
 
 /// Softmax in place; a row of -inf throughout becomes 0, and one NaN makes all of it NaN.
 pub fn softmax(row: &mut [f32]) {
+    // What a causal row does not see costs nothing: its exponential is 0.
+    let (seen, unseen) = row.split_at_mut(len_without_tail(row, f32::NEG_INFINITY));
+    unseen.fill(0.0);
     // A NaN is passed over here and comes back in the sum.
-    let max = max(row);
-    if max == f32::NEG_INFINITY && row.iter().all(|x| !x.is_nan()) {
-        return row.fill(0.0);
+    let (exp, shift) = (Exp::new(), F32x4::splat(max(seen)));
+    map(seen, |x| exp.of(x - shift));
+    let total = sum(seen);
+    if total.is_nan() {
+        unseen.fill(f32::NAN);
     }
-    let shift = F32x4::splat(max);
-    map(row, |x| exp(x - shift));
-    let by = F32x4::splat(sum(row));
-    map(row, |x| x / by);
+    let by = F32x4::splat(total);
+    map(seen, |x| x / by);
+}
+
+/// How long a row is without the entries at its end that are `blank`.
+pub fn len_without_tail(row: &[f32], blank: f32) -> usize {
+    const PIECE: usize = 16;
+    let mut len = row.len();
+    // Not `all`: without an early end it is done several at once.
+    while PIECE <= len && row[len - PIECE..len].iter().fold(true, |so_far, x| so_far & (*x == blank)) {
+        len -= PIECE;
+    }
+    row[..len].iter().rposition(|x| *x != blank).map_or(0, |last| last + 1)
+}
+
+/// -Σ p ln p, nats, where 0 ln 0 is 0. Probabilities below the smallest normal number count as that for the logarithm.
+pub fn entropy(row: &[f32]) -> f32 {
+    let row = &row[..len_without_tail(row, 0.0)];
+    let (ln, least) = (Ln::new(), held(f32::MIN_POSITIVE));
+    -summed(row.len(), |sum, at| {
+        let p = F32x4::of(&row[at..], 0.0);
+        sum.plus_product(p, ln.of(p.at_least(least)))
+    })
+    .sum()
 }
 
 /// The largest entry; a NaN is passed over, and of nothing it is -inf.
@@ -80,9 +106,9 @@ pub fn max(row: &[f32]) -> f32 {
 /// Σ exp(xᵢ - shift): what a loss comes from, so blocks of it are added in f64.
 pub fn sum_exp(row: &[f32], shift: f32) -> f64 {
     const BLOCK: usize = 128;
-    let shift = F32x4::splat(shift);
+    let (exp, shift) = (Exp::new(), F32x4::splat(shift));
     let of_block = |block: &[f32]| {
-        let four = |at: usize| exp(F32x4::of(&block[at..], f32::NEG_INFINITY) - shift);
+        let four = |at: usize| exp.of(F32x4::of(&block[at..], f32::NEG_INFINITY) - shift);
         f64::from(summed(block.len(), |sum, at| sum + four(at)).sum())
     };
     row.chunks(BLOCK).map(of_block).sum()
@@ -91,7 +117,7 @@ pub fn sum_exp(row: &[f32], shift: f32) -> f64 {
 #[cfg(test)]
 mod tests {
     extern crate std;
-    use std::vec::Vec;
+    use std::{vec, vec::Vec};
 
     use super::*;
     use crate::{exp::tests::is_near, reference::values};
@@ -103,6 +129,36 @@ mod tests {
         let exps: Vec<f64> = row.iter().map(|x| (f64::from(*x) - max).exp()).collect();
         let sum: f64 = exps.iter().sum();
         exps.iter().map(|e| e / sum).collect()
+    }
+
+    #[test]
+    fn entropy_agrees_with_the_reference() {
+        for len in LENGTHS {
+            let mut row: Vec<f32> = values(len, 11).iter().map(|v| v.abs()).collect();
+            let total: f32 = row.iter().sum();
+            row.iter_mut().for_each(|p| *p /= total);
+            row.extend([0.0; 37]);
+            row.insert(len / 2, 0.0);
+            let plain = |p: &f32| if *p == 0.0 { 0.0 } else { -f64::from(*p) * f64::from(*p).ln() };
+            let want: f64 = row.iter().map(plain).sum();
+            let err = (f64::from(entropy(&row)) - want).abs();
+            assert!(err <= 1e-6 * (1.0 + want), "{len}: {} is not {want}", entropy(&row));
+        }
+        assert!(entropy(&[0.5, f32::NAN, 0.0]).is_nan());
+    }
+
+    #[test]
+    fn a_tail_is_what_is_blank_up_to_the_end() {
+        for len in LENGTHS {
+            for n_kept in [0, 1, len / 2, len] {
+                let mut row = vec![0.0; len];
+                if let Some(last) = n_kept.min(len).checked_sub(1) {
+                    row[last] = f32::NAN;
+                }
+                assert_eq!(len_without_tail(&row, 0.0), n_kept.min(len), "{len}");
+            }
+        }
+        assert_eq!(len_without_tail(&[1.0, f32::NEG_INFINITY], f32::NEG_INFINITY), 1);
     }
 
     #[test]

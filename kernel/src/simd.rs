@@ -89,10 +89,16 @@ mod imp {
             Self(v128_bitselect(then.0, other.0, f32x4_lt(self.0, f32x4_splat(0.0))))
         }
 
-        /// The bits as whole numbers, moved by `add`, shifted right by `right` (with the sign), then left.
+        /// The bits as whole numbers, shifted right by `right` (with the sign), then left.
         #[inline(always)]
-        pub(crate) fn bits_moved(self, add: i32, right: u32, left: u32) -> Self {
-            Self(i32x4_shl(i32x4_shr(i32x4_add(self.0, i32x4_splat(add)), right), left))
+        pub(crate) fn bits_moved(self, right: u32, left: u32) -> Self {
+            Self(i32x4_shl(i32x4_shr(self.0, right), left))
+        }
+
+        /// The sum of the bits as whole numbers.
+        #[inline(always)]
+        pub(crate) fn bits_plus(self, other: Self) -> Self {
+            Self(i32x4_add(self.0, other.0))
         }
 
         /// The difference of the bits as whole numbers.
@@ -193,11 +199,17 @@ mod imp {
             Self(core::array::from_fn(|lane| if self.0[lane] < 0.0 { then.0[lane] } else { other.0[lane] }))
         }
 
-        /// The bits as whole numbers, moved by `add`, shifted right by `right` (with the sign), then left.
+        /// The bits as whole numbers, shifted right by `right` (with the sign), then left.
         #[inline(always)]
-        pub(crate) fn bits_moved(self, add: i32, right: u32, left: u32) -> Self {
-            let moved = |v: f32| (((v.to_bits() as i32).wrapping_add(add) >> right) << left) as u32;
+        pub(crate) fn bits_moved(self, right: u32, left: u32) -> Self {
+            let moved = |v: f32| (((v.to_bits() as i32) >> right) << left) as u32;
             Self(self.0.map(|v| f32::from_bits(moved(v))))
+        }
+
+        /// The sum of the bits as whole numbers.
+        #[inline(always)]
+        pub(crate) fn bits_plus(self, other: Self) -> Self {
+            self.with(other, |a, b| f32::from_bits(a.to_bits().wrapping_add(b.to_bits())))
         }
 
         /// The difference of the bits as whole numbers.

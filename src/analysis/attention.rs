@@ -21,6 +21,7 @@ use crate::{
 pub mod scores;
 
 pub use scores::HeadScores;
+use scores::Repeats;
 
 /// Where does each head look, and what would the model say next?
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -196,7 +197,7 @@ pub fn step(question: &Question, context: &Context<'_>, done: &[Done]) -> Result
         loss_nats,
         positions,
         heads,
-        n_repeated: scores::n_repeated(context.tokens()),
+        n_repeated: Repeats::of(context.tokens()).n_repeated(),
         patterns,
         scores,
     }))))
@@ -213,10 +214,11 @@ pub(super) fn keep(
     let of = |heads: Vec<[usize; 2]>, site| -> Result<Vec<HeadMatrix>, AnalysisError> {
         heads.into_iter().filter(is_there).map(|head| matrix(run, site, head)).collect()
     };
-    let mut heads = vec![];
+    let (mut heads, repeats) = (vec![], Repeats::of(context.tokens()));
     for [layer, head] in Heads::default().resolve(context)?.into_iter().filter(is_there) {
-        let pattern = matrix(run, Site::Pattern, [layer, head])?;
-        heads.push(scores::score(layer, head, &pattern.values, context.tokens()));
+        let n_entries = context.tokens().len().pow(2);
+        let pattern = &captured(run, Site::Pattern, layer)?.data()[head * n_entries..][..n_entries];
+        heads.push(scores::score(layer, head, pattern, &repeats));
     }
     Ok(Kept {
         loss_nats: run.loss_nats(),
@@ -255,10 +257,13 @@ fn plan(question: &Question, context: &Context<'_>) -> Result<Vec<Work>, Analysi
 
 /// The matrix of one head, out of the [head q_pos k_pos] that the run captured.
 fn matrix(run: &RunResult, site: Site, [layer, head]: [usize; 2]) -> Result<HeadMatrix, AnalysisError> {
+    Ok(HeadMatrix { layer, head, values: captured(run, site, layer)?.outer(head) })
+}
+
+/// The matrices of a layer's heads. [head q_pos k_pos]
+fn captured(run: &RunResult, site: Site, layer: usize) -> Result<&HostTensor, AnalysisError> {
     let hook = HookPoint::Block(layer, site);
-    let all =
-        run.captures.get(&hook).ok_or_else(|| AnalysisError::HookNotCaptured { hook: hook.to_string() })?;
-    Ok(HeadMatrix { layer, head, values: all.outer(head) })
+    run.captures.get(&hook).ok_or_else(|| AnalysisError::HookNotCaptured { hook: hook.to_string() })
 }
 
 fn position(prediction: &Prediction, context: &Context<'_>) -> Position {

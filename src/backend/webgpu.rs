@@ -10,7 +10,9 @@ use std::{
     rc::Rc,
 };
 
-use super::{Backend, BackendError, BackendReport, DeviceFault, Measured, Measuring, MemoryRole, MemoryUse};
+use super::{
+    Backend, BackendError, BackendReport, DeviceFault, Measured, Measuring, MemoryRole, MemoryUse, Sequence,
+};
 use crate::{
     op::{Activation, MatrixAxes, NormKind, Scoring},
     tensor::{Dtype, HostTensor},
@@ -32,6 +34,7 @@ mod probe;
 mod program;
 mod readback;
 mod reading;
+mod sequences;
 mod shaders;
 mod signal;
 mod timing;
@@ -164,7 +167,7 @@ impl WebGpu {
     fn rows_of(&self, table: &GpuTensor, format: Format, rows: &[u32]) -> Tensor {
         let (n_table, d, n_rows) = (table.shape()[0], table.shape()[1], rows.len());
         let op = Op::Gather { n_table, n_rows, d, format };
-        Ok(GpuTensor::with_rows(self.nth(), op, table, rows, vec![n_rows, d]))
+        Ok(GpuTensor::with_rows(self.nth(), op, &[table], rows, vec![n_rows, d]))
     }
 
     /// `x` times `w`.
@@ -192,6 +195,11 @@ fn with_last(x: &GpuTensor, n: usize) -> Vec<usize> {
 fn heads_of(q: &GpuTensor, k: &GpuTensor) -> Heads {
     let (n_q, n_heads, d_head) = (q.shape()[0], q.shape()[1], q.shape()[2]);
     Heads { n_q, n_k: k.shape()[0], n_heads, n_kv_heads: k.shape()[1], d_head }
+}
+
+/// Keys that a query sees.
+fn window_of(scoring: Scoring) -> u32 {
+    scoring.window.and_then(|window| u32::try_from(window).ok()).unwrap_or(u32::MAX)
 }
 
 fn rotation_of(x: &GpuTensor, turns: &GpuTensor) -> Rotation {
@@ -389,8 +397,11 @@ impl Backend for WebGpu {
     fn attn_scores(&self, q: &GpuTensor, k: &GpuTensor, scoring: Scoring) -> Tensor {
         let heads = heads_of(q, k);
         let shape = vec![heads.n_heads, heads.n_q, heads.n_k];
-        let window = scoring.window.and_then(|window| u32::try_from(window).ok()).unwrap_or(u32::MAX);
-        self.pending(Op::AttnScores { heads, scale: scoring.scale.into(), window }, &[q, k], shape)
+        self.pending(
+            Op::AttnScores { heads, scale: scoring.scale.into(), window: window_of(scoring) },
+            &[q, k],
+            shape,
+        )
     }
 
     fn soft_cap(&self, x: &GpuTensor, cap: f32) -> Tensor {
@@ -405,6 +416,17 @@ impl Backend for WebGpu {
         let (n_heads, n_q, n_k) = (pattern.shape()[0], pattern.shape()[1], pattern.shape()[2]);
         let heads = Heads { n_q, n_k, n_heads, n_kv_heads: v.shape()[1], d_head: v.shape()[2] };
         self.pending(Op::AttnMix(heads), &[pattern, v], vec![n_q, n_heads, heads.d_head])
+    }
+
+    fn attn_sequences(
+        &self,
+        q: &GpuTensor,
+        k: [&GpuTensor; 2],
+        v: [&GpuTensor; 2],
+        sequences: &[Sequence],
+        scoring: Scoring,
+    ) -> Tensor {
+        self.sequences(q, [k, v], sequences, scoring)
     }
 
     fn activate(&self, x: &GpuTensor, activation: Activation) -> Tensor {
@@ -428,7 +450,7 @@ impl Backend for WebGpu {
 
     fn standings(&self, x: &GpuTensor, chosen: &[u32]) -> Tensor {
         let op = Op::Standings { n_rows: chosen.len(), d: x.last() };
-        Ok(GpuTensor::with_rows(self.nth(), op, x, chosen, vec![chosen.len(), 4]))
+        Ok(GpuTensor::with_rows(self.nth(), op, &[x], chosen, vec![chosen.len(), 4]))
     }
 }
 

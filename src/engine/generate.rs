@@ -1,6 +1,6 @@
 //! Continuing a prompt, one token at a time, with cached keys and values.
 
-use super::{Engine, Pace, RunError, sample::Sampler, taps::Taps};
+use super::{Engine, Pace, RunError, likeliest::Likeliest, sample::Sampler, taps::Taps};
 use crate::{
     backend::Backend,
     hook::HookSet,
@@ -57,11 +57,12 @@ impl<B: Backend> Engine<B> {
             taps.starts_at(cache.n_past());
             let resid = model.stream(&next, &mut cache, &mut taps).await?;
             let logits = model.unembed(&resid, &LogitsAt::position(next.len() - 1), &mut taps)?;
-            let logits = taps.read(&logits).await?;
-            if logits.first_non_finite().is_some() {
+            let n_candidates = sampler.n_candidates(self.config.d_vocab);
+            let Some(candidates) = Likeliest::of(&self.backend, &logits, n_candidates, &mut taps).await?
+            else {
                 return Err(self.why_not_finite(spec, prompt, &steps, pace).await);
-            }
-            let (id, logprob) = sampler.choose(logits.row(0));
+            };
+            let (id, logprob) = sampler.choose(&candidates);
             if self.config.eos_id == Some(id) {
                 break FinishReason::EndOfSequence;
             }

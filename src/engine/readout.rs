@@ -66,11 +66,10 @@ fn predictions(standings: &HostTensor, top: Option<&HostTensor>, tokens: &[u32])
     (0..tokens.len()).map(one).collect()
 }
 
-/// log Σ exp(logit), in f64. The logarithm of the softmax's denominator.
+/// log Σ exp(logit). The logarithm of the softmax's denominator.
 pub(super) fn log_sum_exp(row: &[f32]) -> f64 {
-    let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f64 = row.iter().map(|logit| f64::from(logit - max).exp()).sum();
-    f64::from(max) + sum.ln()
+    let max = vitrine_kernel::max(row);
+    f64::from(max) + vitrine_kernel::sum_exp(row, max).ln()
 }
 
 /// The ids of the `k` largest logits, largest first; ties go to the lower id.

@@ -5,10 +5,7 @@ use rand_chacha::{
     rand_core::{Rng as _, SeedableRng as _},
 };
 
-use super::{
-    RunError,
-    readout::{log_sum_exp, top},
-};
+use super::{RunError, likeliest::Likeliest, readout::log_sum_exp};
 use crate::run::GenerateSpec;
 
 /// A seeded sampler: the same seed, settings and logits give the same tokens everywhere.
@@ -42,24 +39,31 @@ impl Sampler {
         })
     }
 
+    /// How many of the likeliest tokens it draws from, out of `d_vocab`.
+    pub(super) fn n_candidates(&self, d_vocab: usize) -> usize {
+        if self.is_greedy() { 1 } else { self.top_k.unwrap_or(d_vocab).min(d_vocab) }
+    }
+
+    /// As the temperature goes to 0 the distribution goes to the likeliest token.
+    fn is_greedy(&self) -> bool {
+        self.temperature <= f32::MIN_POSITIVE
+    }
+
     /// The chosen id and its log-probability under the model itself (temperature 1), nats.
-    pub(super) fn choose(&mut self, row: &[f32]) -> (u32, f32) {
-        let logprob = |id: u32| (f64::from(row[id as usize]) - log_sum_exp(row)) as f32;
-        // As the temperature goes to 0 the distribution goes to the likeliest token.
-        if self.temperature <= f32::MIN_POSITIVE {
-            let id = top(row, 1)[0];
-            return (id, logprob(id));
-        }
-        let candidates = top(row, self.top_k.unwrap_or(row.len()));
+    pub(super) fn choose(&mut self, candidates: &Likeliest) -> (u32, f32) {
+        let place = if self.is_greedy() { 0 } else { self.draw(&candidates.tokens) };
+        (candidates.tokens[place].0, candidates.logprob(place))
+    }
+
+    /// A place among the candidates.
+    fn draw(&mut self, candidates: &[(u32, f32)]) -> usize {
         // From the largest down, so that a temperature close to 0 overflows to probability 0, not to NaN.
-        let max = row[candidates[0] as usize];
-        let scaled: Vec<f32> =
-            candidates.iter().map(|id| (row[*id as usize] - max) / self.temperature).collect();
+        let max = candidates[0].1;
+        let scaled: Vec<f32> = candidates.iter().map(|(_, logit)| (logit - max) / self.temperature).collect();
         let log_z = log_sum_exp(&scaled);
         let probs: Vec<f64> = scaled.iter().map(|logit| (f64::from(*logit) - log_z).exp()).collect();
         let probs = &probs[..nucleus(&probs, self.top_p)];
-        let id = candidates[pick(probs, self.uniform() * probs.iter().sum::<f64>())];
-        (id, logprob(id))
+        pick(probs, self.uniform() * probs.iter().sum::<f64>())
     }
 
     /// In [0, 1), with 53 bits.
@@ -101,8 +105,10 @@ mod tests {
 
     fn draws(spec: &GenerateSpec, n: usize) -> Vec<u32> {
         let mut sampler = Sampler::new(spec).expect("valid");
-        let row = [0.7_f32.ln(), 0.2_f32.ln(), 0.1_f32.ln()];
-        (0..n).map(|_| sampler.choose(&row).0).collect()
+        let mut tokens = vec![(0, 0.7_f32.ln()), (1, 0.2_f32.ln()), (2, 0.1_f32.ln())];
+        tokens.truncate(sampler.n_candidates(tokens.len()));
+        let candidates = Likeliest { tokens, log_z: 0.0 };
+        (0..n).map(|_| sampler.choose(&candidates).0).collect()
     }
 
     #[test]
@@ -127,7 +133,8 @@ mod tests {
     #[test]
     fn close_to_temperature_zero_the_likeliest_is_drawn() {
         let mut sampler = Sampler::new(&spec(2e-38, None, None, 3)).expect("valid");
-        assert_eq!(sampler.choose(&[9.0, 10.0, 8.0]).0, 1);
+        let candidates = Likeliest { tokens: vec![(1, 10.0), (0, 9.0), (2, 8.0)], log_z: 10.4 };
+        assert_eq!(sampler.choose(&candidates).0, 1);
     }
 
     #[test]

@@ -58,6 +58,11 @@ impl<'a, B: Backend, P: Pace> Taps<'a, B, P> {
         Ok(breathing(self.pace, self.backend.read(value)).await??)
     }
 
+    /// The same for several at once.
+    pub(super) async fn read_all(&mut self, values: &[&B::Tensor]) -> Result<Vec<HostTensor>, RunError> {
+        Ok(breathing(self.pace, self.backend.read_all(values)).await??)
+    }
+
     /// What was kept, in order of execution.
     pub(super) fn into_captured(self) -> Vec<(HookPoint, B::Tensor)> {
         self.captured

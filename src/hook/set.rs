@@ -32,9 +32,11 @@ impl HookSet {
     ///
     /// Errors: [`UnmatchedHook`] for a glob that names none.
     pub fn resolve(&self, available: &[HookPoint]) -> Result<Vec<HookPoint>, UnmatchedHook> {
+        // The matcher's separator is `/`; ours is the dot.
+        let paths: Vec<String> = available.iter().map(|point| point.to_string().replace('.', "/")).collect();
         let mut is_taken = vec![false; available.len()];
         for glob in &self.0 {
-            for idx in matches(glob, available)? {
+            for idx in matches(glob, available, &paths)? {
                 is_taken[idx] = true;
             }
         }
@@ -42,15 +44,18 @@ impl HookSet {
     }
 }
 
-/// Indices into `available` that `glob` takes.
-fn matches(glob: &str, available: &[HookPoint]) -> Result<Vec<usize>, UnmatchedHook> {
-    // The matcher's separator is `/`; ours is the dot.
+const WILD: [char; 4] = ['*', '?', '[', '{'];
+
+/// Indices into `available` that `glob` takes; `paths` are their names for the matcher.
+fn matches(glob: &str, available: &[HookPoint], paths: &[String]) -> Result<Vec<usize>, UnmatchedHook> {
     let path_glob = glob.replace('.', "/");
     let last_segment = glob.rsplit('.').next().unwrap_or(glob);
-    let is_spelled_out = !last_segment.contains(['*', '?', '[', '{']);
-    let all: Vec<usize> = (0..available.len())
-        .filter(|idx| glob_match::glob_match(&path_glob, &available[*idx].to_string().replace('.', "/")))
-        .collect();
+    let is_spelled_out = !last_segment.contains(WILD);
+    let is_name = !glob.contains(WILD);
+    let is_matched = |path: &String| {
+        if is_name { *path == path_glob } else { glob_match::glob_match(&path_glob, path) }
+    };
+    let all: Vec<usize> = (0..available.len()).filter(|idx| is_matched(&paths[*idx])).collect();
     let always: Vec<usize> =
         all.iter().copied().filter(|idx| available[*idx].presence() == Presence::Always).collect();
     let taken = if is_spelled_out || always.is_empty() { all } else { always };

@@ -33,6 +33,7 @@ pub fn App() -> impl IntoView {
     let state = State::new(&here, &own_prompt(), wish, connect(models::entries()));
     // Before any model is loaded, so that each begins where it is wanted.
     state.client.get_value().prefer(wish);
+    state.client.get_value().tune(wish::presets());
     let sources = models::sources();
     let is_helping = RwSignal::new(false);
     provide_context(state);

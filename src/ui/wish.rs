@@ -6,16 +6,29 @@ use super::{
     dom,
     state::{Entry, Loading, State},
 };
-use crate::placement::Wish;
+use crate::{placement::Wish, protocol::Presets};
 
 /// Where this machine's user last chose to compute, and by which adapter that then was.
 const WISH_KEY: &str = "vitrine-backend";
 const ADAPTER_KEY: &str = "vitrine-adapter";
+/// What was measured of this machine's GPUs.
+const PRESETS_KEY: &str = "vitrine-presets";
 
 /// Where models are computed at first: as the address says, or else as was chosen here before.
 pub fn first(from_address: Wish) -> Wish {
     let stored = || dom::stored(WISH_KEY).and_then(|key| Wish::from_key(&key)).unwrap_or_default();
     if from_address == Wish::Auto { stored() } else { from_address }
+}
+
+/// What was measured of this machine's GPUs on earlier visits.
+pub fn presets() -> Presets {
+    // What cannot be read is measured again.
+    dom::stored(PRESETS_KEY).and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default()
+}
+
+/// Keeps what was measured for the next visit.
+pub fn remember_presets(presets: &Presets) {
+    dom::store(PRESETS_KEY, serde_json::to_string(presets).ok().as_deref());
 }
 
 /// Has models computed there from now on, and remembers it.

@@ -10,6 +10,7 @@ use super::{
     pace::{Turns, now_millis},
     post, probe,
     source::{Found, Reader, Source},
+    tuning,
 };
 use crate::{
     backend::{
@@ -82,7 +83,9 @@ pub(super) async fn to(state: &Rc<State>, model: &Loaded, place: Place) -> Resul
 pub(super) async fn on_webgpu(state: &Rc<State>, on_cpu: &OnCpu) -> Result<AnyEngine, Failure> {
     let moved = async {
         let mut turns = Turns::of_worker(state);
-        let moved = AnyEngine::WebGpu(on_cpu.on(device(state).await?, &mut turns).await?);
+        let device = device(state).await?;
+        let moved = AnyEngine::WebGpu(on_cpu.on(device.clone(), &mut turns).await?);
+        tuning::tune(state, &device, moved.config()).await?;
         // What a device says of memory and of kernels, it says when it computes.
         moved.pass(&mut turns).await?;
         Ok::<_, RunError>(moved)
@@ -197,8 +200,9 @@ async fn read_onto_webgpu(
     reader: Reader,
 ) -> Result<(AnyEngine, Found), Failure> {
     let device = device(state).await.map_err(RunError::from)?;
-    let (engine, found) = source.engine(state, reader, device).await?;
+    let (engine, found) = source.engine(state, reader, device.clone()).await?;
     let engine = AnyEngine::WebGpu(engine);
+    tuning::tune(state, &device, engine.config()).await.map_err(RunError::from)?;
     // What a device says of memory and of kernels, it says when it computes.
     engine.pass(&mut Turns::of_worker(state)).await?;
     Ok((engine, found))

@@ -96,6 +96,43 @@ fn loses_its_gpu(page: &Page<'_>, session: &Session) -> Result<()> {
     session.press(key::ESCAPE)
 }
 
+pub(crate) fn measurements_are_remembered(world: &World, session: &Session) -> Result<()> {
+    const KEY: &str = "vitrine-presets";
+    let moves_to_the_gpu = || {
+        let page = Page::open_ready(session, &world.url_with(SMALL))?;
+        page.open_engine()?;
+        page.compute_on("webgpu")?;
+        page.wait_for_place("WebGPU")?;
+        session.press(key::ESCAPE)?;
+        Ok::<_, anyhow::Error>(page)
+    };
+    let presets = || session.script("return localStorage.getItem(arguments[0])", &[KEY.into()]);
+    session.goto(&world.url_with(SMALL))?;
+    session.script("localStorage.clear()", &[])?;
+    let on_gpu = moves_to_the_gpu()?.ask(&question(REPETITION))?;
+    let measured = presets()?;
+    let measured = measured.as_str().context("nothing was kept")?;
+    ensure!(["blocks", "registers"].iter().any(|word| measured.contains(word)), "it is {measured}");
+
+    // A word that would not be measured here: it stays if nothing is measured again, and is used.
+    let planted = measured.replace("blocks", "small").replace("registers", "small");
+    session.script(
+        "localStorage.clear(); localStorage.setItem(...arguments)",
+        &[KEY.into(), planted.clone().into()],
+    )?;
+    session.goto("about:blank")?;
+    let page = moves_to_the_gpu()?;
+    expect_same(&page.ask(&question(REPETITION))?, &on_gpu, "as was measured before")?;
+    ensure!(presets()?.as_str() == Some(&planted), "it became {}", presets()?);
+    // What is broken is measured anew.
+    session.script("localStorage.clear(); localStorage.setItem(arguments[0], '{')", &[KEY.into()])?;
+    session.goto("about:blank")?;
+    moves_to_the_gpu()?;
+    ensure!(presets()?.as_str().is_some_and(|kept| kept.contains(':')), "it is {}", presets()?);
+    session.script("localStorage.clear()", &[])?;
+    Ok(())
+}
+
 pub(crate) fn a_missing_adapter_is_said(world: &World, _session: &Session) -> Result<()> {
     let session = world.open_without_gpu()?;
     let page = Page::open_ready(&session, &world.url_with(SMALL))?;

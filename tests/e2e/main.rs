@@ -50,6 +50,7 @@ const TESTS: &[Test] = &[
     ("the_engine_panel_says_where_the_time_went", engine::the_panel_says_where_the_time_went),
     ("the_gpu_answers_as_the_cpu_and_its_loss_is_survived", engine::a_lost_gpu_is_survived),
     ("a_model_from_disk_survives_the_loss_of_the_gpu", engine::a_model_from_disk_survives_too),
+    ("what_was_measured_of_a_gpu_is_remembered", engine::measurements_are_remembered),
     ("a_missing_adapter_is_said", engine::a_missing_adapter_is_said),
     ("a_button_brings_threads_and_keeps_the_prompt", threads::a_button_isolates_the_page),
     ("the_next_visit_is_isolated_by_itself", threads::the_next_visit_is_isolated),

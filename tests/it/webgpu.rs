@@ -21,6 +21,7 @@ mod fused;
 mod limits;
 mod ops;
 mod plans;
+mod sequences;
 
 /// A device, or a reason to skip.
 pub(crate) fn device(options: Options) -> Option<WebGpu> {

@@ -4,8 +4,8 @@
 
 use crate::job::{self, Product};
 
-/// How often a helper looks for the next job before it sleeps: about 20 µs, for products come one after another.
-const N_LOOKS: usize = 4096;
+/// How often a helper looks for the next job before it sleeps: about 0.2 ms, for products come one after another.
+const N_LOOKS: usize = 40_000;
 
 /// Makes `c = a b + bias` the job, or `c = a bᵀ` with `is_transposed`; `help` and `work` compute it.
 ///
@@ -38,13 +38,6 @@ extern "C" fn work() -> usize {
 #[unsafe(no_mangle)]
 extern "C" fn n_unfinished() -> usize {
     job::n_unfinished()
-}
-
-/// Computes all chunks that others have not finished.
-#[unsafe(no_mangle)]
-extern "C" fn finish() {
-    // SAFETY: whoever began the job laid out the memory.
-    unsafe { job::finish() }
 }
 
 /// A helper's share of the job; returns the job's number once there is nothing to do, to sleep on.

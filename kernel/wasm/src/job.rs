@@ -1,7 +1,7 @@
 //! One product at a time, cut into chunks of panels that threads take until none is left.
 //!
 //! The thread that asks for a product takes part, so that it is done even if nobody else wakes. Who takes a chunk
-//! computes all of it; a chunk that was taken and never finished can be computed again by the one who asked.
+//! computes all of it; where one was taken and never finished, the one who asked begins anew, in another place.
 
 #![allow(
     unsafe_code,
@@ -56,7 +56,7 @@ impl Product {
 
     /// Computes one chunk.
     ///
-    /// Safety: the addresses hold what the sizes say, and nobody else writes this chunk, but with the same values.
+    /// Safety: the addresses hold what the sizes say, and nobody else writes this chunk.
     unsafe fn compute(self, chunk_idx: usize) {
         let Self { is_transposed, m, n, k, a, b, bias, c, chunk } = self;
         let dims = Dims { m, n, k };
@@ -141,20 +141,6 @@ pub(crate) unsafe fn work() {
 pub(crate) fn n_unfinished() -> usize {
     let number = number();
     JOB.finished_in[..product().n_chunks()].iter().filter(|done| done.load(SeqCst) != number).count()
-}
-
-/// Computes what somebody took and never finished.
-///
-/// Safety: as for [`work`].
-pub(crate) unsafe fn finish() {
-    let (number, product) = (number(), product());
-    for (chunk_idx, done) in JOB.finished_in[..product.n_chunks()].iter().enumerate() {
-        if done.load(SeqCst) != number {
-            // SAFETY: the caller's promise; a late thread writes the same values.
-            unsafe { product.compute(chunk_idx) };
-            done.store(number, SeqCst);
-        }
-    }
 }
 
 fn product() -> Product {

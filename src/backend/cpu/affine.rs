@@ -8,13 +8,16 @@ pub(super) fn affine<R: Real>(
     w: Option<&CpuTensor<R>>,
     b: Option<&CpuTensor<R>>,
 ) -> CpuTensor<R> {
-    let mut y = x.data.to_vec();
-    for row in y.chunks_exact_mut(x.last().max(1)) {
-        if let Some(w) = w {
-            row.iter_mut().zip(w.data.iter()).for_each(|(y, w)| *y = *y * *w);
-        }
-        if let Some(b) = b {
-            row.iter_mut().zip(b.data.iter()).for_each(|(y, b)| *y += *b);
+    let mut y = Vec::with_capacity(x.data.len());
+    for row in x.data.chunks_exact(x.last().max(1)) {
+        match (w, b) {
+            (Some(w), Some(b)) => {
+                let entries = row.iter().zip(w.values()).zip(b.values());
+                y.extend(entries.map(|((x, w), b)| *x * *w + *b));
+            }
+            (Some(w), None) => y.extend(row.iter().zip(w.values()).map(|(x, w)| *x * *w)),
+            (None, Some(b)) => y.extend(row.iter().zip(b.values()).map(|(x, b)| *x + *b)),
+            (None, None) => y.extend_from_slice(row),
         }
     }
     CpuTensor::new(x.shape.clone(), y)

@@ -10,10 +10,26 @@ pub(super) fn attn_mix<R: Real>(pattern: &CpuTensor<R>, v: &CpuTensor<R>) -> Cpu
     let d_head = v.shape[2];
     let mut z = vec![R::zero(); n_q * n_heads * d_head];
     let n_sharing = n_heads / v.shape[1].max(1);
+    if n_q == 1 {
+        of_one_query(&pattern.data, v, &mut z);
+        return CpuTensor::new(vec![n_q, n_heads, d_head], z);
+    }
     for (head, pattern) in pattern.data.chunks_exact((n_q * n_k).max(1)).enumerate() {
         R::attn_mix(pattern, v.head_rows(head / n_sharing), &mut z[head * d_head..], n_heads * d_head);
     }
     CpuTensor::new(vec![n_q, n_heads, d_head], z)
+}
+
+/// As for the scores of one query: the values are read as they lie.
+fn of_one_query<R: Real>(pattern: &[R], v: &CpuTensor<R>, z: &mut [R]) {
+    let (n_k, d_head) = (v.shape[0], v.shape[2].max(1));
+    let n_sharing = z.len() / (v.shape[1] * d_head).max(1);
+    for (k_pos, values) in v.data.chunks_exact((v.shape[1] * d_head).max(1)).enumerate() {
+        for (head, z) in z.chunks_exact_mut(d_head).enumerate() {
+            let p = pattern[head * n_k + k_pos];
+            z.iter_mut().zip(&values[head / n_sharing * d_head..]).for_each(|(z, v)| *z += p * *v);
+        }
+    }
 }
 
 /// The reference, for one head.

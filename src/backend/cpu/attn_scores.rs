@@ -37,10 +37,26 @@ fn head_by_head<R: Real>(q: &CpuTensor<R>, k: &CpuTensor<R>, scale: R, visible: 
     let (n_q, n_k, n_heads) = (q.shape[0], k.shape[0], q.shape[1]);
     let mut scores = vec![R::zero(); n_heads * n_q * n_k];
     let n_sharing = n_heads / k.shape[1].max(1);
+    if n_q == 1 {
+        of_one_query(q, k, scale, &mut scores);
+        return CpuTensor::new(vec![n_heads, n_q, n_k], scores);
+    }
     for (head, scores) in scores.chunks_exact_mut((n_q * n_k).max(1)).enumerate() {
         R::attn_scores(q.head_rows(head), k.head_rows(head / n_sharing), scale, visible, scores);
     }
     CpuTensor::new(vec![n_heads, n_q, n_k], scores)
+}
+
+/// A cache of keys is read as it lies, all heads of a position after each other: head by head takes three times as long.
+fn of_one_query<R: Real>(q: &CpuTensor<R>, k: &CpuTensor<R>, scale: R, scores: &mut [R]) {
+    let (n_k, d_head) = (k.shape[0], k.shape[2].max(1));
+    let n_sharing = q.shape[1] / k.shape[1].max(1);
+    for (k_pos, keys) in k.data.chunks_exact((k.shape[1] * d_head).max(1)).enumerate() {
+        for (head, query) in q.data.chunks_exact(d_head).enumerate() {
+            let key = &keys[head / n_sharing * d_head..][..d_head];
+            scores[head * n_k + k_pos] = R::dot(query, key) / scale;
+        }
+    }
 }
 
 /// The reference, for one head.

@@ -11,18 +11,14 @@ use super::{
 // einsum: .. in, in out -> .. out
 pub(super) fn linear<R: Real>(x: &CpuTensor<R>, w: &CpuMatrix<R>, b: Option<&CpuTensor<R>>) -> Op<R> {
     let dims = Dims { m: x.n_rows(), n: w.n_out, k: w.n_in };
-    let mut y = vec![R::zero(); dims.m * dims.n];
-    w.panels.times(dims, &x.data, b.map(CpuTensor::values), &mut y)?;
-    Ok(x.with_last(w.n_out, y))
+    Ok(x.with_last(w.n_out, w.panels.times(dims, &x.data, b.map(CpuTensor::values))?))
 }
 
 /// Of [`linear`].
 // einsum: .. out, in out -> .. in
 pub(super) fn linear_dx<R: Real>(dy: &CpuTensor<R>, w: &CpuMatrix<R>) -> Op<R> {
     let dims = Dims { m: dy.n_rows(), n: w.n_out, k: w.n_in };
-    let mut dx = vec![R::zero(); dims.m * dims.k];
-    w.panels.times_t(dims, &dy.data, &mut dx)?;
-    Ok(dy.with_last(w.n_in, dx))
+    Ok(dy.with_last(w.n_in, w.panels.times_t(dims, &dy.data)?))
 }
 
 /// The reference: `c = a bᵀ`, with `a` [m n], `b` packed [k n].

@@ -26,15 +26,15 @@ pub trait Panels<R: Real>: Clone + Debug {
     /// Some of the values.
     fn part(&self, range: Range<usize>) -> Cow<'_, [R]>;
 
-    /// `c = a b + bias`; see [`vitrine_kernel::gemm_packed`].
+    /// `a b + bias`; see [`vitrine_kernel::gemm_packed`].
     ///
     /// Errors: no memory to work in.
-    fn times(&self, dims: Dims, a: &[R], bias: Option<&[R]>, c: &mut [R]) -> Result<(), BackendError>;
+    fn times(&self, dims: Dims, a: &[R], bias: Option<&[R]>) -> Result<Vec<R>, BackendError>;
 
-    /// `c = a bᵀ`; see [`vitrine_kernel::gemm_packed_t`].
+    /// `a bᵀ`; see [`vitrine_kernel::gemm_packed_t`].
     ///
     /// Errors: no memory to work in.
-    fn times_t(&self, dims: Dims, a: &[R], c: &mut [R]) -> Result<(), BackendError>;
+    fn times_t(&self, dims: Dims, a: &[R]) -> Result<Vec<R>, BackendError>;
 }
 
 /// Here: in the memory that everything else is in.
@@ -71,14 +71,16 @@ impl<R: Real> Panels<R> for Rc<Vec<R>> {
         Cow::Borrowed(&self[range])
     }
 
-    fn times(&self, dims: Dims, a: &[R], bias: Option<&[R]>, c: &mut [R]) -> Result<(), BackendError> {
-        R::gemm_packed(dims, a, self, bias, c);
-        Ok(())
+    fn times(&self, dims: Dims, a: &[R], bias: Option<&[R]>) -> Result<Vec<R>, BackendError> {
+        let mut c = vec![R::zero(); dims.m * dims.n];
+        R::gemm_packed(dims, a, self, bias, &mut c);
+        Ok(c)
     }
 
-    fn times_t(&self, dims: Dims, a: &[R], c: &mut [R]) -> Result<(), BackendError> {
-        R::gemm_packed_t(dims, a, self, c);
-        Ok(())
+    fn times_t(&self, dims: Dims, a: &[R]) -> Result<Vec<R>, BackendError> {
+        let mut c = vec![R::zero(); dims.m * dims.k];
+        R::gemm_packed_t(dims, a, self, &mut c);
+        Ok(c)
     }
 }
 
@@ -120,17 +122,17 @@ impl Panels<f32> for F32Panels {
         }
     }
 
-    fn times(&self, dims: Dims, a: &[f32], bias: Option<&[f32]>, c: &mut [f32]) -> Result<(), BackendError> {
+    fn times(&self, dims: Dims, a: &[f32], bias: Option<&[f32]>) -> Result<Vec<f32>, BackendError> {
         match self {
-            Self::Here(panels) => panels.times(dims, a, bias, c),
-            Self::There(block) => block.times(dims, a, bias, c),
+            Self::Here(panels) => panels.times(dims, a, bias),
+            Self::There(block) => block.times(dims, a, bias),
         }
     }
 
-    fn times_t(&self, dims: Dims, a: &[f32], c: &mut [f32]) -> Result<(), BackendError> {
+    fn times_t(&self, dims: Dims, a: &[f32]) -> Result<Vec<f32>, BackendError> {
         match self {
-            Self::Here(panels) => panels.times_t(dims, a, c),
-            Self::There(block) => block.times_t(dims, a, c),
+            Self::Here(panels) => panels.times_t(dims, a),
+            Self::There(block) => block.times_t(dims, a),
         }
     }
 }

@@ -4,8 +4,12 @@ use super::{CpuTensor, Real};
 
 /// A row that is masked throughout becomes 0, as in TransformerLens.
 pub(super) fn softmax<R: Real>(x: &CpuTensor<R>) -> CpuTensor<R> {
-    let mut y = x.data.to_vec();
-    y.chunks_exact_mut(x.last().max(1)).for_each(R::softmax);
+    let mut y = Vec::with_capacity(x.data.len());
+    for row in x.data.chunks_exact(x.last().max(1)) {
+        let at = y.len();
+        y.extend_from_slice(row);
+        R::softmax(&mut y[at..]);
+    }
     CpuTensor::new(x.shape.clone(), y)
 }
 

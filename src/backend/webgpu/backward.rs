@@ -24,7 +24,7 @@ impl Backward for WebGpu {
     fn scatter(&self, dy: &GpuTensor, rows: &[u32], n_rows: usize) -> Tensor {
         let d = dy.last();
         let op = Op::Dx(Dx::Scatter { n_dy: rows.len(), d });
-        Ok(GpuTensor::with_rows(self.nth(), op, dy, rows, vec![n_rows, d]))
+        Ok(GpuTensor::with_rows(self.nth(), op, &[dy], rows, vec![n_rows, d]))
     }
 
     fn norm_scale_dx(&self, x: &GpuTensor, scale: &GpuTensor, ds: &GpuTensor, kind: NormKind) -> Tensor {

@@ -127,7 +127,7 @@ impl Device {
             queue,
             limits: Cell::new(Limits {
                 scheme,
-                preset: options.preset.unwrap_or_default(),
+                preset: options.preset.unwrap_or(scheme.preset()),
                 max_binding_bytes,
             }),
             max_buffer_bytes: required.max_buffer_size,

@@ -147,6 +147,8 @@ impl Fusing<'_> {
             | Op::HeadsOut { .. }
             | Op::SumHeads { .. }
             | Op::Rotate(_)
+            | Op::SequencesPattern { .. }
+            | Op::SequencesMix(_)
             | Op::AttnScores { .. }
             | Op::SoftCap(_)
             | Op::Softmax { .. }

@@ -52,9 +52,9 @@ impl GpuTensor {
         Self::new(nth, op, shape, State::Pending { inputs, rows: None })
     }
 
-    /// A value that is to be made from `x` and a list of rows.
-    pub(super) fn with_rows(nth: u64, op: Op, x: &Self, rows: &[u32], shape: Vec<usize>) -> Self {
-        let inputs = vec![Rc::clone(&x.node)];
+    /// A value that is to be made from `inputs` and a list of rows.
+    pub(super) fn with_rows(nth: u64, op: Op, inputs: &[&Self], rows: &[u32], shape: Vec<usize>) -> Self {
+        let inputs = inputs.iter().map(|input| Rc::clone(&input.node)).collect();
         Self::new(nth, op, shape, State::Pending { inputs, rows: Some(rows.into()) })
     }
 

@@ -4,8 +4,6 @@
 
 use std::ops::Range;
 
-use serde::{Deserialize, Serialize};
-
 use super::program::Id;
 
 mod lower;
@@ -21,13 +19,10 @@ pub enum Scheme {
     Parallel,
 }
 
-/// How a matrix product of more than a few rows is cut, where work is shared out in parallel: which is fastest
-/// depends on the adapter, and is measured there.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+/// How a matrix product of more than a few rows is cut: which is fastest depends on the adapter, and is measured there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Preset {
     /// 64 by 64 entries by 256 invocations, through workgroup memory.
-    #[default]
     Large,
     /// 32 by 64 entries by 128 invocations.
     Wide,
@@ -35,11 +30,29 @@ pub enum Preset {
     Small,
     /// 4 by 4 entries an invocation, without workgroup memory.
     Registers,
+    /// 16 by 16 entries an invocation, without workgroup memory.
+    Blocks,
 }
 
 impl Preset {
-    /// All of them; the earlier is preferred.
-    pub const ALL: [Self; 4] = [Self::Large, Self::Wide, Self::Small, Self::Registers];
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Large, Self::Wide, Self::Small, Self::Registers, Self::Blocks];
+
+    /// Its word where it is kept.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Large => "large",
+            Self::Wide => "wide",
+            Self::Small => "small",
+            Self::Registers => "registers",
+            Self::Blocks => "blocks",
+        }
+    }
+
+    /// The preset with this word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|preset| preset.word() == word)
+    }
 }
 
 /// What launches must stay within.
@@ -77,6 +90,7 @@ pub(super) struct Source {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Tile {
     Register,
+    Block,
     Shared,
     FewRows,
 }
@@ -98,13 +112,32 @@ pub(super) enum Bound {
 pub(super) const GROUP_ALIGN: usize = 64;
 /// Up to here a product has so few rows that its sums are cut instead.
 const MAX_FEW_ROWS: usize = 16;
+/// Up to here most of a block of 16 rows would be computed in vain.
+const MAX_ROWS_IN_REGISTERS: usize = 4;
 
 impl Scheme {
     /// Invocations a row, and rows a workgroup.
     fn lanes_and_rows(self) -> (usize, usize) {
         match self {
-            Self::Serial => (1, 64),
+            // As many as a CPU has in a vector: more would keep its cores from sharing the rows.
+            Self::Serial => (1, 8),
             Self::Parallel => (64, 1),
+        }
+    }
+
+    /// What is taken where nothing was measured: quick to compile, and fast enough.
+    pub(super) fn preset(self) -> Preset {
+        match self {
+            Self::Serial => Preset::Registers,
+            Self::Parallel => Preset::Large,
+        }
+    }
+
+    /// The presets that may be fastest, in the order in which they are tried; the earlier is preferred.
+    pub(super) fn presets(self) -> &'static [Preset] {
+        match self {
+            Self::Serial => &[Preset::Blocks, Preset::Registers],
+            Self::Parallel => &[Preset::Large, Preset::Wide, Preset::Small, Preset::Registers],
         }
     }
 }
@@ -112,10 +145,10 @@ impl Scheme {
 impl Tile {
     fn of(limits: Limits, m: usize) -> Self {
         match (limits.scheme, limits.preset) {
-            (Scheme::Serial, _) => Self::Register,
             (Scheme::Parallel, _) if m <= MAX_FEW_ROWS => Self::FewRows,
-            (Scheme::Parallel, Preset::Registers) => Self::Register,
+            (_, Preset::Blocks) if MAX_ROWS_IN_REGISTERS < m => Self::Block,
             (Scheme::Parallel, Preset::Large | Preset::Wide | Preset::Small) => Self::Shared,
+            (_, _) => Self::Register,
         }
     }
 
@@ -123,10 +156,11 @@ impl Tile {
     fn rows_and_cols(self, preset: Preset) -> (usize, usize) {
         match (self, preset) {
             (Self::Register, _) => (4, 256),
+            (Self::Block, _) => (16, 128),
             (Self::FewRows, _) => (4, 16),
             (Self::Shared, Preset::Small) => (32, 32),
             (Self::Shared, Preset::Wide) => (32, 64),
-            (Self::Shared, Preset::Large | Preset::Registers) => (64, 64),
+            (Self::Shared, Preset::Large | Preset::Registers | Preset::Blocks) => (64, 64),
         }
     }
 
@@ -134,6 +168,7 @@ impl Tile {
         let (rows, cols) = self.rows_and_cols(preset);
         match self {
             Self::Register => vec![("GROUP", 64)],
+            Self::Block => vec![("GROUP", 8)],
             Self::FewRows => vec![("GROUP", 256)],
             Self::Shared => {
                 let (rows, cols) = (rows as u32, cols as u32);

@@ -70,6 +70,14 @@ pub(super) enum Op {
         n: usize,
     },
     AttnMix(Heads),
+    /// With room for the keys of the longest sequence.
+    SequencesPattern {
+        heads: Heads,
+        scale: Bits,
+        /// Keys that a query sees.
+        window: u32,
+    },
+    SequencesMix(Heads),
     Activate(Activation),
     Gated(Activation),
     Edit,
@@ -109,6 +117,9 @@ impl Op {
         | Self::Dx(Dx::Scatter { n_dy: n_rows, .. }) = self
         {
             Some(*n_rows)
+        } else if let Self::SequencesPattern { heads, .. } | Self::SequencesMix(heads) = self {
+            // Two numbers for each.
+            Some(2 * heads.n_q)
         } else {
             None
         }

@@ -55,6 +55,8 @@ files!(
     "rotate",
     "scale",
     "scatter",
+    "sequences_mix",
+    "sequences_pattern",
     "soft_cap",
     "soft_cap_dx",
     "softmax",
@@ -63,6 +65,7 @@ files!(
     "sum_heads",
     "top_k",
     "shared/activation",
+    "shared/block_tile",
     "shared/entries",
     "shared/few_rows_tile",
     "shared/lanes",
@@ -98,6 +101,7 @@ fn imports(text: &'static str) -> impl Iterator<Item = &'static str> {
 fn variant(name: &'static str, source: Source) -> &'static str {
     match (name, source.scheme, source.tile) {
         ("shared/one_lane", Scheme::Parallel, _) => "shared/lanes",
+        ("shared/register_tile", _, Tile::Block) => "shared/block_tile",
         ("shared/register_tile", _, Tile::Shared) => "shared/shared_tile",
         ("shared/register_tile", _, Tile::FewRows) => "shared/few_rows_tile",
         _ => name,

@@ -168,6 +168,33 @@ fn measuring_counts_every_kernel_and_changes_no_bit() {
     assert_eq!(b.report(), report, "nothing more is counted");
 }
 
+#[test]
+fn a_device_that_turns_out_slower_has_its_plans_cut_anew_and_goes_on() {
+    let rates = Rates { flops_per_second: 1e10, bytes_per_second: 1e10, seconds_per_dispatch: 1e-4 };
+    // Without a clock: only what is planted here is learnt.
+    let options = Options { rates: Some(rates), ..Options::default() };
+    let Ok(b) = pollster::block_on(WebGpu::open_with(options)).map(Checked) else { return };
+    let host = HostTensor::full(vec![64, 512], 0.5);
+    let w = HostTensor::full(vec![512, 512], 0.25);
+    let w = b.upload_matrix("w", w, MatrixAxes::InOut).expect("fits");
+    let run = || {
+        let y = b.linear(&b.upload("x", host.clone()).expect("fits"), &w, None).expect("is recorded");
+        let y = pollster::block_on(b.read(&y)).expect("is read");
+        (y, b.0.last_submission())
+    };
+    let (want, whole) = run();
+    assert_eq!((whole.is_replay, whole.n_submissions), (false, 1));
+    for _ in 0..2 {
+        b.0.0.costs.borrow_mut().learn(&[("linear", 0.1)], 0.8);
+    }
+    let (again, cut) = run();
+    assert_eq!((again, cut.is_replay), (want.clone(), false));
+    assert!(1 < cut.n_submissions, "{cut:?}");
+    let (again, replay) = run();
+    assert_eq!(again, want);
+    assert_eq!((replay.is_replay, replay.n_submissions), (true, cut.n_submissions));
+}
+
 /// Sizes of a weight: no multiples of anything.
 const ROWS: usize = 37;
 const COLS: usize = 45;

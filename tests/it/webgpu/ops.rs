@@ -198,37 +198,42 @@ fn every_operation_is_the_oracle() {
 
 #[test]
 fn every_preset_is_the_oracle() {
-    for preset in Preset::ALL {
-        let options = Options { scheme: Some(Scheme::Parallel), preset: Some(preset), ..Options::default() };
-        let Some(device) = super::device(options) else { return };
-        assert_eq!(device.preset(), preset);
-        for sizes in &ROUNDS[3..] {
-            agrees(&device, &format!("{preset:?} {sizes:?}"), sizes, OP_TOL);
+    for scheme in super::SCHEMES {
+        for preset in Preset::ALL {
+            let options = Options { scheme: Some(scheme), preset: Some(preset), ..Options::default() };
+            let Some(device) = super::device(options) else { return };
+            assert_eq!(device.preset(), preset);
+            for sizes in &ROUNDS[2..] {
+                agrees(&device, &format!("{scheme:?} {preset:?} {sizes:?}"), sizes, OP_TOL);
+            }
         }
     }
 }
 
 #[test]
 fn a_probe_takes_the_preset_that_was_fastest() {
-    let options = Options { scheme: Some(Scheme::Parallel), ..Options::default() };
-    let Some(device) = super::device(options) else { return };
-    // A clock by which all runs take 10 ms but those of the third preset.
-    let n_calls = std::cell::Cell::new(0);
-    let clock = || {
-        let nth = n_calls.replace(n_calls.get() + 1);
-        // Four runs a preset, each with two looks at the clock.
-        let is_end = nth % 2 == 1;
-        let millis = if nth / 8 == 2 { 1.0 } else { 10.0 };
-        f64::from(nth / 2) * 1e3 + if is_end { millis } else { 0.0 }
-    };
-    let probed = pollster::block_on(device.probe([20, 65, 129], clock)).expect("is measured");
-    assert_eq!((probed, device.preset()), (Preset::ALL[2], Preset::ALL[2]));
-    agrees(&device, "after the probe", &ROUNDS[4], OP_TOL);
-
-    let serial =
-        super::device(Options { scheme: Some(Scheme::Serial), ..options }).expect("the same adapter");
-    let probed = pollster::block_on(serial.probe([20, 65, 129], || panic!("nothing to choose")));
-    assert_eq!(probed, Ok(Preset::default()));
+    for (scheme, nth_fastest, want) in [
+        (Scheme::Parallel, 2, Preset::Small),
+        (Scheme::Serial, 0, Preset::Blocks),
+        (Scheme::Serial, 1, Preset::Registers),
+    ] {
+        let Some(device) = super::device(Options { scheme: Some(scheme), ..Options::default() }) else {
+            return;
+        };
+        // A clock by which all runs take 10 ms but those of one preset.
+        let n_calls = std::cell::Cell::new(0_u32);
+        let clock = || {
+            let nth = n_calls.replace(n_calls.get() + 1);
+            // Four runs a preset, the first has one more; each with two looks at the clock.
+            let nth_preset = (nth / 2).saturating_sub(1) / 4;
+            let is_end = nth % 2 == 1;
+            let millis = if nth_preset == nth_fastest { 1.0 } else { 10.0 };
+            f64::from(nth / 2) * 1e3 + if is_end { millis } else { 0.0 }
+        };
+        let probed = pollster::block_on(device.probe([20, 65, 129], clock)).expect("is measured");
+        assert_eq!((probed, device.preset()), (want, want));
+        agrees(&device, "after the probe", &ROUNDS[4], OP_TOL);
+    }
 }
 
 /// Entries that floats rarely have.

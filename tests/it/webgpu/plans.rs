@@ -4,7 +4,7 @@ use vitrine::{
     backend::{
         Backend as _,
         checked::Checked,
-        webgpu::{Options, Submission, WebGpu},
+        webgpu::{Options, Scheme, Submission, WebGpu},
     },
     engine::NoPace,
     hook::{HookPoint, HookSet, Site},
@@ -14,7 +14,7 @@ use vitrine::{
     run::{GenerateSpec, GradientSpec, RunSpec, WeightForm},
 };
 
-use super::ops;
+use super::{SCHEMES, ops};
 use crate::support::{ATTN_ONLY, GPT2, always, edits, engine_on, run, spec};
 
 const TOKENS: [u32; 11] = [11, 4, 60, 23, 4, 57, 0, 68, 31, 62, 5];
@@ -63,14 +63,27 @@ fn features_are_encoded_without_reading_all_of_them() {
 /// Embedding, final norm, unembedding; what is read off the logits.
 const N_AROUND: usize = 3;
 const N_READ_OFF: usize = 2;
-/// Norm; queries, keys and values; attention; output and sum. Then norm; input and non-linearity; output and sum.
-const N_ATTENTION: usize = 4;
+/// Norm; queries, keys and values, in one where work is shared in parallel; attention; output and sum.
+/// Then norm; input and non-linearity; output and sum.
+fn n_attention(scheme: Scheme) -> usize {
+    match scheme {
+        Scheme::Parallel => 4,
+        Scheme::Serial => 6,
+    }
+}
 const N_MLP: usize = 3;
 
 #[test]
-fn a_block_takes_seven_dispatches() {
-    let Some(device) = device() else { return };
-    for (model, n_block) in [(GPT2, N_ATTENTION + N_MLP), (ATTN_ONLY, N_ATTENTION)] {
+fn a_block_takes_seven_dispatches_or_nine() {
+    for scheme in SCHEMES {
+        if let Some(device) = super::device(Options { scheme: Some(scheme), ..Options::default() }) {
+            counts_dispatches(&device, n_attention(scheme));
+        }
+    }
+}
+
+fn counts_dispatches(device: &WebGpu, n_attention: usize) {
+    for (model, n_block) in [(GPT2, n_attention + N_MLP), (ATTN_ONLY, n_attention)] {
         let engine = engine_on(device.clone(), model);
         run(&engine, &spec(&TOKENS));
         let n_dispatches = engine.config().n_layers * n_block + N_AROUND + N_READ_OFF;
@@ -138,7 +151,8 @@ fn values_that_somebody_holds_survive_a_replay() {
 
 #[test]
 fn a_token_of_a_continuation_takes_few_dispatches_more() {
-    let Some(device) = device() else { return };
+    let options = Options { scheme: Some(Scheme::Parallel), ..Options::default() };
+    let Some(device) = super::device(options) else { return };
     let engine = engine_on(device.clone(), GPT2);
     let spec = GenerateSpec {
         prompt: Prompt::Tokens { tokens: TOKENS.to_vec() },
@@ -151,7 +165,7 @@ fn a_token_of_a_continuation_takes_few_dispatches_more() {
     };
     pollster::block_on(engine.generate(&spec, &mut NoPace, |_| {})).expect("continues");
     // Keys and values are appended.
-    let n_block = N_ATTENTION + N_MLP + 2;
+    let n_block = n_attention(Scheme::Parallel) + N_MLP + 2;
     let n_dispatches = engine.config().n_layers * n_block + N_AROUND;
     assert_eq!(device.last_submission().n_dispatches, n_dispatches);
 }

@@ -1,7 +1,8 @@
 //! The kernel module, called from the engine's: activations are copied in, results out.
 //!
 //! Which build it is and what helps are chosen by `assets/kernel/open.js`, which stands in front of this worker's
-//! script. A product is never waited for longer than a second: whoever asked computes what a lost helper took.
+//! script. A product is never waited for longer than a second: whoever asked computes alone what a lost helper took
+//! part in.
 
 use std::{
     cell::{Cell, RefCell},
@@ -18,14 +19,12 @@ use wasm_bindgen_futures::JsFuture;
 use super::layout::{Layout, aligned};
 use crate::backend::{BackendError, DeviceFault};
 
-/// Rows that are multiplied at once: their activations stay in the second cache.
-const N_ROWS: usize = 64;
+/// Rows that are multiplied at once: enough that reading the weights takes little beside it.
+const N_ROWS: usize = 256;
 /// A product with fewer multiplications is done before a helper wakes.
 const MIN_SHARED: usize = 1 << 18;
 /// Chunks a thread: enough that none waits long for the last.
 const CHUNKS_PER_THREAD: usize = 8;
-/// Panels that one row multiplies at a time; smaller chunks would cut them.
-const MIN_CHUNK: usize = 4;
 /// As `kernel/wasm` has it.
 const MAX_CHUNKS: usize = 64;
 /// How long a helper may take for one chunk: thousands of times what it should.
@@ -72,8 +71,6 @@ extern "C" {
     fn work(this: &Exports) -> usize;
     #[wasm_bindgen(method)]
     fn n_unfinished(this: &Exports) -> usize;
-    #[wasm_bindgen(method)]
-    fn finish(this: &Exports);
     #[wasm_bindgen(method)]
     fn number_address(this: &Exports) -> usize;
 }
@@ -145,27 +142,42 @@ impl Kernel {
     }
 
     /// All rows of `a`, some at a time, through the room behind the weights.
-    fn multiply(
+    fn multiply(&self, product: &Product<'_>, a: &[f32], block: &Block) -> Result<Vec<f32>, BackendError> {
+        let Product { n_in, n_out, dims: Dims { m: n_rows, .. }, .. } = *product;
+        let mut c = Vec::new();
+        for first in (0..n_rows).step_by(N_ROWS) {
+            let m = N_ROWS.min(n_rows - first);
+            let rows = self.rows(product, m, &a[first * n_in..][..m * n_in], block)?;
+            if m == n_rows {
+                return Ok(rows.to_vec());
+            }
+            // Nothing is written twice: a large result of zeros would take as long as a copy.
+            c.reserve_exact((n_rows - first) * n_out);
+            c.extend_from_slice(&rows.to_vec());
+        }
+        Ok(c)
+    }
+
+    /// `m` rows of the product, where they lie until the next product.
+    fn rows(
         &self,
         product: &Product<'_>,
+        m: usize,
         a: &[f32],
         block: &Block,
-        c: &mut [f32],
-    ) -> Result<(), BackendError> {
-        let Product { n_in, n_out, .. } = *product;
-        for (a, c) in a.chunks(N_ROWS * n_in.max(1)).zip(c.chunks_mut(N_ROWS * n_out.max(1))) {
+    ) -> Result<Float32Array, BackendError> {
+        let Product { n_out, dims: Dims { n, k, .. }, .. } = *product;
+        loop {
             let a_at = self.layout.borrow().end();
             let bias_at = aligned(a_at + a.len() * F32_BYTES);
             let c_at = aligned(bias_at + product.bias.map_or(0, <[f32]>::len) * F32_BYTES);
-            let end = c_at + c.len() * F32_BYTES;
+            let end = c_at + m * n_out * F32_BYTES;
             self.reach(end)?;
             self.view(a_at, a.len()).copy_from(a);
             if let Some(bias) = product.bias {
                 self.view(bias_at, bias.len()).copy_from(bias);
             }
             let bias_at = if product.bias.is_some() { bias_at } else { 0 };
-            let m = c.len() / n_out.max(1);
-            let Dims { n, k, .. } = product.dims;
             let n_panels = n_out.div_ceil(PANEL);
             let is_shared = 1 < self.n_threads.get() && MIN_SHARED <= m * n * k;
             let chunk = if is_shared { self.chunk(n_panels) } else { n_panels.max(1) };
@@ -175,19 +187,18 @@ impl Kernel {
                 self.wake();
             }
             // A helper that is still awake may have taken even the only chunk.
-            if 0 < self.exports.work() {
-                self.wait(end);
+            if self.exports.work() == 0 || self.is_finished() {
+                return Ok(self.view(c_at, m * n_out));
             }
-            self.view(c_at, c.len()).copy_to(c);
+            self.give_helpers_up(end);
         }
-        Ok(())
     }
 
     /// Panels in a chunk.
     fn chunk(&self, n_panels: usize) -> usize {
         let n_chunks = (self.n_threads.get() * CHUNKS_PER_THREAD).min(MAX_CHUNKS);
         // Rounded up, so that there are never more chunks than can be counted.
-        n_panels.div_ceil(n_chunks).next_multiple_of(MIN_CHUNK)
+        n_panels.div_ceil(n_chunks)
     }
 
     /// The word that helpers sleep on.
@@ -202,16 +213,16 @@ impl Kernel {
         let _ = Atomics::notify(&words, at);
     }
 
-    /// Waits for what helpers took; then the job is done, with or without them.
-    fn wait(&self, end: usize) {
+    /// Waits for what helpers took; false where one takes too long.
+    fn is_finished(&self) -> bool {
         let (words, at) = self.word();
         let start_millis = Date::now();
         loop {
             if (0..N_LOOKS).any(|_| self.exports.n_unfinished() == 0) {
-                return;
+                return true;
             }
             if PATIENCE_MILLIS < Date::now() - start_millis {
-                return self.go_on_alone(end);
+                return false;
             }
             // Not for a value: to let a helper run where there are fewer cores than threads.
             let value = Atomics::load(&words, at).unwrap_or(0);
@@ -219,14 +230,13 @@ impl Kernel {
         }
     }
 
-    /// A helper took a chunk and went: its share is computed here, and there are no helpers from now on.
-    fn go_on_alone(&self, end: usize) {
+    /// A helper took a chunk and went: there are no helpers from now on.
+    fn give_helpers_up(&self, end: usize) {
         self.opened.close();
         self.n_threads.set(1);
         self.is_helper_lost.set(true);
         // Should it still run for a moment, it writes where nothing will ever be.
         self.layout.borrow_mut().give_up(end);
-        self.exports.finish();
         web_sys::console::warn_1(&"A kernel thread did not answer; the engine goes on with one.".into());
     }
 }
@@ -314,20 +324,14 @@ impl Block {
         dims: Dims,
         a: &[f32],
         bias: Option<&[f32]>,
-        c: &mut [f32],
-    ) -> Result<(), BackendError> {
+    ) -> Result<Vec<f32>, BackendError> {
         let product = Product { is_transposed: false, dims, n_in: dims.k, n_out: dims.n, bias };
-        self.kernel.multiply(&product, a, self, c)
+        self.kernel.multiply(&product, a, self)
     }
 
-    pub(in crate::backend::cpu) fn times_t(
-        &self,
-        dims: Dims,
-        a: &[f32],
-        c: &mut [f32],
-    ) -> Result<(), BackendError> {
+    pub(in crate::backend::cpu) fn times_t(&self, dims: Dims, a: &[f32]) -> Result<Vec<f32>, BackendError> {
         let product = Product { is_transposed: true, dims, n_in: dims.n, n_out: dims.k, bias: None };
-        self.kernel.multiply(&product, a, self, c)
+        self.kernel.multiply(&product, a, self)
     }
 }
 

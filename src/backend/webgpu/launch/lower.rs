@@ -7,7 +7,7 @@ use super::{
         fuse::{Kernel, Then, Written, optional},
         program::{Bits, Format, Heads, Id, Op, Product, Program, Rotation},
     },
-    Bound, GROUP_ALIGN, Launch, Limits, Source, Tile,
+    Bound, GROUP_ALIGN, Launch, Limits, Preset, Scheme, Source, Tile,
 };
 use crate::op::{Activation, MatrixAxes, NormKind};
 
@@ -28,7 +28,7 @@ pub(in super::super) fn launches(program: &Program, kernel: &Kernel, limits: Lim
             vec![lower.norm([Some(*x), *w, *b], *y, *scale, *normalized)]
         }
         Kernel::Linear { product, then, pre } => lower.linear(*product, *then, *pre),
-        Kernel::LinearQkv(qkv) => vec![lower.linear_qkv(*qkv)],
+        Kernel::LinearQkv(qkv) => lower.linear_qkv(*qkv),
         Kernel::Attention { scores, pattern, z, keeps_scores } => {
             vec![lower.attention(*scores, *pattern, *z, *keeps_scores)]
         }
@@ -229,6 +229,17 @@ impl Lower<'_> {
             }
             Op::Softmax { n } => self.rows("softmax", all(), vec![value(y)], self.rows_of(y, n)),
             Op::AttnMix(heads) => self.entries("attn_mix", all(), y, &heads_params(heads)),
+            Op::SequencesPattern { heads, scale, window } => {
+                let reads = [all(), vec![Bound::Rows(y)]].concat();
+                let Heads { n_q, n_k, n_heads, n_kv_heads, d_head } = heads;
+                let sizes = [n_q * n_heads, n_k, n_heads, n_kv_heads, d_head].map(|size| size as u32);
+                let params = [&sizes[..], &[scale.0, window]].concat();
+                self.rows("sequences_pattern", reads, vec![value(y)], params)
+            }
+            Op::SequencesMix(Heads { n_k, n_heads, n_kv_heads, d_head, .. }) => {
+                let reads = [all(), vec![Bound::Rows(y)]].concat();
+                self.entries("sequences_mix", reads, y, &[n_k, n_heads, n_kv_heads, d_head])
+            }
             Op::Activate(activation) => {
                 let mut launch = self.entries("activate", all(), y, &[]);
                 launch.constants.push(("ACTIVATION", number_of(Some(activation))));
@@ -425,13 +436,18 @@ impl Lower<'_> {
         }
     }
 
-    fn linear_qkv(&self, qkv: [Id; 3]) -> Launch {
+    fn linear_qkv(&self, qkv: [Id; 3]) -> Vec<Launch> {
+        if self.limits.scheme == Scheme::Serial || self.limits.preset == Preset::Blocks {
+            // One by one: where lanes are those of a vector, the weights of all three would be read for each.
+            let alone = |id| self.linear(id, Then::Nothing, Written { id, is_kept: false });
+            return qkv.into_iter().flat_map(alone).collect();
+        }
         let Product { m, k, n, format, .. } = self.product(qkv[0]);
         let operand = |nth: usize| qkv.map(|id| value(self.program.values[id].inputs[nth]));
         let tile = Tile::of(self.limits, m);
         let (tile_rows, tile_cols) = tile.rows_and_cols(self.limits.preset);
         let stride = (m * n).next_multiple_of(GROUP_ALIGN);
-        Launch {
+        vec![Launch {
             source: Source { name: "linear_qkv", scheme: self.limits.scheme, tile },
             constants: [tile.constants(self.limits.preset), vec![("W_FORMAT", number_of_format(format))]]
                 .concat(),
@@ -439,7 +455,7 @@ impl Lower<'_> {
             writes: vec![Bound::Group(qkv.to_vec())],
             params: [m, k, n, stride].map(|size| size as u32).to_vec(),
             grid: [n.div_ceil(tile_cols) as u32, m.div_ceil(tile_rows) as u32, 3],
-        }
+        }]
     }
 }
 
