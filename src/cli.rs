@@ -1,4 +1,4 @@
-//! The command line: `vitrine run`, `generate`, `ask`.
+//! The command line: `vitrine run`, `generate`, `encode`, `ask`.
 //!
 //! For scripts and CI: results go to standard output, everything else to standard error, and the exit code
 //! is 0 only for a complete result.
@@ -19,6 +19,7 @@ use crate::{
 };
 
 mod ask;
+mod encode;
 mod folder;
 mod generate;
 mod run;
@@ -38,6 +39,8 @@ enum Verb {
     Run(run::Command),
     /// Continue a prompt.
     Generate(generate::Command),
+    /// Print the features that a sparse autoencoder finds at each token.
+    Encode(encode::Command),
     /// Answer a question, given as JSON.
     Ask(ask::Command),
     /// Print the JSON schema of questions or answers.
@@ -166,6 +169,7 @@ pub fn main() -> ExitCode {
     let result = match Cli::parse().verb {
         Verb::Run(command) => command.run(),
         Verb::Generate(command) => command.run(),
+        Verb::Encode(command) => command.run(),
         Verb::Ask(command) => command.run(),
         Verb::Schema(command) => command.run(),
     };

@@ -314,6 +314,8 @@ fn failure_of(letter: FromEngine) -> Failure {
         FromEngine::Ready { .. }
         | FromEngine::Progress { .. }
         | FromEngine::Loaded { .. }
+        | FromEngine::SaeLoaded { .. }
+        | FromEngine::Encoded { .. }
         | FromEngine::Moved { .. }
         | FromEngine::Tuned { .. }
         | FromEngine::Inspected { .. }

@@ -5,6 +5,7 @@
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
+    collections::BTreeMap,
     rc::Rc,
 };
 
@@ -15,6 +16,7 @@ use crate::{
         ModelConfig,
         checkpoint::Checkpoint,
         fold,
+        sae::SaeOn,
         tokenizer::Tokenizer,
         transformer::{self, KvCache, Transformer},
         weights::OnBackend,
@@ -24,6 +26,7 @@ use crate::{
 
 mod answer;
 mod edits;
+mod encode;
 mod error;
 mod generate;
 mod gradients;
@@ -53,6 +56,8 @@ pub struct Engine<B: Backend> {
     raw: OnBackend<B>,
     processed: OnceCell<OnBackend<B>>,
     streams: RefCell<Option<Streams<B::Tensor>>>,
+    /// Sparse autoencoders of what it computes, by name.
+    saes: RefCell<BTreeMap<String, Rc<SaeOn<B>>>>,
 }
 
 impl<B: Backend> Engine<B> {
@@ -60,8 +65,8 @@ impl<B: Backend> Engine<B> {
     pub fn new(backend: B, checkpoint: Checkpoint<B>, tokenizer: Option<Tokenizer>) -> Self {
         let Checkpoint { config, weights: raw, .. } = checkpoint;
         let (backend, tokenizer) = (Checked(backend), tokenizer.map(Rc::new));
-        let (processed, streams) = (OnceCell::new(), RefCell::default());
-        Self { backend, config, tokenizer, raw, processed, streams }
+        let (processed, streams, saes) = (OnceCell::new(), RefCell::default(), RefCell::default());
+        Self { backend, config, tokenizer, raw, processed, streams, saes }
     }
 
     /// The model's sizes.
@@ -84,7 +89,7 @@ impl<B: Backend> Engine<B> {
         self.raw.n_values(&self.backend)
     }
 
-    /// Bytes that the weights take, in all the forms that have been asked for.
+    /// Bytes that the weights take, in all the forms that have been asked for, and the sparse autoencoders.
     pub fn memory_bytes(&self) -> u64 {
         let of = |weights: &OnBackend<B>| {
             let n_bytes = Cell::new(0);
@@ -98,7 +103,8 @@ impl<B: Backend> Engine<B> {
             );
             n_bytes.get()
         };
-        of(&self.raw) + self.processed.get().map_or(0, of)
+        let of_saes = self.saes.borrow().values().map(|sae| sae.memory_bytes(&self.backend)).sum::<u64>();
+        of(&self.raw) + self.processed.get().map_or(0, of) + of_saes
     }
 
     /// Makes one forward pass.

@@ -5,6 +5,7 @@
 //! and how their files are written in one file per family under `checkpoint/`.
 
 mod config;
+pub mod sae;
 
 #[cfg(feature = "engine")]
 pub mod checkpoint;
@@ -22,3 +23,4 @@ pub mod transformer;
 pub mod weights;
 
 pub use config::{Architecture, ModelConfig, Positions, Rope, RopeScaling};
+pub use sae::{SaeArchitecture, SaeConfig};

@@ -1,7 +1,7 @@
 //! What the page and the engine's worker say to each other: one enum per direction.
 //!
 //! A message is a JSON text plus the large arrays it names, which travel beside it as transferable
-//! buffers, in the order of [`crate::analysis::Answer::tensors_mut`]. The page says nothing before
+//! buffers, in the order of [`FromEngine::detach`] and [`ToEngine::attach`]. The page says nothing before
 //! [`FromEngine::Ready`] with its own [`VERSION`].
 
 use std::collections::BTreeMap;
@@ -11,13 +11,14 @@ use serde::{Deserialize, Serialize};
 use crate::{
     analysis::{Answer, Question},
     failure::Failure,
-    model::ModelConfig,
+    model::{ModelConfig, SaeConfig},
     placement::{Report, Wish},
     prompt::{Bos, Token},
     tensor::{HostTensor, ShapeMismatch},
 };
 
-pub use crate::run::{FinishReason, GenerateSpec};
+use crate::run::{Activations, Features};
+pub use crate::run::{EncodeSpec, FinishReason, GenerateSpec};
 
 /// Changes with every incompatible change of this file.
 pub const VERSION: u32 = 4;
@@ -48,6 +49,34 @@ pub enum ToEngine {
     Unload {
         /// Its name.
         model: String,
+    },
+    /// Load a sparse autoencoder under the name `sae` beside a model, replacing what has that name once it is whole.
+    /// It moves with the model. Replies: `Progress`.., `SaeLoaded` | `Failed`.
+    LoadSae {
+        /// The request.
+        run: RunId,
+        /// Beside which model.
+        model: String,
+        /// The name that later requests use.
+        sae: String,
+        /// Where its files are.
+        source: ModelSource,
+    },
+    /// Forget a sparse autoencoder.
+    UnloadSae {
+        /// Beside which model.
+        model: String,
+        /// Its name.
+        sae: String,
+    },
+    /// Compute features. Replies: `Encoded` | `Failed`.
+    Encode {
+        /// The request.
+        run: RunId,
+        /// Which model.
+        model: String,
+        /// Of what; given rows travel beside the message.
+        spec: EncodeSpec,
     },
     /// Compute there from now on: what is loaded already moves, between questions. Replies: a `Moved` for each model.
     Prefer {
@@ -104,7 +133,7 @@ pub enum ToEngine {
     },
 }
 
-/// Where a model's files are.
+/// Where the files of a model or of a sparse autoencoder are.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "from", rename_all = "snake_case")]
 pub enum ModelSource {
@@ -146,6 +175,22 @@ pub enum FromEngine {
         run: RunId,
         /// What it is.
         card: Box<ModelCard>,
+    },
+    /// A sparse autoencoder is there.
+    SaeLoaded {
+        /// The request.
+        run: RunId,
+        /// What it is.
+        card: Box<SaeCard>,
+    },
+    /// Features, largest first.
+    Encoded {
+        /// The request.
+        run: RunId,
+        /// A row for each token or each given row; they travel beside the message.
+        features: Features,
+        /// Time the engine took, milliseconds.
+        elapsed_millis: f64,
     },
     /// A model is computed somewhere else, or stays where it is for another reason.
     Moved {
@@ -249,6 +294,36 @@ pub struct ModelCard {
     pub notes: Vec<String>,
 }
 
+/// What is known of a loaded sparse autoencoder.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SaeCard {
+    /// The name that requests use.
+    pub sae: String,
+    /// Its sizes and choices.
+    pub config: SaeConfig,
+    /// Size of the weights file, bytes.
+    pub size_bytes: u64,
+    /// How the weights are stored, e.g. `F32`.
+    pub dtype: String,
+    /// Where it came from: a URL or file names.
+    pub origin: String,
+    /// Everything in the files that was not used, and why; and what does not fit the model.
+    pub notes: Vec<String>,
+}
+
+impl ToEngine {
+    /// Puts the arrays back that travelled beside the message.
+    ///
+    /// Errors: [`ShapeMismatch`] if they do not fit.
+    pub fn attach(&mut self, arrays: Vec<Vec<f32>>) -> Result<(), ShapeMismatch> {
+        let tensors = match self {
+            Self::Encode { spec: EncodeSpec { of: Activations::Rows { rows }, .. }, .. } => vec![rows],
+            _ => vec![],
+        };
+        attach(tensors, arrays)
+    }
+}
+
 impl FromEngine {
     /// The request it belongs to.
     pub fn run(&self) -> Option<RunId> {
@@ -256,6 +331,8 @@ impl FromEngine {
             Self::Ready { .. } | Self::Moved { .. } | Self::Tuned { .. } => None,
             Self::Progress { run, .. }
             | Self::Loaded { run, .. }
+            | Self::SaeLoaded { run, .. }
+            | Self::Encoded { run, .. }
             | Self::Inspected { run, .. }
             | Self::Tokenized { run, .. }
             | Self::Partial { run, .. }
@@ -275,17 +352,17 @@ impl FromEngine {
     ///
     /// Errors: [`ShapeMismatch`] if the arrays do not fit.
     pub fn attach(&mut self, arrays: Vec<Vec<f32>>) -> Result<(), ShapeMismatch> {
-        let tensors = self.tensors_mut();
-        ShapeMismatch::check("attach", &[tensors.len()], &[arrays.len()])?;
-        tensors.into_iter().zip(arrays).try_for_each(|(tensor, data)| tensor.attach(data))
+        attach(self.tensors_mut(), arrays)
     }
 
     fn tensors_mut(&mut self) -> Vec<&mut HostTensor> {
         match self {
             Self::Partial { answer, .. } | Self::Answered { answer, .. } => answer.tensors_mut(),
+            Self::Encoded { features, .. } => vec![&mut features.pairs],
             Self::Ready { .. }
             | Self::Progress { .. }
             | Self::Loaded { .. }
+            | Self::SaeLoaded { .. }
             | Self::Moved { .. }
             | Self::Tuned { .. }
             | Self::Inspected { .. }
@@ -295,4 +372,9 @@ impl FromEngine {
             | Self::Failed { .. } => vec![],
         }
     }
+}
+
+fn attach(tensors: Vec<&mut HostTensor>, arrays: Vec<Vec<f32>>) -> Result<(), ShapeMismatch> {
+    ShapeMismatch::check("attach", &[tensors.len()], &[arrays.len()])?;
+    tensors.into_iter().zip(arrays).try_for_each(|(tensor, data)| tensor.attach(data))
 }

@@ -12,6 +12,10 @@ use crate::{
     tensor::HostTensor,
 };
 
+mod features;
+
+pub use features::{Activations, EncodeSpec, Features};
+
 /// Of a prompt up to this length everything may be held at once; of a longer one a layer at a time, tokens.
 pub const MAX_WHOLE: usize = 256;
 

@@ -10,7 +10,7 @@ use std::{
     rc::Rc,
 };
 
-use js_sys::{Array, Reflect};
+use js_sys::{Array, Float32Array, Reflect};
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{DedicatedWorkerGlobalScope, File, MessageEvent};
@@ -122,6 +122,21 @@ fn receive(state: &Rc<State>, data: &JsValue) {
                 async move { finish(&state, run, jobs::load(&state, run, model, source, files).await) },
             );
         }
+        ToEngine::LoadSae { run, model, sae, source } => {
+            begin(&state);
+            spawn_local(async move {
+                finish(&state, run, jobs::load_sae(&state, run, &model, sae, source, files).await);
+            });
+        }
+        ToEngine::UnloadSae { model, sae } => {
+            if let Ok(model) = state.model(&model) {
+                spawn_local(async move { model.drop_sae(&sae).await });
+            }
+        }
+        ToEngine::Encode { run, model, spec } => {
+            begin(&state);
+            spawn_local(async move { finish(&state, run, jobs::encode(&state, run, &model, &spec).await) });
+        }
         ToEngine::Inspect { run, model } => {
             begin(&state);
             finish(&state, run, jobs::inspect(&state, run, &model));
@@ -156,21 +171,27 @@ fn finish(state: &State, run: RunId, result: Result<FromEngine, Failure>) {
 }
 
 fn read(data: &JsValue) -> Result<ToEngine, Failure> {
-    let text = Reflect::get(data, &"json".into()).ok().and_then(|json| json.as_string()).unwrap_or_default();
-    serde_json::from_str(&text).map_err(|error| {
+    let refuse = |error: &dyn std::fmt::Display| {
         Failure::new(
             FailureKind::Question,
             format!("the engine cannot read the request: {error}"),
             "Check the question against assets/schema/question.json.",
         )
-    })
+    };
+    let text = Reflect::get(data, &"json".into()).ok().and_then(|json| json.as_string()).unwrap_or_default();
+    let mut message: ToEngine = serde_json::from_str(&text).map_err(|error| refuse(&error))?;
+    let arrays = list(data, "arrays").map(|array| Float32Array::new(&array).to_vec()).collect();
+    message.attach(arrays).map_err(|error| refuse(&error))?;
+    Ok(message)
 }
 
 /// The files that came with a message.
 fn files(data: &JsValue) -> Vec<File> {
-    let files = Reflect::get(data, &"files".into()).unwrap_or(JsValue::UNDEFINED);
-    match files.dyn_ref::<Array>() {
-        Some(files) => files.iter().map(JsCast::unchecked_into).collect(),
-        None => vec![],
-    }
+    list(data, "files").map(JsCast::unchecked_into).collect()
+}
+
+/// What a message has beside its text.
+fn list(data: &JsValue, key: &str) -> impl Iterator<Item = JsValue> + use<> {
+    let list = Reflect::get(data, &key.into()).unwrap_or(JsValue::UNDEFINED);
+    list.dyn_into::<Array>().unwrap_or_default().into_iter()
 }

@@ -45,14 +45,14 @@ async function start({ threads, provider }) {
   });
   await unlessEnded(ready);
   // Resolves to the last reply; `onLetter` hears of those before it.
-  const request = (message, last, onLetter = () => {}) => unlessEnded(new Promise((resolve, reject) => {
+  const request = (message, last, onLetter = () => {}, arrays = []) => unlessEnded(new Promise((resolve, reject) => {
     const run = (nRuns += 1);
     listeners.set(run, (letter, arrays) => {
       if (letter.type === "failed") reject(new Error(`${letter.failure.message} (${letter.failure.hint})`));
       else if (letter.type === last) resolve({ letter, arrays });
       else onLetter(letter);
     });
-    worker.postMessage({ json: JSON.stringify({ run, ...message }), files: [] });
+    worker.postMessage({ json: JSON.stringify({ run, ...message }), files: [], arrays });
   }));
   const source = { from: "url", base: `${location.origin}/weights/` };
   // Said before anything is loaded: no probe comes between.
@@ -142,4 +142,18 @@ async function attribution(job) {
   return { adapter: engine.adapter, checks: [sample("attribution", changes, Infinity)], measure };
 }
 
-publish({ forward, decode, sweep, attribution });
+// From rows of a stream to the values and indices of their largest features.
+async function sae(job) {
+  const engine = await start(job);
+  const source = { from: "url", base: `${location.origin}/weights/sae/` };
+  const { letter } = await engine.request({ type: "load_sae", model: MODEL, sae: "bench", source }, "sae_loaded");
+  const x = new Float32Array(await (await fetch("/weights/sae.x.f32")).arrayBuffer());
+  const shape = [x.length / letter.card.config.d_in, letter.card.config.d_in];
+  const spec = { sae: "bench", of: { rows: { shape, data: [] } }, top_k: 32 };
+  const run = () => engine.request({ type: "encode", model: MODEL, spec }, "encoded", undefined, [x]);
+  const { arrays } = await run();
+  const values = arrays[0].filter((_, i) => i % 2 === 0);
+  return { adapter: engine.adapter, checks: [sample("sae.top", values, 2048)], measure: () => times(job.n_samples, run) };
+}
+
+publish({ forward, decode, sae, sweep, attribution });

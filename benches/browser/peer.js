@@ -104,7 +104,7 @@ async function decode(job) {
 
 async function sae(job) {
   const { adapter, open, floats } = await runtime(job);
-  const session = await open("sae", "sae.safetensors");
+  const session = await open("sae", "sae/sae_weights.safetensors");
   const x = new Float32Array((await bytes("sae.x.f32")).buffer);
   const run = () => session.run({ x: floats(x, [x.length / 768, 768]) });
   const { values } = await run();

@@ -18,6 +18,7 @@ use vitrine::model::folder::{CONFIG, Folder, WEIGHTS};
 
 mod attribution;
 mod job;
+mod sae;
 mod sweep;
 mod work;
 
@@ -61,7 +62,7 @@ fn serve<B: Backward + 'static>(backend: B, weights: &Path) -> Fallible<()> {
             Some(job) => {
                 // What an earlier case holds is not this one's burden.
                 drop(measure.take());
-                prepare(Rc::clone(&engine), job).map(|prepared| {
+                prepare(Rc::clone(&engine), job, weights).map(|prepared| {
                     measure = Some(prepared.measure);
                     let mut report = prepared.report;
                     report["adapter"] = json!(adapter);
@@ -80,14 +81,16 @@ fn serve<B: Backward + 'static>(backend: B, weights: &Path) -> Fallible<()> {
     Ok(())
 }
 
-fn prepare<B: Backward + 'static>(engine: Rc<Engine<B>>, job: &Value) -> Fallible<Prepared> {
+fn prepare<B: Backward + 'static>(engine: Rc<Engine<B>>, job: &Value, weights: &Path) -> Fallible<Prepared> {
     let job = Job::read(job)?;
+    engine.drop_sae(sae::NAME);
     let started_at = Instant::now();
     let mut prepared = match job.work.as_str() {
         "forward" => work::forward(engine, &job),
         "run" => work::run(engine, &job),
         "prefill" => work::prefill(engine, &job),
         "decode" => work::decode(engine, &job),
+        "sae" => sae::prepare(engine, &job, weights),
         "sweep" => sweep::prepare(engine, &job),
         "attribution" => attribution::prepare(engine, &job),
         other => Err(format!("the engine cannot do {other}").into()),

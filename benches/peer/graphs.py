@@ -201,9 +201,13 @@ def sweep(shape, places, layer):
     return g.model()
 
 
+SAE_FILE = "sae/sae_weights.safetensors"
+"""Where its weights are, in the shared folder."""
+
+
 def sae(places, top_k):
     """Sparse features of a stream: the `top_k` largest, with their indices."""
-    g = Graph("sae.safetensors", places)
+    g = Graph(SAE_FILE, places)
     x = g.op("Sub", [g.input("x", FLOAT, ["n", 768]), g.weight("b_dec")])
     acts = g.op("Relu", [g.op("Gemm", [x, g.weight("W_enc"), g.weight("b_enc")])])
     values, indices = g.op("TopK", [acts, g.ints(top_k)], 2, axis=-1, largest=1, sorted=1)

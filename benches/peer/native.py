@@ -95,7 +95,7 @@ class Bench:
 
     def sae(self, job):
         """Sparse features of a stream: ReLU, then the 32 largest."""
-        sae = read(self.weights / "sae.safetensors", self.device)
+        sae = read(self.weights / "sae/sae_weights.safetensors", self.device)
         x = torch.from_numpy(np.fromfile(self.weights / "sae.x.f32", "<f4").reshape(-1, 768)).to(self.device)
 
         def run():

@@ -68,9 +68,25 @@ SAE = (
     ("W_enc", (768, 24576), 0.0, 0.04),
     ("b_enc", (24576,), -0.5, 0.1),
     ("b_dec", (768,), 0.0, 0.1),
-    ("x", (64, 768), 0.0, 1.0),
+    ("W_dec", (24576, 768), 0.0, 0.04),
 )
-"""A sparse autoencoder's encoder, and a stream for it to read."""
+"""A sparse autoencoder, in the order of its file."""
+
+SAE_INPUT = ("x", (64, 768), 0.0, 1.0)
+"""A stream for it to read."""
+
+
+def sae_config():
+    """As cfg.json has it."""
+    (_, (d_in, d_sae), _, _), *_ = SAE
+    return {
+        "architecture": "standard",
+        "d_in": d_in,
+        "d_sae": d_sae,
+        "apply_b_dec_to_input": True,
+        "normalize_activations": "none",
+        "metadata": {"sae_lens_version": "6.0.0", "hook_name": "blocks.8.hook_resid_pre", "prepend_bos": False},
+    }
 
 
 def values(seed, index, shape, mean, spread):

@@ -15,6 +15,7 @@ mod packed_t;
 mod reference;
 mod rows;
 mod simd;
+mod top_k;
 
 pub use activate::{gelu, gelu_new, gelu_new_dx, silu};
 pub use attn::{HeadRows, Visible, attn_mix, attn_mix_scratch_len, attn_scores};
@@ -24,3 +25,4 @@ pub use packed_t::{gemm_packed_t, gemm_packed_t_cols, gemm_packed_t_cols_at};
 pub use rows::{
     dot, entropy, len_without_tail, max, normalise, softmax, sum, sum_exp, sum_of_squares_around,
 };
+pub use top_k::{top_k, top_k_scratch_len};

@@ -83,6 +83,13 @@ mod imp {
             Self(f32x4_pmin(self.0, other.0))
         }
 
+        /// Whether every one of sixteen is at most `limit`; a NaN is not.
+        #[inline(always)]
+        pub(crate) fn all_at_most([a, b, c, d]: [Self; 4], limit: Self) -> bool {
+            let le = |of: Self| f32x4_le(of.0, limit.0);
+            i32x4_all_true(v128_and(v128_and(le(a), le(b)), v128_and(le(c), le(d))))
+        }
+
         /// `then` where `self` is below 0, `other` elsewhere.
         #[inline(always)]
         pub(crate) fn if_negative(self, then: Self, other: Self) -> Self {
@@ -191,6 +198,13 @@ mod imp {
         #[inline(always)]
         pub(crate) fn at_most(self, other: Self) -> Self {
             self.with(other, |a, b| if b < a { b } else { a })
+        }
+
+        /// Whether every one of sixteen is at most `limit`; a NaN is not.
+        #[inline(always)]
+        pub(crate) fn all_at_most(fours: [Self; 4], limit: Self) -> bool {
+            // No branch between them, so that LLVM compares them together.
+            fours.iter().flat_map(|four| four.0).fold(true, |all, value| all & (value <= limit.0[0]))
         }
 
         /// `then` where `self` is below 0, `other` elsewhere.

@@ -10,12 +10,13 @@ use super::{BackendChoice, ModelArgs};
 #[cfg(feature = "webgpu")]
 use crate::backend::webgpu::WebGpu;
 use crate::{
-    backend::{MAX_PART_BYTES, backward::Backward, cpu::Cpu},
+    backend::{Backend, MAX_PART_BYTES, backward::Backward, cpu::Cpu},
     engine::{Engine, RunError},
     failure::{Failure, FailureKind},
     model::{
         checkpoint::LoadError,
         folder::{CONFIG, Folder, MERGES, TOKENIZER, VOCAB},
+        sae::{CFG, SAE_WEIGHTS, SaeError, SaeFound, SaeOn, SaeReader},
     },
 };
 
@@ -53,24 +54,53 @@ pub(super) fn open(args: &ModelArgs, work: impl Work) -> Result<(), Failure> {
 fn open_on<B: Backward>(backend: B, dir: &Path, work: impl Work) -> Result<(), Failure> {
     let folder = folder(dir)?;
     let refuse = |error| in_folder(dir, error);
-    let (mut file, n_bytes) = open_file(&dir.join(folder.weights().map_err(refuse)?))?;
+    let (file, n_bytes) = open_file(&dir.join(folder.weights().map_err(refuse)?))?;
     let mut reader = folder.reader(&backend, Some(n_bytes)).map_err(refuse)?;
     let tokenizer = folder.tokenizer().map_err(refuse)?;
-    let mut part = vec![0; MAX_PART_BYTES];
-    let checkpoint = pollster::block_on(async {
-        loop {
-            match file.read(&mut part) {
-                Ok(0) => return reader.finish().await.map_err(refuse),
-                Ok(n_bytes) => reader.feed(&part[..n_bytes]).await.map_err(refuse)?,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(unreadable(dir, &error)),
-            }
-        }
-    })?;
-    for note in &checkpoint.notes {
-        eprintln!("note: {note}");
-    }
+    in_parts(dir, file, |part| pollster::block_on(reader.feed(part)).map_err(refuse))?;
+    let checkpoint = pollster::block_on(reader.finish()).map_err(refuse)?;
+    say(&checkpoint.notes);
     work.on(&Engine::new(backend, checkpoint, tokenizer))
+}
+
+/// Reads a sparse autoencoder to where its model is; what its files have and the engine does not use goes to standard
+/// error.
+///
+/// Errors: a file is missing, unreadable or not what it should be.
+pub(super) fn open_sae<B: Backend>(engine: &Engine<B>, dir: &Path) -> Result<SaeOn<B>, Failure> {
+    let refuse = |error: SaeError| {
+        let Failure { kind, message, hint } = error.into();
+        Failure::new(kind, format!("{message}, in {}", dir.display()), hint)
+    };
+    let cfg = read(&dir.join(CFG))?;
+    let (file, n_bytes) = open_file(&dir.join(SAE_WEIGHTS))?;
+    let mut reader = SaeReader::new(engine.backend(), &cfg, Some(n_bytes)).map_err(refuse)?;
+    in_parts(dir, file, |part| pollster::block_on(reader.feed(part)).map_err(refuse))?;
+    let SaeFound { sae, notes, .. } = pollster::block_on(reader.finish()).map_err(refuse)?;
+    say(&notes);
+    say(&sae.config().misfits(engine.config()));
+    Ok(sae)
+}
+
+fn say(notes: &[String]) {
+    notes.iter().for_each(|note| eprintln!("note: {note}"));
+}
+
+/// Passes a file on, a part at a time.
+fn in_parts(
+    dir: &Path,
+    mut file: File,
+    mut take: impl FnMut(&[u8]) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut part = vec![0; MAX_PART_BYTES];
+    loop {
+        match file.read(&mut part) {
+            Ok(0) => return Ok(()),
+            Ok(n_bytes) => take(&part[..n_bytes])?,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(unreadable(dir, &error)),
+        }
+    }
 }
 
 /// The files of a folder that make a model; of the weights only the name.

@@ -7,7 +7,7 @@ use crate::{
     hook::{HookPoint, UnmatchedHook},
     intervention::SelectError,
     metric::MetricError,
-    model::checkpoint::LoadError,
+    model::{checkpoint::LoadError, sae::EncodeError},
 };
 
 /// A run, a question or a continuation did not work.
@@ -44,6 +44,12 @@ pub enum RunError {
     Sampling { what: &'static str, value: String, allowed: &'static str },
     #[error("the model's output is not finite; the first hook point with such a value is {hook}")]
     NonFinite { hook: String },
+    #[error("no sparse autoencoder named `{name}` is loaded beside this model")]
+    NoSuchSae { name: String },
+    #[error("the sparse autoencoder reads `{hook}`, and this model has no such hook point")]
+    NoSuchSaeHook { hook: String },
+    #[error(transparent)]
+    Encode(EncodeError),
     #[error(transparent)]
     Metric(#[from] MetricError),
     #[error(transparent)]
@@ -93,6 +99,17 @@ impl RunError {
             Self::NonFinite { .. } => {
                 (FailureKind::Question, "Look at that hook point, and at the interventions before it.")
             }
+            Self::NoSuchSae { .. } => {
+                (FailureKind::Question, "Load it beside this model, or wait until it is there.")
+            }
+            Self::NoSuchSaeHook { .. } | Self::Encode(EncodeError::Width { .. }) => (
+                FailureKind::Question,
+                "Load the model that the autoencoder was trained on; cfg.json names it.",
+            ),
+            Self::Encode(_) => (
+                FailureKind::Question,
+                "Look at the hook point that it reads, and at the autoencoder's weights.",
+            ),
             Self::Metric(_) => {
                 (FailureKind::Question, "Positions count from 0, negative ones from the end; tokens are ids.")
             }
@@ -102,6 +119,15 @@ impl RunError {
                 (FailureKind::Internal, "Reload; if it happens again, report it.")
             }
             Self::Cancelled => (FailureKind::Cancelled, "Run it again."),
+        }
+    }
+}
+
+impl From<EncodeError> for RunError {
+    fn from(error: EncodeError) -> Self {
+        match error {
+            EncodeError::Backend(error) => Self::Backend(error),
+            other => Self::Encode(other),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     cell::{OnceCell, RefCell},
+    collections::BTreeMap,
     rc::Rc,
 };
 
@@ -12,12 +13,20 @@ use crate::{
 };
 
 impl<B: Backend> Engine<B> {
-    /// The same model on another backend; this one stays as it is. Processed weights are made anew there.
+    /// The same model on another backend, with its sparse autoencoders; this one stays as it is. Processed weights are
+    /// made anew there.
     ///
     /// Errors: one of the two cannot read or hold them; cancelled.
     pub async fn on<C: Backend>(&self, backend: C, pace: &mut impl Pace) -> Result<Engine<C>, RunError> {
         let backend = Checked(backend);
         let raw = copied(&self.raw, &self.backend, &backend, pace).await?;
+        let mut saes = BTreeMap::new();
+        let here: Vec<_> =
+            self.saes.borrow().iter().map(|(name, sae)| (name.clone(), Rc::clone(sae))).collect();
+        for (name, sae) in here {
+            saes.insert(name, Rc::new(sae.on(&self.backend, &backend).await?));
+            pace.breathe().await?;
+        }
         Ok(Engine {
             backend,
             config: self.config.clone(),
@@ -25,6 +34,7 @@ impl<B: Backend> Engine<B> {
             raw,
             processed: OnceCell::new(),
             streams: RefCell::default(),
+            saes: RefCell::new(saes),
         })
     }
 }

@@ -26,12 +26,16 @@ mod opt;
 mod phi;
 mod reader;
 mod rope;
+mod stream;
 mod tensors;
 
 pub use config_json::ConfigJson;
 pub use error::LoadError;
 pub use reader::WeightsReader;
 pub use tensors::{Source, TensorFile};
+
+pub(in crate::model) use filler::{Done, Target};
+pub(in crate::model) use stream::Stream;
 
 /// A model's files, as bytes.
 #[derive(Clone, Copy, Debug)]

@@ -1,21 +1,28 @@
 //! One model on whichever backend it is: the same requests for both.
 
-use super::pace::{Turns, now_millis};
+use std::rc::Rc;
+
+use super::{
+    State,
+    pace::{Turns, now_millis},
+    source::{Reader, Source},
+};
 use crate::{
     analysis::{Answer, Question},
     backend::{
-        Backend as _, BackendReport, Measured, Measuring, MemoryRole, OpTiming,
+        Backend, BackendReport, Measured, Measuring, MemoryRole, OpTiming,
         cpu::{Cpu, Kernel},
         timed::{Spent, Timed},
         webgpu::WebGpu,
     },
     engine::{Engine, GenerateStep, Generated, RunError},
+    failure::Failure,
     hook::HookSet,
-    model::{ModelConfig, tokenizer::Tokenizer},
+    model::{ModelConfig, SaeConfig, sae::SaeFound, tokenizer::Tokenizer},
     placement::{Clock, OpTime, PROBE_TOKENS, Place},
     prompt::{Prompt, Vocabulary},
     protocol::GenerateSpec,
-    run::{Readout, RunSpec, WeightForm},
+    run::{EncodeSpec, Features, Readout, RunSpec, WeightForm},
 };
 
 /// A model on the CPU.
@@ -68,6 +75,41 @@ impl AnyEngine {
                 generated
             }
             Self::WebGpu(engine) => engine.generate(spec, turns, on_step).await,
+        }
+    }
+
+    pub(super) async fn encode(&self, spec: &EncodeSpec, turns: &mut Turns) -> Result<Features, RunError> {
+        match self {
+            Self::Cpu(engine) => {
+                engine.backend().start();
+                let features = engine.encode(spec, turns).await;
+                engine.backend().stop();
+                features
+            }
+            Self::WebGpu(engine) => engine.encode(spec, turns).await,
+        }
+    }
+
+    /// Reads a sparse autoencoder to where the model is.
+    ///
+    /// Errors: the files, or the memory for them.
+    pub(super) async fn read_sae(
+        &self,
+        state: &Rc<State>,
+        name: &str,
+        source: &Source,
+        reader: Reader,
+    ) -> Result<SaeFacts, Failure> {
+        match self {
+            Self::Cpu(engine) => read_sae(engine, state, name, source, reader).await,
+            Self::WebGpu(engine) => read_sae(engine, state, name, source, reader).await,
+        }
+    }
+
+    pub(super) fn drop_sae(&self, name: &str) {
+        match self {
+            Self::Cpu(engine) => engine.drop_sae(name),
+            Self::WebGpu(engine) => engine.drop_sae(name),
         }
     }
 
@@ -213,6 +255,29 @@ impl AnyEngine {
             }
         }
     }
+}
+
+/// What the files of a sparse autoencoder say beside its weights.
+pub(super) struct SaeFacts {
+    pub(super) config: SaeConfig,
+    pub(super) size_bytes: u64,
+    pub(super) dtype: String,
+    pub(super) notes: Vec<String>,
+}
+
+async fn read_sae<B: Backend>(
+    engine: &Engine<B>,
+    state: &Rc<State>,
+    name: &str,
+    source: &Source,
+    reader: Reader,
+) -> Result<SaeFacts, Failure> {
+    let (SaeFound { sae, dtype, mut notes }, size_bytes) =
+        source.sae(state, reader, engine.backend()).await?;
+    let config = sae.config().clone();
+    notes.extend(config.misfits(engine.config()));
+    engine.put_sae(name, sae);
+    Ok(SaeFacts { config, size_bytes, dtype, notes })
 }
 
 /// What a GPU's memory is for; all models share it.

@@ -6,6 +6,7 @@ use web_sys::File;
 
 use super::{
     State,
+    any_engine::SaeFacts,
     loaded::Loaded,
     pace::{Turns, now_millis},
     placing, post, probe,
@@ -16,7 +17,7 @@ use crate::{
     failure::Failure,
     placement::{Reason, Wish},
     prompt::{Bos, Prompt},
-    protocol::{FromEngine, GenerateSpec, ModelCard, ModelSource, RunId},
+    protocol::{EncodeSpec, FromEngine, GenerateSpec, ModelCard, ModelSource, RunId, SaeCard},
 };
 
 type Reply = Result<FromEngine, Failure>;
@@ -62,6 +63,36 @@ pub(super) async fn load(
         placing::say(&loaded, Some(failure));
     }
     Ok(FromEngine::Loaded { run, card: Box::new(loaded.card()) })
+}
+
+/// Loads a sparse autoencoder to where its model is, which does not move meanwhile.
+pub(super) async fn load_sae(
+    state: &Rc<State>,
+    run: RunId,
+    model: &str,
+    sae: String,
+    source: ModelSource,
+    files: Vec<File>,
+) -> Reply {
+    let model = state.model(model)?;
+    let source = Rc::new(Source::new(source, files));
+    let _moving = model.begin_move().await;
+    let facts = model.engine().read_sae(state, &sae, &source, Reader::Request(run)).await?;
+    model.keep_sae_source(&sae, Rc::clone(&source));
+    let SaeFacts { config, size_bytes, dtype, notes } = facts;
+    let card = SaeCard { sae, config, size_bytes, dtype, origin: source.origin(), notes };
+    Ok(FromEngine::SaeLoaded { run, card: Box::new(card) })
+}
+
+/// The features of what a sparse autoencoder reads.
+pub(super) async fn encode(state: &Rc<State>, run: RunId, model: &str, spec: &EncodeSpec) -> Reply {
+    let model = state.model(model)?;
+    let start_millis = now_millis();
+    let features = placing::with_fallback(state, &model, async |engine| {
+        engine.encode(spec, &mut Turns::new(state, run)).await
+    });
+    let features = features.await?;
+    Ok(FromEngine::Encoded { run, features, elapsed_millis: now_millis() - start_millis })
 }
 
 /// How a model is computed.

@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    collections::BTreeMap,
     rc::Rc,
 };
 
@@ -22,6 +23,8 @@ pub(super) struct Loaded {
     /// As it was loaded; what a move changes is put in by [`Loaded::card`].
     facts: ModelCard,
     source: Source,
+    /// Where the sparse autoencoders beside it can be read from again, by name.
+    sae_sources: RefCell<BTreeMap<String, Rc<Source>>>,
     engine: RefCell<Rc<AnyEngine>>,
     reason: RefCell<Reason>,
     is_moving: Cell<bool>,
@@ -42,6 +45,7 @@ impl Loaded {
         Self {
             facts,
             source,
+            sae_sources: RefCell::default(),
             engine: RefCell::new(Rc::new(engine)),
             reason: RefCell::new(reason),
             is_moving: Cell::new(false),
@@ -55,6 +59,23 @@ impl Loaded {
 
     pub(super) fn source(&self) -> &Source {
         &self.source
+    }
+
+    /// Says where an autoencoder that is now beside it came from.
+    pub(super) fn keep_sae_source(&self, name: &str, source: Rc<Source>) {
+        self.sae_sources.borrow_mut().insert(name.to_owned(), source);
+    }
+
+    /// Where the autoencoders beside it came from.
+    pub(super) fn sae_sources(&self) -> Vec<(String, Rc<Source>)> {
+        self.sae_sources.borrow().iter().map(|(name, source)| (name.clone(), Rc::clone(source))).collect()
+    }
+
+    /// Forgets an autoencoder.
+    pub(super) async fn drop_sae(&self, name: &str) {
+        let _moving = self.begin_move().await;
+        self.sae_sources.borrow_mut().remove(name);
+        self.engine().drop_sae(name);
     }
 
     /// The engine that the next request uses.

@@ -156,7 +156,12 @@ async fn fall_back(
 }
 
 async fn read_again(state: &Rc<State>, model: &Loaded) -> Result<AnyEngine, Failure> {
-    Ok(read_onto_cpu(state, model.source(), Reader::Worker).await?.0)
+    let engine = read_onto_cpu(state, model.source(), Reader::Worker).await?.0;
+    for (name, source) in model.sae_sources() {
+        // Without an autoencoder the model still answers; who asks for its features hears that it is not there.
+        let _ = engine.read_sae(state, &name, &source, Reader::Worker).await;
+    }
+    Ok(engine)
 }
 
 /// Reads a model to where the user wants it; if that is not where it is, with the reason and with words for it.

@@ -10,7 +10,10 @@ use crate::{
     backend::{Backend, MAX_PART_BYTES},
     engine::{Engine, Pace as _},
     failure::{Failure, FailureKind},
-    model::folder::{CONFIG, Folder, MERGES, TOKENIZER, VOCAB, WEIGHTS},
+    model::{
+        folder::{CONFIG, Folder, MERGES, TOKENIZER, VOCAB, WEIGHTS},
+        sae::{CFG, SAE_WEIGHTS, SaeFound, SaeReader},
+    },
     protocol::{FromEngine, ModelSource, RunId},
 };
 
@@ -77,17 +80,8 @@ impl Source {
         }
         let mut weights = folder.reader(&b, body.as_ref().and_then(|body| body.total_bytes))?;
         let tokenizer = folder.tokenizer()?;
-        let mut part = vec![0; MAX_PART_BYTES];
-        while let Some(body) = &mut body
-            && let Some(chunk) = body.next().await?
-        {
-            for start in (0..chunk.length()).step_by(part.len()) {
-                let n = part.len().min((chunk.length() - start) as usize);
-                chunk.subarray(start, start + n as u32).copy_to(&mut part[..n]);
-                weights.feed(&part[..n]).await?;
-                reading.turn().await?;
-            }
-            reading.report(&name, body);
+        if let Some(body) = &mut body {
+            reading.feed(&name, body, async |part| Ok(weights.feed(part).await?)).await?;
         }
         let checkpoint = weights.finish().await?;
         let found = Found {
@@ -99,6 +93,31 @@ impl Source {
         Ok((Engine::new(b, checkpoint, tokenizer), found))
     }
 
+    /// The sparse autoencoder, on `b`, and the size of its weights file, bytes.
+    ///
+    /// Errors: the network, the files, the backend; cancelled.
+    pub(super) async fn sae<B: Backend>(
+        &self,
+        state: &Rc<State>,
+        reader: Reader,
+        b: &B,
+    ) -> Result<(SaeFound<B>, u64), Failure> {
+        let mut reading = Reading::new(state, reader);
+        let missing = |name: &str| {
+            Failure::new(
+                FailureKind::Model,
+                format!("there is no {name}, {}", self.origin()),
+                "A sparse autoencoder is a folder with cfg.json and sae_weights.safetensors.",
+            )
+        };
+        let mut cfg = self.open(CFG).await?.ok_or_else(|| missing(CFG))?;
+        let cfg = reading.whole(CFG, &mut cfg).await?;
+        let mut body = self.open(SAE_WEIGHTS).await?.ok_or_else(|| missing(SAE_WEIGHTS))?;
+        let mut weights = SaeReader::new(b, &cfg, body.total_bytes)?;
+        reading.feed(SAE_WEIGHTS, &mut body, async |part| Ok(weights.feed(part).await?)).await?;
+        Ok((weights.finish().await?, body.done_bytes))
+    }
+
     /// The small files, whole; of others the name. The tokenizer may be in one file, in two, or absent.
     async fn folder(&self, reading: &mut Reading) -> Result<Folder, Failure> {
         let mut folder = Folder::default();
@@ -107,13 +126,7 @@ impl Source {
         }
         for name in [CONFIG, TOKENIZER, VOCAB, MERGES] {
             let Some(mut body) = self.open(name).await? else { continue };
-            let mut bytes = Vec::new();
-            while let Some(chunk) = body.next().await? {
-                append(&mut bytes, &chunk, name)?;
-                reading.turn().await?;
-                reading.report(name, &body);
-            }
-            folder.insert(name, bytes);
+            folder.insert(name, reading.whole(name, &mut body).await?);
             if name == TOKENIZER {
                 break;
             }
@@ -145,6 +158,37 @@ impl Reading {
             Reader::Worker => Turns::of_worker(state),
         };
         Self { reader, turns }
+    }
+
+    /// A small file.
+    async fn whole(&mut self, name: &str, body: &mut Body) -> Result<Vec<u8>, Failure> {
+        let mut bytes = Vec::new();
+        while let Some(chunk) = body.next().await? {
+            append(&mut bytes, &chunk, name)?;
+            self.turn().await?;
+            self.report(name, body);
+        }
+        Ok(bytes)
+    }
+
+    /// Passes a large file on, a part at a time.
+    async fn feed(
+        &mut self,
+        name: &str,
+        body: &mut Body,
+        mut take: impl AsyncFnMut(&[u8]) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let mut part = vec![0; MAX_PART_BYTES];
+        while let Some(chunk) = body.next().await? {
+            for start in (0..chunk.length()).step_by(part.len()) {
+                let n = part.len().min((chunk.length() - start) as usize);
+                chunk.subarray(start, start + n as u32).copy_to(&mut part[..n]);
+                take(&part[..n]).await?;
+                self.turn().await?;
+            }
+            self.report(name, body);
+        }
+        Ok(())
     }
 
     /// Lets others have a turn.

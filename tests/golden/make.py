@@ -18,6 +18,7 @@ import lens
 import manifest
 import models
 import patches
+import saes
 from files import write_json, write_tensors
 
 # transformers and TransformerLens are two independent forward passes in f32.
@@ -47,6 +48,7 @@ def main() -> None:
         make_model(spec, out / spec.name)
     for family in families.FAMILIES:
         make_family(family, out / family.name)
+    saes.make(out)
     bpe.save(out)
     manifest.write(out)
     manifest.verify(out)

@@ -10,7 +10,7 @@ import models
 from files import sha256, write_json
 
 HERE = Path(__file__).parent
-PACKAGES = ("numpy", "safetensors", "tokenizers", "torch", "transformer-lens", "transformers")
+PACKAGES = ("numpy", "sae-lens", "safetensors", "tokenizers", "torch", "transformer-lens", "transformers")
 # Made by hand, beside the scripts; the scripts have their own list.
 NOT_GOLDEN = (".gitattributes", "README.md", "manifest.json", "requirements.txt")
 

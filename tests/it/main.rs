@@ -11,6 +11,7 @@ mod laws;
 mod loading;
 mod long;
 mod models;
+mod saes;
 #[cfg(feature = "schema")]
 mod schema;
 mod support;

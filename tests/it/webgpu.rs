@@ -83,6 +83,8 @@ on_the_device! {
         |device: WebGpu| golden::greedy::check_all(golden_on(&device));
     patching_is_transformer_lens:
         |device: WebGpu| golden::patching::check_all(&golden_on(&device)(golden::patching::MODEL));
+    features_are_saelens:
+        |device: WebGpu| golden::saes::check_all(golden_on(&device));
     gradients_are_autograds:
         |device: WebGpu| golden::gradients::check_all(golden_on(&device), Ask::All);
     gradients_are_autograds_one_by_one:

@@ -7,7 +7,7 @@ use vitrine_kernel::{Dims, HeadRows, PANEL, Visible};
 use super::{
     activate, attn_mix, attn_scores, linear, matrix, norm,
     panels::{F32Panels, Panels},
-    softmax, standings,
+    softmax, standings, top_k,
 };
 use crate::op::Activation;
 
@@ -91,6 +91,11 @@ pub trait Real:
     /// Σ exp(xᵢ - shift), in f64.
     fn sum_exp(row: &[Self], shift: Self) -> f64 {
         standings::plain_sum_exp(row, shift)
+    }
+
+    /// The `k` largest of each row of `d` entries, with their indices. `pairs`: [.. k 2]
+    fn top_k(x: &[Self], d: usize, k: usize, pairs: &mut [Self]) {
+        top_k::plain(x, d, k, pairs);
     }
 
     /// Σ (xᵢ - centre)²
@@ -177,6 +182,13 @@ impl Real for f32 {
 
     fn sum_of(row: &[Self]) -> Self {
         vitrine_kernel::sum(row)
+    }
+
+    fn top_k(x: &[Self], d: usize, k: usize, pairs: &mut [Self]) {
+        let mut scratch = vec![0; vitrine_kernel::top_k_scratch_len(k)];
+        for (row, pairs) in x.chunks_exact(d.max(1)).zip(pairs.chunks_exact_mut((2 * k).max(1))) {
+            vitrine_kernel::top_k(row, k, &mut scratch, pairs);
+        }
     }
 
     fn sum_of_squares_around(row: &[Self], centre: Self) -> Self {

@@ -6,51 +6,29 @@ use super::{CpuTensor, Real};
 ///
 /// A row with a NaN becomes NaN throughout.
 pub(super) fn top_k<R: Real>(x: &CpuTensor<R>, k: usize) -> CpuTensor<R> {
-    let mut pairs = Vec::with_capacity(x.n_rows() * k * 2);
-    for row in x.data.chunks_exact(x.last().max(1)) {
-        if row.iter().any(|value| value.is_nan()) {
-            pairs.extend((0..k).flat_map(|nth| [R::nan(), R::from_f32(nth as f32)]));
-            continue;
-        }
-        let pair = |index: u32| [row[index as usize], R::from_f32(index as f32)];
-        pairs.extend(largest(row, k).into_iter().flat_map(pair));
-    }
     let mut shape = x.shape.clone();
     shape.pop();
     shape.extend([k, 2]);
+    let mut pairs = vec![R::zero(); x.n_rows() * k * 2];
+    R::top_k(&x.data, x.last(), k, &mut pairs);
     CpuTensor::new(shape, pairs)
 }
 
-/// Up to so many are kept in order while the row is read; more are sorted out of all.
-const MAX_KEPT: usize = 64;
-
-fn largest<R: Real>(row: &[R], k: usize) -> Vec<u32> {
-    let key = |index: &u32| row[*index as usize].to_f64().expect("f32 and f64 fit");
-    // 0 comes before -0.
-    let order = |a: &u32, b: &u32| key(b).total_cmp(&key(a)).then(a.cmp(b));
-    if MAX_KEPT < k {
+/// The reference: rows of `d` entries are sorted. `pairs`: [.. k 2]
+pub(super) fn plain<R: Real>(x: &[R], d: usize, k: usize, pairs: &mut [R]) {
+    for (row, pairs) in x.chunks_exact(d.max(1)).zip(pairs.chunks_exact_mut((2 * k).max(1))) {
+        let key = |index: &u32| row[*index as usize].to_f64().expect("f32 and f64 fit");
+        let is_number = !row.iter().any(|value| value.is_nan());
         let mut indices: Vec<u32> = (0..row.len() as u32).collect();
-        indices.select_nth_unstable_by(k - 1, order);
-        indices.truncate(k);
-        indices.sort_unstable_by(order);
-        return indices;
-    }
-    let mut kept: Vec<u32> = Vec::with_capacity(k + 1);
-    let mut least = R::neg_infinity();
-    for (index, value) in row.iter().enumerate() {
-        // Nearly always so, once the first are kept.
-        if *value < least {
-            continue;
+        if is_number {
+            // 0 comes before -0.
+            indices.sort_unstable_by(|a, b| key(b).total_cmp(&key(a)).then(a.cmp(b)));
         }
-        let index = index as u32;
-        let place = kept.partition_point(|before| order(before, &index).is_lt());
-        kept.insert(place, index);
-        kept.truncate(k);
-        if kept.len() == k {
-            least = kept.last().map_or(least, |last| row[*last as usize]);
+        for (pair, index) in pairs.chunks_exact_mut(2).zip(indices) {
+            let value = if is_number { row[index as usize] } else { R::nan() };
+            pair.copy_from_slice(&[value, R::from_f32(index as f32)]);
         }
     }
-    kept
 }
 
 #[cfg(test)]
@@ -58,14 +36,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keeping_and_sorting_find_the_same() {
+    fn the_kernel_finds_what_sorting_finds() {
         let value = |i: u32| ((i * 7919 % 613) as f32 - 300.0) / 10.0 * ((i % 3) as f32 - 1.0);
-        let row: Vec<f32> = (0..700).map(value).collect();
-        let sorted = largest(&row, MAX_KEPT + 1);
-        for k in [1, 2, 33, MAX_KEPT] {
-            assert_eq!(largest(&row, k), sorted[..k], "{k}");
+        let mut rows: Vec<f32> = (0..2100).map(value).collect();
+        rows[800] = f32::NAN;
+        for k in [1, 2, 33, 700] {
+            let (mut got, mut want) = (vec![0.0; 3 * k * 2], vec![0.0; 3 * k * 2]);
+            f32::top_k(&rows, 700, k, &mut got);
+            plain(&rows, 700, k, &mut want);
+            let bits = |pairs: &[f32]| pairs.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+            assert_eq!(bits(&got), bits(&want), "{k}");
+            assert!(got[2 * k].is_nan() && !got[0].is_nan(), "only the second row has a NaN");
         }
-        assert_eq!(largest(&[-0.0_f32, 0.0, -0.0, 0.0], 3), [1, 3, 0]);
-        assert_eq!(largest(&[f32::NEG_INFINITY; 3], 2), [0, 1]);
     }
 }

@@ -5,10 +5,7 @@ use std::collections::BTreeMap;
 use super::{LoadError, Source};
 use crate::{
     backend::{Backend, BackendError, DeviceFault},
-    model::{
-        ModelConfig,
-        weights::{OnBackend, W_E, W_U, Weights},
-    },
+    model::weights::{W_E, W_U},
     op::MatrixAxes,
 };
 
@@ -20,8 +17,6 @@ use twin::Twin;
 
 /// Weights that are being filled.
 pub(super) struct Filler<B: Backend> {
-    config: ModelConfig,
-    plan: Weights<Source>,
     /// Bytes after the header that were seen.
     at: u64,
     /// What is still to come, by where its tensor begins.
@@ -31,41 +26,52 @@ pub(super) struct Filler<B: Backend> {
 }
 
 /// A weight that some columns of a tensor go to.
-struct Target {
+pub(in crate::model) struct Target {
     /// Its name in the model.
-    name: String,
-    source: Source,
+    pub(in crate::model) name: String,
+    pub(in crate::model) source: Source,
     /// How a matrix is stored; a vector has none.
-    axes: Option<MatrixAxes>,
+    pub(in crate::model) axes: Option<MatrixAxes>,
 }
 
 /// The weights that are complete, by name.
-struct Done<B: Backend> {
-    vectors: BTreeMap<String, B::Tensor>,
-    matrices: BTreeMap<String, B::Matrix>,
+pub(in crate::model) struct Done<B: Backend> {
+    pub(in crate::model) vectors: BTreeMap<String, B::Tensor>,
+    pub(in crate::model) matrices: BTreeMap<String, B::Matrix>,
     /// W_E and W_U have the same values; the one that came first is there.
-    is_one_embedding: bool,
+    pub(super) is_one_embedding: bool,
+}
+
+impl<B: Backend> Done<B> {
+    /// Takes a vector out.
+    ///
+    /// Errors: it is not there.
+    pub(in crate::model) fn vector(&mut self, name: &str) -> Result<B::Tensor, LoadError> {
+        taken(&mut self.vectors, name)
+    }
+
+    /// Takes a matrix out.
+    ///
+    /// Errors: it is not there.
+    pub(in crate::model) fn matrix(&mut self, name: &str) -> Result<B::Matrix, LoadError> {
+        taken(&mut self.matrices, name)
+    }
+}
+
+/// Takes a weight out.
+pub(super) fn taken<T>(weights: &mut BTreeMap<String, T>, name: &str) -> Result<T, LoadError> {
+    weights.remove(name).ok_or_else(|| LoadError::MissingTensor { name: name.to_owned() })
 }
 
 impl<B: Backend> Filler<B> {
     /// Everything is still to come.
-    pub(super) fn new(config: ModelConfig, plan: Weights<Source>) -> Self {
-        let (mut vectors, mut matrices) = (vec![], vec![]);
-        let target = |name: &str, source: &Source, axes| Target {
-            name: name.to_owned(),
-            source: source.clone(),
-            axes,
-        };
-        plan.visit(
-            &mut |name, source| vectors.push(target(name, source, None)),
-            &mut |name, source, axes| matrices.push(target(name, source, Some(axes))),
-        );
+    pub(super) fn new(targets: Vec<Target>) -> Self {
         let mut to_come = BTreeMap::<u64, Vec<Target>>::new();
-        for target in vectors.into_iter().chain(matrices) {
+        for target in targets {
             to_come.entry(target.source.start).or_default().push(target);
         }
         let done = Done { vectors: BTreeMap::new(), matrices: BTreeMap::new(), is_one_embedding: false };
-        Self { config, plan, at: 0, to_come, current: None, done }
+        Self { at: 0, to_come, current: None, done }
     }
 
     /// Takes the next bytes after the header.
@@ -129,23 +135,8 @@ impl<B: Backend> Filler<B> {
         Ok(Tensor::new(source, weights))
     }
 
-    /// The weights, once all their bytes were fed.
-    ///
-    /// Errors: they were not.
-    pub(super) fn finish(self) -> Result<(ModelConfig, OnBackend<B>), LoadError> {
-        let Self { config, mut plan, done: Done { mut vectors, mut matrices, is_one_embedding }, .. } = self;
-        if is_one_embedding {
-            plan.w_u = None;
-            if let Some(w_u) = matrices.remove(W_U) {
-                matrices.insert(W_E.to_owned(), w_u);
-            }
-        }
-        let is_tied = plan.w_u.is_none();
-        let missing = |name: &str| LoadError::MissingTensor { name: name.to_owned() };
-        let weights = plan.try_map(
-            &mut |name, _| vectors.remove(name).ok_or_else(|| missing(name)),
-            &mut |name, _, _| matrices.remove(name).ok_or_else(|| missing(name)),
-        )?;
-        Ok((ModelConfig { is_tied, ..config }, weights))
+    /// The weights whose bytes were fed.
+    pub(super) fn finish(self) -> Done<B> {
+        self.done
     }
 }

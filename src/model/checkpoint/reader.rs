@@ -1,37 +1,32 @@
-//! Reading the weights as their bytes come, in file order and in portions of any length.
+//! Reading a model's weights as their bytes come.
 
 use super::{
-    Checkpoint, ConfigJson, LoadError, Source, TensorFile, filler::Filler, gemma, gpt2, header, llama, neo,
-    neox, opt, phi,
+    Checkpoint, ConfigJson, LoadError, Source, TensorFile,
+    filler::{Done, Target, taken},
+    gemma, gpt2, llama, neo, neox, opt, phi,
+    stream::Stream,
 };
 use crate::{
     backend::Backend,
-    model::{Architecture, ModelConfig, weights::Weights},
+    model::{
+        Architecture, ModelConfig,
+        weights::{OnBackend, W_E, W_U, Weights},
+    },
 };
 
 /// A checkpoint on its way to the backend `b`. Dropping it gives up what was loaded.
 pub struct WeightsReader<'b, B: Backend> {
     b: &'b B,
     json: ConfigJson,
-    total_bytes: Option<u64>,
-    n_bytes: u64,
-    stage: Stage<B>,
+    stream: Stream<B, Plan>,
 }
 
-/// What the next byte belongs to.
-enum Stage<B: Backend> {
-    Header(header::Header),
-    Tensors(Box<Tensors<B>>),
-}
-
-/// All that the header said, and the values that came after it.
-struct Tensors<B: Backend> {
-    file_bytes: u64,
+/// What the header said.
+struct Plan {
+    config: ModelConfig,
+    weights: Weights<Source>,
     dtype: String,
     notes: Vec<String>,
-    /// Whether config.json says that W_U is W_E.
-    is_said_tied: bool,
-    filler: Filler<B>,
 }
 
 impl<'b, B: Backend> WeightsReader<'b, B> {
@@ -39,50 +34,26 @@ impl<'b, B: Backend> WeightsReader<'b, B> {
     ///
     /// Errors: config.json is not what it should be.
     pub fn new(b: &'b B, config: &[u8], total_bytes: Option<u64>) -> Result<Self, LoadError> {
-        let stage = Stage::Header(header::Header::default());
-        Ok(Self { b, json: ConfigJson::parse(config)?, total_bytes, n_bytes: 0, stage })
+        Ok(Self { b, json: ConfigJson::parse(config)?, stream: Stream::new(total_bytes) })
     }
 
     /// Takes the next bytes of the weights file.
     ///
     /// Errors: the file is not what it should be, or does not fit config.json or the backend.
-    pub async fn feed(&mut self, mut bytes: &[u8]) -> Result<(), LoadError> {
-        self.n_bytes += bytes.len() as u64;
-        if let Stage::Header(header) = &mut self.stage {
-            let Some((mut file, file_bytes)) = header.take(&mut bytes, self.total_bytes)? else {
-                return Ok(());
-            };
-            let dtype = file.main_dtype();
-            let mut of_plan = vec![];
-            let (config, weights) = plan(&self.json, &mut file, &mut of_plan)?;
-            let mut notes = self.json.notes();
-            notes.extend(of_plan);
-            notes.extend(file.unused_notes());
-            let is_said_tied = config.is_tied;
-            let filler = Filler::new(config, weights);
-            self.stage = Stage::Tensors(Box::new(Tensors { file_bytes, dtype, notes, is_said_tied, filler }));
-        }
-        match &mut self.stage {
-            Stage::Tensors(tensors) if tensors.file_bytes < self.n_bytes => {
-                Err(header::too_long(tensors.file_bytes))
-            }
-            Stage::Tensors(tensors) => tensors.filler.feed(self.b, bytes).await,
-            Stage::Header(_) => Ok(()),
-        }
+    pub async fn feed(&mut self, bytes: &[u8]) -> Result<(), LoadError> {
+        let json = &self.json;
+        self.stream.feed(self.b, bytes, |file| Plan::new(json, file)).await
     }
 
     /// The model, once all bytes were fed.
     ///
     /// Errors: the file ended early.
     pub async fn finish(self) -> Result<Checkpoint<B>, LoadError> {
-        let Tensors { file_bytes, dtype, mut notes, is_said_tied, filler } = match self.stage {
-            Stage::Header(header) => return Err(header.cut()),
-            Stage::Tensors(tensors) => *tensors,
-        };
-        if self.n_bytes < file_bytes {
-            return Err(LoadError::Truncated { expected_bytes: file_bytes, got_bytes: self.n_bytes });
-        }
-        let (config, weights) = filler.finish()?;
+        let (plan, done) = self.stream.finish()?;
+        let Plan { config, weights, dtype, mut notes } = plan;
+        let is_said_tied = config.is_tied;
+        let weights = assembled(weights, done)?;
+        let config = ModelConfig { is_tied: weights.w_u.is_none(), ..config };
         if is_said_tied && !config.is_tied {
             notes.push(UNTIED_NOTE.to_owned());
         }
@@ -92,6 +63,40 @@ impl<'b, B: Backend> WeightsReader<'b, B> {
         }
         Ok(Checkpoint { config, model_type: self.json.model_type().to_owned(), weights, dtype, notes })
     }
+}
+
+impl Plan {
+    fn new(json: &ConfigJson, mut file: TensorFile) -> Result<(Self, Vec<Target>), LoadError> {
+        let dtype = file.main_dtype();
+        let mut of_plan = vec![];
+        let (config, weights) = plan(json, &mut file, &mut of_plan)?;
+        let notes = [json.notes(), of_plan, file.unused_notes()].concat();
+        let targets = targets(&weights);
+        Ok((Self { config, weights, dtype, notes }, targets))
+    }
+}
+
+/// Where the values of all weights go.
+fn targets(weights: &Weights<Source>) -> Vec<Target> {
+    let (mut vectors, mut matrices) = (vec![], vec![]);
+    let target =
+        |name: &str, source: &Source, axes| Target { name: name.to_owned(), source: source.clone(), axes };
+    weights.visit(&mut |name, source| vectors.push(target(name, source, None)), &mut |name, source, axes| {
+        matrices.push(target(name, source, Some(axes)));
+    });
+    vectors.into_iter().chain(matrices).collect()
+}
+
+/// The weights in their places.
+fn assembled<B: Backend>(mut plan: Weights<Source>, done: Done<B>) -> Result<OnBackend<B>, LoadError> {
+    let Done { mut vectors, mut matrices, is_one_embedding } = done;
+    if is_one_embedding {
+        plan.w_u = None;
+        if let Some(w_u) = matrices.remove(W_U) {
+            matrices.insert(W_E.to_owned(), w_u);
+        }
+    }
+    plan.try_map(&mut |name, _| taken(&mut vectors, name), &mut |name, _, _| taken(&mut matrices, name))
 }
 
 /// Said once it is known: the weights decide, and config.json may only disagree aloud.

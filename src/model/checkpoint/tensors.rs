@@ -70,7 +70,7 @@ impl Rows {
 }
 
 /// What files put in front of every name but the head's, by the class that saved them.
-const PREFIXES: [&str; 5] = ["transformer.", "gpt_neox.", "model.decoder.", "decoder.", "model."];
+const PREFIXES: [&str; 4] = ["transformer.", "gpt_neox.", "model.decoder.", "model."];
 /// The heads, which have no prefix.
 const HEADS: [&str; 3] = ["lm_head.weight", "lm_head.bias", "embed_out.weight"];
 

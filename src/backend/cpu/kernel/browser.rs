@@ -24,7 +24,7 @@ const N_ROWS: usize = 256;
 /// A product with fewer multiplications is done before a helper wakes.
 const MIN_SHARED: usize = 1 << 18;
 /// Chunks a thread: enough that none waits long for the last.
-const CHUNKS_PER_THREAD: usize = 8;
+const CHUNKS_PER_THREAD: usize = 16;
 /// As `kernel/wasm` has it.
 const MAX_CHUNKS: usize = 64;
 /// How long a helper may take for one chunk: thousands of times what it should.

@@ -3,7 +3,7 @@
 //! The cases of the browser under the same names, on the processor; then those that show a GPU.
 //! On the processor nothing is aimed at: PyTorch has wider vectors there than a browser gives anybody.
 
-use super::{BASE, Case, Figure, NO_SAE, Provider, Rival, Work, figure};
+use super::{BASE, Case, Figure, Provider, Rival, Work, figure};
 
 const ONE_THREAD: &str = "the native engine has one thread";
 
@@ -20,7 +20,7 @@ pub const CASES: &[Case] = &[
     Case { name: "prefill-256", work: Work::Prefill { n_tokens: 256 }, n_samples: 5, ..CPU },
     Case { name: "decode-64", work: Work::Decode { n_context: 64 }, ..CPU },
     Case { name: "decode-1000", work: Work::Decode { n_context: 1000 }, ..CPU },
-    Case { name: "sae-64", work: Work::Sae, missing: Some(NO_SAE), ..CPU },
+    Case { name: "sae-64", work: Work::Sae, ..CPU },
     Case { name: "sweep-12x15", work: Work::Sweep, n_samples: 3, ..CPU },
     Case {
         name: "attribution-15",
@@ -55,7 +55,7 @@ pub const CASES: &[Case] = &[
     Case { name: "decode-1000-gpu", work: Work::Decode { n_context: 1000 }, figure: AT_LEAST_1_2, ..GPU },
     Case { name: "forward-64-gpu", work: Work::Forward { n_tokens: 64 }, ..GPU },
     Case { name: "forward-256-gpu", work: Work::Forward { n_tokens: 256 }, ..GPU },
-    Case { name: "sae-64-gpu", work: Work::Sae, missing: Some(NO_SAE), ..GPU },
+    Case { name: "sae-64-gpu", work: Work::Sae, ..GPU },
     Case { name: "sweep-12x15-gpu", work: Work::Sweep, n_samples: 5, ..GPU },
     Case {
         name: "attribution-15-gpu",
