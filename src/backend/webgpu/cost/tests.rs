@@ -55,7 +55,8 @@ impl Gpt2 {
                 d_head: self.d_head,
             };
             let n_scores = self.n_heads * n * n;
-            let scores = push(p, Op::AttnScores { heads, scale: Bits(0) }, &[q, k], n_scores);
+            let scores =
+                push(p, Op::AttnScores { heads, scale: Bits(0), window: u32::MAX }, &[q, k], n_scores);
             let pattern = push(p, Op::Softmax { n }, &[scores], n_scores);
             let z = push(p, Op::AttnMix(heads), &[pattern, v], n * d);
             let out = linear(p, z, [n, d, d], MatrixAxes::InOut);
