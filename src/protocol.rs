@@ -317,7 +317,7 @@ impl ToEngine {
     /// Errors: [`ShapeMismatch`] if they do not fit.
     pub fn attach(&mut self, arrays: Vec<Vec<f32>>) -> Result<(), ShapeMismatch> {
         let tensors = match self {
-            Self::Encode { spec: EncodeSpec { of: Activations::Rows { rows }, .. }, .. } => vec![rows],
+            Self::Encode { spec: EncodeSpec { of: Activations::Rows(rows), .. }, .. } => vec![rows],
             _ => vec![],
         };
         attach(tensors, arrays)

@@ -34,7 +34,7 @@ pub(crate) fn prepare<B: Backend + 'static>(
     let bytes = fs::read(weights.join("sae.x.f32"))?;
     let x: Vec<f32> = bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
     let rows = HostTensor::new(vec![x.len() / d_in, d_in], x)?;
-    let spec = EncodeSpec { sae: NAME.to_owned(), of: Activations::Rows { rows }, top_k: Some(TOP_K) };
+    let spec = EncodeSpec { sae: NAME.to_owned(), of: Activations::Rows(rows), top_k: Some(TOP_K) };
     let features = pollster::block_on(engine.encode(&spec, &mut NoPace))?;
     let values: Vec<f32> = features.pairs.data().iter().step_by(2).copied().collect();
     let checks = [sample("sae.top", &values, values.len(), 0)];

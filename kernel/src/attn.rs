@@ -3,6 +3,7 @@
 #![allow(unsafe_code, reason = "tiles read through pointers; the public functions check all bounds")]
 
 use crate::{
+    entries::add_multiple,
     packed::{MR, PANEL, add_tile, on_tile, packed_len},
     rows::{dot, len_without_tail},
     simd::{F32x4, LANES},
@@ -174,7 +175,7 @@ pub fn attn_mix(pattern: &[f32], v: HeadRows<'_>, scratch: &mut [f32], z: &mut [
 fn mix_row(pattern: &[f32], v: HeadRows<'_>, z: &mut [f32]) {
     z.fill(0.0);
     for (k_pos, p) in pattern[..len_without_tail(pattern, 0.0)].iter().enumerate() {
-        z.iter_mut().zip(v.row(k_pos)).for_each(|(z, v)| *z += p * v);
+        add_multiple(z, *p, v.row(k_pos));
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod activate;
 mod attn;
+mod entries;
 mod exp;
 mod ln;
 mod pack_rows;
@@ -19,6 +20,7 @@ mod top_k;
 
 pub use activate::{gelu, gelu_new, gelu_new_dx, silu};
 pub use attn::{HeadRows, Visible, attn_mix, attn_mix_scratch_len, attn_scores};
+pub use entries::{add_multiple, add_to, multiply_by};
 pub use pack_rows::{pack_rows, pack_rows_t};
 pub use packed::{Dims, PANEL, gemm_packed, gemm_packed_cols, gemm_packed_cols_at, packed_len};
 pub use packed_t::{gemm_packed_t, gemm_packed_t_cols, gemm_packed_t_cols_at};

@@ -179,7 +179,8 @@ impl<R: Real> Backend for Cpu<R> {
     }
 
     fn add(&self, a: &CpuTensor<R>, b: &CpuTensor<R>) -> Op<R> {
-        let data = a.data.iter().zip(b.data.iter()).map(|(a, b)| *a + *b).collect();
+        let mut data = a.data.to_vec();
+        R::add_to(&mut data, &b.data);
         Ok(CpuTensor::new(a.shape.clone(), data))
     }
 

@@ -63,7 +63,7 @@ impl folder::Work for Work<'_> {
         let tokens = engine.tokens_of(&command.input.prompt())?;
         engine.put_sae(&hook, sae);
         let prompt = Prompt::Tokens { tokens: tokens.clone() };
-        let of = Activations::Prompt { prompt, weights: command.weights.into(), interventions };
+        let of = Activations::Run { prompt, weights: command.weights.into(), interventions };
         let spec = EncodeSpec { sae: hook.clone(), of, top_k: Some(command.top_k) };
         let features = folder::block_on(engine.encode(&spec, &mut NoPace))?;
         let features: Vec<Vec<(u32, f32)>> =

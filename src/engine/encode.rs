@@ -37,8 +37,8 @@ impl<B: Backend> Engine<B> {
         let sae = self.sae(&spec.sae)?;
         let encode = async |x: &HostTensor| Ok(sae.encode(&self.backend, x, spec.top_k).await?);
         let (prompt, weights, interventions) = match &spec.of {
-            Activations::Rows { rows } => return encode(rows).await,
-            Activations::Prompt { prompt, weights, interventions } => (prompt, *weights, interventions),
+            Activations::Rows(rows) => return encode(rows).await,
+            Activations::Run { prompt, weights, interventions } => (prompt, *weights, interventions),
         };
         let name = &sae.config().hook_name;
         let hook = sae.config().hook_of(&self.config);

@@ -20,10 +20,10 @@ pub struct EncodeSpec {
 
 /// What a sparse autoencoder reads.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged, deny_unknown_fields)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Activations {
     /// The model's own, at the autoencoder's hook point.
-    Prompt {
+    Run {
         /// What the model reads.
         prompt: Prompt,
         /// Raw or processed weights. Many autoencoders of GPT-2 were trained on the centred stream, which processed
@@ -34,11 +34,8 @@ pub enum Activations {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         interventions: Vec<Intervention>,
     },
-    /// These.
-    Rows {
-        /// One after the other; in a message they travel beside it. [row d_in]
-        rows: HostTensor,
-    },
+    /// These, one after the other; in a message they travel beside it. [row d_in]
+    Rows(HostTensor),
 }
 
 /// The features of some rows.
@@ -93,14 +90,15 @@ mod tests {
 
     #[test]
     fn what_is_read_is_said_as_documented() {
-        let json = r#"{"sae":"8-res-jb","of":{"prompt":{"text":"hi"},"weights":"processed"},"top_k":32}"#;
+        let json =
+            r#"{"sae":"8-res-jb","of":{"run":{"prompt":{"text":"hi"},"weights":"processed"}},"top_k":32}"#;
         let prompt = Prompt::Text { text: "hi".into(), bos: Bos::Auto };
-        let of = Activations::Prompt { prompt, weights: WeightForm::Processed, interventions: vec![] };
+        let of = Activations::Run { prompt, weights: WeightForm::Processed, interventions: vec![] };
         let want = EncodeSpec { sae: "8-res-jb".into(), of, top_k: Some(32) };
         assert_eq!(serde_json::from_str::<EncodeSpec>(json).ok(), Some(want));
         let json = r#"{"sae":"a","of":{"rows":{"shape":[1,2],"data":[0.5,1]}}}"#;
         let rows = HostTensor::new(vec![1, 2], vec![0.5, 1.0]).expect("two values");
-        let want = EncodeSpec { sae: "a".into(), of: Activations::Rows { rows }, top_k: None };
+        let want = EncodeSpec { sae: "a".into(), of: Activations::Rows(rows), top_k: None };
         assert_eq!(serde_json::from_str::<EncodeSpec>(json).ok(), Some(want));
         assert!(serde_json::from_str::<EncodeSpec>(r#"{"sae":"a","of":{}}"#).is_err());
     }

@@ -72,7 +72,7 @@ fn encode(
 }
 
 fn rows(shape: &[usize], values: &[f32]) -> Activations {
-    Activations::Rows { rows: HostTensor::new(shape.to_vec(), values.to_vec()).expect("fills its shape") }
+    Activations::Rows(HostTensor::new(shape.to_vec(), values.to_vec()).expect("fills its shape"))
 }
 
 /// The features of one row.
@@ -113,7 +113,7 @@ fn what_it_cannot_read_is_refused() {
         let error = refused("it", rows(&[2, 2], &[1.0, 0.0, 1.0, value]));
         assert_eq!(error, RunError::Encode(EncodeError::NotFinite), "{value}");
     }
-    let prompt = || Activations::Prompt {
+    let prompt = || Activations::Run {
         prompt: Prompt::Tokens { tokens: vec![1, 2] },
         weights: WeightForm::Raw,
         interventions: vec![],
@@ -148,7 +148,11 @@ fn files_that_are_wrong_say_what_and_what_to_try() {
     refused(&with("hook_name", Value::Null), &whole, "does not say `hook_name`");
     refused(&with("architecture", json!("temporal")), &whole, "architecture `temporal`");
     refused(&with("activation_fn", json!("tanh-relu")), &whole, "neither relu nor topk");
-    refused(&with("normalize_activations", json!("covariance_whitening")), &whole, "is not supported");
+    refused(
+        &with("normalize_activations", json!("covariance_whitening")),
+        &whole,
+        "is none of none, layer_norm, constant_norm_rescale",
+    );
     let mut topk = cfg("topk");
     topk["k"] = Value::Null;
     refused(&topk, &whole, "does not say `k`");
@@ -174,7 +178,7 @@ fn the_command_line_prints_what_the_library_finds() {
     });
     engine.put_sae("it", sae.expect("a golden autoencoder").sae);
     let prompt = Prompt::Tokens { tokens: vec![11, 4, 90] };
-    let of = Activations::Prompt { prompt, weights: WeightForm::Raw, interventions: vec![] };
+    let of = Activations::Run { prompt, weights: WeightForm::Raw, interventions: vec![] };
     let want = encode(&engine, "it", of, Some(3)).expect("fits");
     let want: Vec<Vec<(u32, f32)>> = (0..3).map(|row| want.row(row).collect()).collect();
     let got: Vec<Vec<(u32, f32)>> = serde_json::from_value(printed["features"].clone()).expect("pairs");

@@ -10,14 +10,13 @@ pub(super) fn affine<R: Real>(
 ) -> CpuTensor<R> {
     let mut y = Vec::with_capacity(x.data.len());
     for row in x.data.chunks_exact(x.last().max(1)) {
-        match (w, b) {
-            (Some(w), Some(b)) => {
-                let entries = row.iter().zip(w.values()).zip(b.values());
-                y.extend(entries.map(|((x, w), b)| *x * *w + *b));
-            }
-            (Some(w), None) => y.extend(row.iter().zip(w.values()).map(|(x, w)| *x * *w)),
-            (None, Some(b)) => y.extend(row.iter().zip(b.values()).map(|(x, b)| *x + *b)),
-            (None, None) => y.extend_from_slice(row),
+        let at = y.len();
+        y.extend_from_slice(row);
+        if let Some(w) = w {
+            R::multiply_by(&mut y[at..], w.values());
+        }
+        if let Some(b) = b {
+            R::add_to(&mut y[at..], b.values());
         }
     }
     CpuTensor::new(x.shape.clone(), y)

@@ -26,8 +26,7 @@ fn of_one_query<R: Real>(pattern: &[R], v: &CpuTensor<R>, z: &mut [R]) {
     let n_sharing = z.len() / (v.shape[1] * d_head).max(1);
     for (k_pos, values) in v.data.chunks_exact((v.shape[1] * d_head).max(1)).enumerate() {
         for (head, z) in z.chunks_exact_mut(d_head).enumerate() {
-            let p = pattern[head * n_k + k_pos];
-            z.iter_mut().zip(&values[head / n_sharing * d_head..]).for_each(|(z, v)| *z += p * *v);
+            R::add_multiple(z, pattern[head * n_k + k_pos], &values[head / n_sharing * d_head..][..d_head]);
         }
     }
 }
@@ -59,7 +58,7 @@ pub(super) fn attn_mix_t<R: Real>(
             let dz = &dz.data[(q_pos * n_heads + head) * d_head..][..d_head]; // dz[q_pos, head, :]
             for (k_pos, p) in row.iter().enumerate() {
                 let out = &mut dv[(k_pos * n_kv_heads + head / n_sharing) * d_head..][..d_head];
-                out.iter_mut().zip(dz).for_each(|(dv, dz)| *dv += *p * *dz);
+                R::add_multiple(out, *p, dz);
             }
         }
     }

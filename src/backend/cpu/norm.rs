@@ -19,7 +19,9 @@ pub(super) fn normalize<R: Real>(x: &CpuTensor<R>, scale: &CpuTensor<R>, kind: N
     let mut y = Vec::with_capacity(x.data.len());
     for (row, scale) in x.data.chunks_exact(x.last().max(1)).zip(scale.data.iter()) {
         let mean = mean(row, kind);
-        y.extend(row.iter().map(|x| (*x - mean) / *scale));
+        let at = y.len();
+        y.extend_from_slice(row);
+        R::normalise(&mut y[at..], mean, *scale);
     }
     CpuTensor::new(x.shape.clone(), y)
 }

@@ -73,6 +73,26 @@ pub trait Real:
         softmax::plain(row);
     }
 
+    /// `to += from`, entry by entry.
+    fn add_to(to: &mut [Self], from: &[Self]) {
+        to.iter_mut().zip(from).for_each(|(to, from)| *to += *from);
+    }
+
+    /// `to *= by`, entry by entry.
+    fn multiply_by(to: &mut [Self], by: &[Self]) {
+        to.iter_mut().zip(by).for_each(|(to, by)| *to = *to * *by);
+    }
+
+    /// `to += factor from`, entry by entry.
+    fn add_multiple(to: &mut [Self], factor: Self, from: &[Self]) {
+        to.iter_mut().zip(from).for_each(|(to, from)| *to += factor * *from);
+    }
+
+    /// `(x - centre) / scale`, in place.
+    fn normalise(row: &mut [Self], centre: Self, scale: Self) {
+        row.iter_mut().for_each(|x| *x = (*x - centre) / scale);
+    }
+
     /// Σ aᵢ bᵢ
     fn dot(a: &[Self], b: &[Self]) -> Self {
         a.iter().zip(b).map(|(a, b)| *a * *b).sum()
@@ -166,6 +186,22 @@ impl Real for f32 {
 
     fn softmax(row: &mut [Self]) {
         vitrine_kernel::softmax(row);
+    }
+
+    fn add_to(to: &mut [Self], from: &[Self]) {
+        vitrine_kernel::add_to(to, from);
+    }
+
+    fn multiply_by(to: &mut [Self], by: &[Self]) {
+        vitrine_kernel::multiply_by(to, by);
+    }
+
+    fn add_multiple(to: &mut [Self], factor: Self, from: &[Self]) {
+        vitrine_kernel::add_multiple(to, factor, from);
+    }
+
+    fn normalise(row: &mut [Self], centre: Self, scale: Self) {
+        vitrine_kernel::normalise(row, centre, scale);
     }
 
     fn dot(a: &[Self], b: &[Self]) -> Self {

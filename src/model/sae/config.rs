@@ -17,6 +17,12 @@ pub struct SaeConfig {
     pub hook_name: String,
     /// `x' = x - b_dec` before the encoder.
     pub apply_b_dec_to_input: bool,
+    /// What becomes of `x` first, and is undone at the end.
+    pub normalize_activations: Normalization,
+    /// `pre` is multiplied by the length of each feature's direction, and what is decoded divided by it.
+    pub rescale_acts_by_decoder_norm: bool,
+    /// What a transcoder writes; an autoencoder gives back what it reads.
+    pub output: Option<SaeOutput>,
     /// Of which model it was trained, if it says so.
     pub model_name: Option<String>,
     /// Whether it was trained with a beginning-of-sequence token in front, if it says so.
@@ -38,9 +44,40 @@ pub enum SaeArchitecture {
     },
     /// Those above a threshold of their own (Rajamanoharan et al. 2024, <https://arxiv.org/abs/2407.14435>).
     Jumprelu,
+    /// Those whose gate, `x' W_enc + b_gate`, is open; `pre` is then `x' (W_enc exp(r_mag)) + b_mag` (Rajamanoharan et
+    /// al. 2024, <https://arxiv.org/abs/2404.16014>). As exp(r_mag) is positive, a gate is a threshold on `pre`.
+    Gated,
+}
+
+/// What becomes of a value before it is encoded; statistics are those of each position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Normalization {
+    /// Nothing.
+    None,
+    /// `(x - mean) / (std + 1e-5)`, std with n - 1.
+    LayerNorm,
+    /// `x sqrt(d_in) / |x|`
+    ConstantNormRescale,
+}
+
+/// What a transcoder (Dunefsky et al. 2024, <https://arxiv.org/abs/2406.11944>) writes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SaeOutput {
+    /// Its width.
+    pub d_out: usize,
+    /// The hook point whose value it predicts, if it says so.
+    pub hook_name: Option<String>,
+    /// Whether `x W_skip` is added.
+    pub has_skip: bool,
 }
 
 impl SaeConfig {
+    /// Width of what it writes.
+    pub fn d_out(&self) -> usize {
+        self.output.as_ref().map_or(self.d_in, |output| output.d_out)
+    }
+
     /// The hook point that it reads, if that is one of the model's.
     pub fn hook_of(&self, model: &ModelConfig) -> Option<HookPoint> {
         let hook: HookPoint = self.hook_name.parse().ok()?;

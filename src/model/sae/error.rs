@@ -20,6 +20,8 @@ pub enum SaeError {
     UnknownArchitecture { name: String },
     #[error("cfg.json and sae_weights.safetensors contradict each other: {message}")]
     Contradiction { message: String },
+    #[error("sae_weights.safetensors has a scaling_factor that is not 1 throughout")]
+    ScalingFactor,
     #[error("sae_weights.safetensors cannot be read: {0}")]
     Weights(LoadError),
     #[error(transparent)]
@@ -45,10 +47,14 @@ impl SaeError {
                     .to_owned()
             }
             Self::CfgValue { .. } | Self::UnknownArchitecture { .. } => {
-                "Vitrine reads SAELens' standard, topk and jumprelu.".to_owned()
+                "Vitrine reads SAELens' standard, topk, jumprelu, gated, transcoder and its variants, with or without \
+                 layer_norm or constant_norm_rescale; fold other normalisations into the weights first."
+                    .to_owned()
             }
+            Self::ScalingFactor => "Multiply W_dec's rows by it, leave it out, and save again.".to_owned(),
             Self::Weights(LoadError::MissingTensor { .. }) => {
-                "SAELens' files have W_enc, b_enc, W_dec and b_dec, and a jumprelu also has threshold."
+                "SAELens' files have W_enc, b_enc, W_dec and b_dec; a jumprelu also threshold, a gated one b_gate, b_mag \
+                 and r_mag in place of b_enc, and one with a skip connection W_skip."
                     .to_owned()
             }
             Self::Weights(error) => error.hint(),

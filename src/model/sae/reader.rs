@@ -65,6 +65,7 @@ impl<'b, B: Backend> SaeReader<'b, B> {
 /// Errors: cfg.json and header do not describe one autoencoder.
 fn plan(config: &SaeConfig, mut file: TensorFile) -> Result<(Plan, Vec<Target>), LoadError> {
     let SaeConfig { d_in, d_sae, .. } = *config;
+    let d_out = config.d_out();
     let dtype = file.main_dtype();
     let mut targets = vec![];
     let mut take = |name: &str, shape: &[usize], axes| {
@@ -73,12 +74,21 @@ fn plan(config: &SaeConfig, mut file: TensorFile) -> Result<(Plan, Vec<Target>),
         Ok::<(), LoadError>(())
     };
     take("W_enc", &[d_in, d_sae], Some(MatrixAxes::InOut))?;
-    take("b_enc", &[d_sae], None)?;
     // The direction of a feature is a column of the weight: decoding gathers those of the active ones.
-    take("W_dec", &[d_sae, d_in], Some(MatrixAxes::OutIn))?;
-    take("b_dec", &[d_in], None)?;
-    if config.architecture == SaeArchitecture::Jumprelu {
-        take("threshold", &[d_sae], None)?;
+    take("W_dec", &[d_sae, d_out], Some(MatrixAxes::OutIn))?;
+    take("b_dec", &[d_out], None)?;
+    let vectors: &[&str] = match config.architecture {
+        SaeArchitecture::Standard | SaeArchitecture::Topk { .. } => &["b_enc"],
+        SaeArchitecture::Jumprelu => &["b_enc", "threshold"],
+        SaeArchitecture::Gated => &["b_gate", "b_mag", "r_mag"],
+    };
+    vectors.iter().try_for_each(|name| take(name, &[d_sae], None))?;
+    if config.output.as_ref().is_some_and(|output| output.has_skip) {
+        take("W_skip", &[d_out, d_in], Some(MatrixAxes::OutIn))?;
+    }
+    // What old versions trained in the end; it is made sure later that it does nothing.
+    if let Some(source) = file.take_if_there("scaling_factor", &[d_sae])? {
+        targets.push(Target { name: "scaling_factor".to_owned(), source, axes: None });
     }
     Ok((Plan { dtype, notes: file.unused_notes() }, targets))
 }

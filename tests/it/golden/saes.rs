@@ -1,6 +1,6 @@
 //! Sparse autoencoders beside SAELens.
 
-use std::rc::Rc;
+use std::{collections::BTreeMap, rc::Rc};
 
 use vitrine::{
     backend::Backend,
@@ -15,7 +15,21 @@ use super::files;
 use crate::compare::{GOLDEN_TOL, compare};
 
 /// The golden autoencoders.
-const SAES: [&str; 5] = ["sae-standard", "sae-old", "sae-topk", "sae-old-topk", "sae-jumprelu"];
+const SAES: [&str; 13] = [
+    "sae-standard",
+    "sae-old",
+    "sae-topk",
+    "sae-old-topk",
+    "sae-jumprelu",
+    "sae-gated",
+    "sae-rescaled",
+    "sae-layer-norm",
+    "sae-constant-norm",
+    "sae-hook-z",
+    "sae-transcoder",
+    "sae-skip",
+    "sae-jumprelu-transcoder",
+];
 /// What they read: a hook point of this model on this prompt.
 const MODEL: &str = "gpt2-tiny";
 const INPUT: &str = "gpt2-tiny/odd-raw.safetensors";
@@ -81,23 +95,46 @@ pub(crate) fn check_all<B: Backend>(on: impl Fn(&str) -> Engine<B>) {
     let tokens = super::hooks::cases(MODEL, WeightForm::Raw).remove(0).tokens;
     for sae in SAES {
         put(&engine, sae);
-        let want = files::tensors(&format!("{sae}/expected.safetensors"))["acts"].clone();
+        let expected = files::tensors(&format!("{sae}/expected.safetensors"));
+        let want = &expected["acts"];
         let d_sae = want.shape()[1];
         let hook = Rc::clone(&engine.sae(sae).expect("was put")).config().hook_name.clone();
         let rows = files::tensors(INPUT)[&hook].clone();
+        check_decoding(&engine, sae, &rows, &expected);
         let prompt = Prompt::Tokens { tokens: tokens.clone() };
         let ways = [
-            Activations::Rows { rows },
-            Activations::Prompt { prompt, weights: WeightForm::Raw, interventions: vec![] },
+            Activations::Rows(rows),
+            Activations::Run { prompt, weights: WeightForm::Raw, interventions: vec![] },
         ];
         for of in ways {
             let all = dense(&encode(&engine, sae, of.clone(), None), d_sae);
-            check(sae, &all, &want).unwrap_or_else(|why| panic!("{why}"));
+            check(sae, &all, want).unwrap_or_else(|why| panic!("{why}"));
             for k in [1, 3, 20] {
                 let some = dense(&encode(&engine, sae, of.clone(), Some(k)), d_sae);
                 check(sae, &some, &largest(&all, k)).unwrap_or_else(|why| panic!("{k} of {why}"));
             }
         }
+    }
+}
+
+/// What all features come to.
+fn check_decoding<B: Backend>(
+    engine: &Engine<B>,
+    name: &str,
+    x: &HostTensor,
+    expected: &BTreeMap<String, HostTensor>,
+) {
+    let (sae, b) = (engine.sae(name).expect("was put"), engine.backend());
+    let decoded = pollster::block_on(async {
+        let features = sae.encode(b, x, None).await?;
+        sae.decode(b, &features, x).await
+    });
+    let decoded = decoded.unwrap_or_else(|error| panic!("{name}: {error}"));
+    for (what, got) in [("recons", decoded.recons), ("output", decoded.output)] {
+        let want = &expected[what];
+        // SAELens gives heads back one by one.
+        let got = got.reshaped(want.shape().to_vec()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        check(&format!("{name} {what}"), &got, want).unwrap_or_else(|why| panic!("{why}"));
     }
 }
 

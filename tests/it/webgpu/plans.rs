@@ -164,7 +164,7 @@ fn a_token_of_a_continuation_takes_few_dispatches_more() {
         interventions: vec![],
     };
     pollster::block_on(engine.generate(&spec, &mut NoPace, |_| {})).expect("continues");
-    // Keys and values are appended.
+    // Keys and values are appended; the likeliest token is read off where the logits are.
     let n_block = n_attention(Scheme::Parallel) + N_MLP + 2;
     let n_dispatches = engine.config().n_layers * n_block + N_AROUND + N_READ_OFF;
     assert_eq!(device.last_submission().n_dispatches, n_dispatches);
