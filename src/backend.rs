@@ -167,11 +167,11 @@ pub trait Backend {
     /// `a` followed by `b` along the outermost axis. What nobody else holds may grow in place: a cache does.
     fn append(&self, a: Self::Tensor, b: &Self::Tensor) -> Result<Self::Tensor, BackendError>;
 
-    /// `a + b`, same shape.
-    fn add(&self, a: &Self::Tensor, b: &Self::Tensor) -> Result<Self::Tensor, BackendError>;
+    /// `a + b`, same shape. As the others that take what they read, it may write over what nobody else holds.
+    fn add(&self, a: Self::Tensor, b: &Self::Tensor) -> Result<Self::Tensor, BackendError>;
 
     /// `by * x`
-    fn scale(&self, x: &Self::Tensor, by: f32) -> Result<Self::Tensor, BackendError>;
+    fn scale(&self, x: Self::Tensor, by: f32) -> Result<Self::Tensor, BackendError>;
 
     /// `[pos d] -> [pos head d]`, the same row for each head.
     fn repeat_heads(&self, x: &Self::Tensor, n_heads: usize) -> Result<Self::Tensor, BackendError>;
@@ -190,7 +190,7 @@ pub trait Backend {
     /// `x * w + b` over the last axis; a missing `w` is 1, a missing `b` is 0. w, b: [d]
     fn affine(
         &self,
-        x: &Self::Tensor,
+        x: Self::Tensor,
         w: Option<&Self::Tensor>,
         b: Option<&Self::Tensor>,
     ) -> Result<Self::Tensor, BackendError>;
@@ -223,7 +223,7 @@ pub trait Backend {
 
     /// Rotary positions (Su et al. 2021): of each head, entries i and i + n/2 turn by an angle of their own, for i below
     /// n/2; entries from n on stay. `turns` are n/2 cosines, then n/2 sines. `[pos head e], [pos n] -> [pos head e]`
-    fn rotate(&self, x: &Self::Tensor, turns: &Self::Tensor) -> Result<Self::Tensor, BackendError>;
+    fn rotate(&self, x: Self::Tensor, turns: &Self::Tensor) -> Result<Self::Tensor, BackendError>;
 
     /// einsum: `q head e, k kv e -> head q k`, divided by the scale; what a query does not see is -inf.
     /// The queries are the last positions of the keys.
@@ -235,21 +235,21 @@ pub trait Backend {
     ) -> Result<Self::Tensor, BackendError>;
 
     /// `cap tanh(x / cap)`, entry by entry; -inf stays what it is.
-    fn soft_cap(&self, x: &Self::Tensor, cap: f32) -> Result<Self::Tensor, BackendError>;
+    fn soft_cap(&self, x: Self::Tensor, cap: f32) -> Result<Self::Tensor, BackendError>;
 
     /// Softmax over the last axis; a row that is masked throughout becomes 0.
-    fn softmax(&self, x: &Self::Tensor) -> Result<Self::Tensor, BackendError>;
+    fn softmax(&self, x: Self::Tensor) -> Result<Self::Tensor, BackendError>;
 
     /// einsum: `head q k, k kv e -> q head e`
     fn attn_mix(&self, pattern: &Self::Tensor, v: &Self::Tensor) -> Result<Self::Tensor, BackendError>;
 
     /// A non-linearity, entry by entry.
-    fn activate(&self, x: &Self::Tensor, activation: Activation) -> Result<Self::Tensor, BackendError>;
+    fn activate(&self, x: Self::Tensor, activation: Activation) -> Result<Self::Tensor, BackendError>;
 
     /// `f(gate) * up`, entry by entry (Shazeer 2020).
     fn gated(
         &self,
-        gate: &Self::Tensor,
+        gate: Self::Tensor,
         up: &Self::Tensor,
         activation: Activation,
     ) -> Result<Self::Tensor, BackendError>;
@@ -313,7 +313,7 @@ pub trait Backend {
         let one = |sequence: &Sequence| {
             let [k, v] = [k, v].map(|[base, own]| self.rows_after(base, own, sequence));
             let scores = self.attn_scores(&self.rows(q, sequence.start, sequence.len)?, &k?, scoring)?;
-            self.attn_mix(&self.softmax(&scores)?, &v?)
+            self.attn_mix(&self.softmax(scores)?, &v?)
         };
         self.concat(&sequences.iter().map(one).collect::<Result<Vec<_>, _>>()?)
     }

@@ -5,6 +5,7 @@ self.openKernel = (() => {
   const STACK_BYTES = 65536, PATIENCE_MILLIS = 3000;
   // A bench compares like with like: `?threads=1` in the worker's address.
   const MAX_THREADS = Number(new URLSearchParams(self.location.search).get("threads")) || 8;
+  const N_THREADS = Math.min(MAX_THREADS, navigator.hardwareConcurrency || 1);
   const url = (file) => new URL(file, self.location.href).href;
 
   // The first build that the browser accepts; the most capable stand first.
@@ -41,7 +42,7 @@ self.openKernel = (() => {
     const { exports } = await WebAssembly.instantiate(module, { env: { memory } });
     let start = exports.__heap_base.value;
     const asked = [];
-    const nHelpers = isShared ? Math.min(MAX_THREADS, navigator.hardwareConcurrency || 1) - 1 : 0;
+    const nHelpers = isShared ? N_THREADS - 1 : 0;
     while (asked.length < nHelpers) asked.push(help(module, memory, (start += STACK_BYTES)));
     const helpers = (await Promise.all(asked)).filter((worker) => worker !== null);
     return {
@@ -61,6 +62,7 @@ self.openKernel = (() => {
     };
   };
 
-  // Shared memory can be allowed and still not be had.
-  return () => (self.crossOriginIsolated ? open(true).catch(() => open(false)) : open(false)).catch(() => null);
+  // Copies into and out of shared memory take longer: it is for helpers. It can be allowed and still not be had.
+  const isShared = self.crossOriginIsolated && 1 < N_THREADS;
+  return () => (isShared ? open(true).catch(() => open(false)) : open(false)).catch(() => null);
 })();

@@ -16,8 +16,12 @@ const CUBIC: f32 = 0.044_715;
 ///
 /// Hendrycks & Gimpel 2016, <https://arxiv.org/abs/1606.08415>.
 pub fn gelu_new(values: &mut [f32]) {
-    let tanh_form = TanhForm::new();
-    map(values, |x| x / (tanh_form.one + tanh_form.exp.of(tanh_form.minus_two_u(x))));
+    // Below this it is 0 in f32; above, the exponential is held where it is finite.
+    let (form, least, most) = (TanhForm::new(), held(-10.5), held(88.0));
+    map(values, |x| {
+        let e = form.exp.of((form.zero - form.two_u(x)).at_most(most));
+        (x / (form.one + e)).zero_where_less(x, least)
+    });
 }
 
 /// Multiplies each `dy` by the slope of [`gelu_new`] at its `x`, over as many as the shorter has.
@@ -51,17 +55,17 @@ impl TanhForm {
         }
     }
 
-    /// `-2u`: as `(1 + tanh u) / 2 = 1 / (1 + exp(-2u))`, and nothing cancels there.
+    /// `2u`: as `(1 + tanh u) / 2 = 1 / (1 + exp(-2u))`, and nothing cancels there.
     #[inline(always)]
-    fn minus_two_u(&self, x: F32x4) -> F32x4 {
+    fn two_u(&self, x: F32x4) -> F32x4 {
         let bracket = self.one.plus_product(self.cubic * x, x);
-        (self.zero - self.two_sqrt_2_over_pi) * x * bracket
+        self.two_sqrt_2_over_pi * x * bracket
     }
 
     /// `s + x s (1 - s) (2u)'` with `s = 1 / (1 + exp(-2u))`, all from `exp(-|2u|)`, which never overflows.
     #[inline(always)]
     fn slope(&self, x: F32x4) -> F32x4 {
-        let e = self.exp.of(self.zero - self.minus_two_u(x).abs());
+        let e = self.exp.of(self.zero - self.two_u(x).abs());
         let large = self.one / (self.one + e);
         let small = e * large;
         let two_u_slope = self.two_sqrt_2_over_pi * self.one.plus_product(self.three * self.cubic * x, x);
@@ -131,7 +135,10 @@ impl Normal {
 /// SiLU: `x / (1 + exp(-x))`.
 pub fn silu(values: &mut [f32]) {
     let (exp, zero, one) = (Exp::new(), held(0.0), held(1.0));
-    map(values, |x| x / (one + exp.of(zero - x)));
+    map(values, |x| {
+        let e = exp.of(zero - x.abs());
+        x * x.if_negative(e, one) / (one + e)
+    });
 }
 
 #[cfg(test)]

@@ -1,16 +1,14 @@
 //! One head's attention: scores of its queries against its keys, and its pattern over its values.
 
-#![allow(unsafe_code, reason = "tiles read through pointers; the public functions check all bounds")]
+#![allow(unsafe_code, reason = "tiles read and write through pointers; who calls them checks all bounds")]
 
 use crate::{
     entries::add_multiple,
-    packed::{MR, PANEL, add_tile, on_tile, packed_len},
-    rows::{dot, len_without_tail},
-    simd::{F32x4, LANES},
+    pack_rows::{pack_rows, pack_rows_t},
+    packed::{PANEL, packed_len},
+    rows::{divide, dot, len_without_tail},
+    tile::{MR, Rows, Start, times_panel},
 };
-
-/// Keys of a tile.
-const NK: usize = 2;
 
 /// The rows of one head in an array `[pos head e]`, which begins at this head.
 #[derive(Clone, Copy, Debug)]
@@ -66,60 +64,69 @@ impl Visible {
     }
 }
 
+/// How many values [`attn_scores`] needs to work in.
+pub const fn attn_scores_scratch_len(n_q: usize, n_k: usize, d_head: usize) -> usize {
+    if n_q < MR { 0 } else { packed_len(d_head, n_k) }
+}
+
 /// `q·k / scale` for every query and every key that it can see, into `scores` [n_q n_k].
 ///
-/// Panics if the rows differ in length, or `scores` is not as long as its shape.
+/// Panics if the rows differ in length, or a slice is not as long as it says.
 // einsum: q e, k e -> q k
-pub fn attn_scores(q: HeadRows<'_>, k: HeadRows<'_>, scale: f32, visible: Visible, scores: &mut [f32]) {
-    let (n_q, n_k) = (q.n_rows, k.n_rows);
-    assert!(q.d_head == k.d_head && scores.len() == n_q * n_k, "slices fill their shapes");
+pub fn attn_scores(
+    q: HeadRows<'_>,
+    k: HeadRows<'_>,
+    scale: f32,
+    visible: Visible,
+    scratch: &mut [f32],
+    scores: &mut [f32],
+) {
+    let (n_q, n_k, d_head) = (q.n_rows, k.n_rows, q.d_head);
+    assert!(d_head == k.d_head && scores.len() == n_q * n_k, "slices fill their shapes");
     assert!(visible == Visible::All || n_q <= n_k, "every query has its own key");
-    let n_seen = |q_pos| visible.n_seen(q_pos, n_q, n_k);
-    for first in (0..n_q).step_by(MR) {
-        let n_rows = MR.min(n_q - first);
-        // What all rows of the tile see; each does the few keys after these by itself.
-        let mut n_tiled = 0;
-        if n_rows == MR && q.d_head.is_multiple_of(LANES) {
-            n_tiled = n_seen(first) - n_seen(first) % NK;
-            for k_pos in (0..n_tiled).step_by(NK) {
-                // SAFETY: four queries and two keys of `d_head` values, a multiple of four.
-                let dots = unsafe { dots(q, first, k, k_pos) };
-                for (row, dots) in dots.iter().enumerate() {
-                    let out = &mut scores[(first + row) * n_k + k_pos..][..NK];
-                    out.iter_mut().zip(dots).for_each(|(out, dot)| *out = dot / scale);
-                }
-            }
+    assert!(scratch.len() == attn_scores_scratch_len(n_q, n_k, d_head), "the scratch has its length");
+    if MR <= n_q {
+        // The keys of one head lie far apart: brought together once, they stay in a cache.
+        (0..n_k).for_each(|k_pos| pack_rows_t(d_head, n_k, k_pos, k.row(k_pos), scratch));
+        for first in (0..n_q).step_by(MR) {
+            let n_rows = MR.min(n_q - first);
+            let n_used = visible.n_seen(first + n_rows - 1, n_q, n_k);
+            let rows = HeadRows { values: &q.values[first * q.stride..], n_rows, ..q };
+            over_panels(rows, d_head, scratch, d_head, n_used, &mut scores[first * n_k..], n_k);
         }
-        for q_pos in first..first + n_rows {
-            let row = &mut scores[q_pos * n_k..][..n_k];
-            let (seen, unseen) = row.split_at_mut(n_seen(q_pos));
-            for (out, k_pos) in seen[n_tiled..].iter_mut().zip(n_tiled..) {
-                *out = dot(q.row(q_pos), k.row(k_pos)) / scale;
-            }
-            unseen.fill(f32::NEG_INFINITY);
+    }
+    for (q_pos, row) in scores.chunks_exact_mut(n_k.max(1)).enumerate() {
+        let (seen, unseen) = row.split_at_mut(visible.n_seen(q_pos, n_q, n_k));
+        if n_q < MR {
+            seen.iter_mut().zip(0..).for_each(|(score, k_pos)| *score = dot(q.row(q_pos), k.row(k_pos)));
         }
+        divide(seen, scale);
+        unseen.fill(f32::NEG_INFINITY);
     }
 }
 
-/// The dot products of four queries with two keys.
-///
-/// Safety: those rows are there, and `d_head` is a multiple of four.
-#[inline(always)]
-unsafe fn dots(q: HeadRows<'_>, q_pos: usize, k: HeadRows<'_>, k_pos: usize) -> [[f32; NK]; MR] {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let (queries, keys) =
-            (q.values.as_ptr().add(q_pos * q.stride), k.values.as_ptr().add(k_pos * k.stride));
-        let mut acc = [[F32x4::splat(0.0); NK]; MR];
-        for e in (0..q.d_head).step_by(LANES) {
-            let key: [F32x4; NK] = core::array::from_fn(|col| F32x4::load(keys.add(col * k.stride + e)));
-            for (row, acc) in acc.iter_mut().enumerate() {
-                let query = F32x4::load(queries.add(row * q.stride + e));
-                acc[0] = acc[0].plus_product(query, key[0]);
-                acc[1] = acc[1].plus_product(query, key[1]);
-            }
+/// The first `len` values of rows times the columns up to `n_cols` of panels of `k` rows, into rows of `c`, which begin
+/// `c_stride` apart.
+fn over_panels(
+    rows: HeadRows<'_>,
+    len: usize,
+    panels: &[f32],
+    k: usize,
+    n_cols: usize,
+    c: &mut [f32],
+    c_stride: usize,
+) {
+    let n_rows = rows.n_rows;
+    assert!(len <= k.min(rows.d_head) && n_cols <= c_stride, "rows fit the panels, and these fit the result");
+    let rows = Rows { at: rows.values.as_ptr(), n_rows, len, stride: rows.stride };
+    for (panel, col) in panels.chunks_exact((k * PANEL).max(1)).zip((0..n_cols).step_by(PANEL)) {
+        let n_cols = PANEL.min(n_cols - col);
+        let c = &mut c[col..][..(n_rows - 1) * c_stride + n_cols];
+        // SAFETY: the rows and the panel have at least `len` values each, and `c` has as many rows.
+        unsafe {
+            let zeros = Start::From([0.0; PANEL]);
+            times_panel(rows, panel.as_ptr(), n_cols, zeros, c.as_mut_ptr(), c_stride);
         }
-        acc.map(|row| row.map(F32x4::sum))
     }
 }
 
@@ -148,26 +155,12 @@ pub fn attn_mix(pattern: &[f32], v: HeadRows<'_>, scratch: &mut [f32], z: &mut [
         }
         return;
     }
-    // The values of one head lie far apart: brought together once, they stay in a cache.
-    for k_pos in 0..n_k {
-        for (panel_idx, values) in v.row(k_pos).chunks(PANEL).enumerate() {
-            scratch[(panel_idx * n_k + k_pos) * PANEL..][..values.len()].copy_from_slice(values);
-        }
-    }
-    for first in (0..n_q).step_by(MR) {
-        let n_rows = MR.min(n_q - first);
-        let rows = &pattern[first * n_k..][..n_rows * n_k];
+    // As the keys are.
+    (0..n_k).for_each(|k_pos| pack_rows(n_k, d_head, k_pos, v.row(k_pos), scratch));
+    for (rows, first) in pattern.chunks(MR * n_k).zip((0..).step_by(MR)) {
         let n_used = rows.chunks_exact(n_k).map(|row| len_without_tail(row, 0.0)).max().unwrap_or(0);
-        for (panel, col) in scratch.chunks_exact(n_k * PANEL).zip((0..d_head).step_by(PANEL)) {
-            let n_cols = PANEL.min(d_head - col);
-            let z = &mut z[first * z_stride + col..][..(n_rows - 1) * z_stride + n_cols];
-            // SAFETY: `n_rows` rows of the pattern and the panel have at least `n_used` entries, and `z` as many rows.
-            unsafe {
-                on_tile(n_rows, n_cols, z.as_mut_ptr(), z_stride, Some([0.0; PANEL]), |z, z_stride| {
-                    add_tile(n_rows, n_used, rows.as_ptr(), n_k, panel.as_ptr(), z, z_stride);
-                });
-            }
-        }
+        let rows = HeadRows::new(rows, rows.len() / n_k, n_k, n_k);
+        over_panels(rows, n_used, scratch, n_k, d_head, &mut z[first * z_stride..], z_stride);
     }
 }
 
@@ -218,10 +211,11 @@ mod tests {
             let want: Vec<f64> =
                 plain(dims, &flat, |e, k_pos| k.row(k_pos)[e]).iter().map(|dot| dot / 2.5).collect();
             let mut scores = vec![f32::NAN; n_q * n_k];
-            attn_scores(q, k, 2.5, Visible::All, &mut scores);
+            let mut scratch = vec![f32::NAN; attn_scores_scratch_len(n_q, n_k, d_head)];
+            attn_scores(q, k, 2.5, Visible::All, &mut scratch, &mut scores);
             assert!(is_close(&scores, &want, d_head), "{dims:?}");
             let mut causal = vec![f32::NAN; n_q * n_k];
-            attn_scores(q, k, 2.5, Visible::Causal, &mut causal);
+            attn_scores(q, k, 2.5, Visible::Causal, &mut scratch, &mut causal);
             for (at, score) in causal.iter().enumerate() {
                 let is_seen = at % n_k <= n_past + at / n_k;
                 let want = if is_seen { want[at] } else { f64::NEG_INFINITY };
@@ -238,7 +232,15 @@ mod tests {
         let (q, mut k) = (values(n * N_HEADS * d_head, 1), values(n * N_HEADS * d_head, 2));
         k[(5 * N_HEADS + 1) * d_head] = f32::NAN;
         let mut scores = vec![0.0; n * n];
-        attn_scores(head(&q, n, d_head), head(&k, n, d_head), 1.0, Visible::Causal, &mut scores);
+        let mut scratch = vec![f32::NAN; attn_scores_scratch_len(n, n, d_head)];
+        attn_scores(
+            head(&q, n, d_head),
+            head(&k, n, d_head),
+            1.0,
+            Visible::Causal,
+            &mut scratch,
+            &mut scores,
+        );
         for (at, score) in scores.iter().enumerate() {
             assert_eq!(score.is_nan(), at % n == 5 && at / n >= 5, "{at}");
         }

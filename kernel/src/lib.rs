@@ -16,15 +16,17 @@ mod packed_t;
 mod reference;
 mod rows;
 mod simd;
+mod tile;
 mod top_k;
 
 pub use activate::{gelu, gelu_new, gelu_new_dx, silu};
-pub use attn::{HeadRows, Visible, attn_mix, attn_mix_scratch_len, attn_scores};
+pub use attn::{HeadRows, Visible, attn_mix, attn_mix_scratch_len, attn_scores, attn_scores_scratch_len};
 pub use entries::{add_multiple, add_to, multiply_by};
 pub use pack_rows::{pack_rows, pack_rows_t};
 pub use packed::{Dims, PANEL, gemm_packed, gemm_packed_cols, gemm_packed_cols_at, packed_len};
 pub use packed_t::{gemm_packed_t, gemm_packed_t_cols, gemm_packed_t_cols_at};
 pub use rows::{
-    dot, entropy, len_without_tail, max, normalise, softmax, sum, sum_exp, sum_of_squares_around,
+    count_larger, dot, entropy, len_without_tail, max, max_of_finite, normalise, softmax, sum, sum_exp,
+    sum_of_squares_around,
 };
 pub use top_k::{top_k, top_k_scratch_len};

@@ -10,8 +10,12 @@ use crate::{PANEL, packed_len};
 pub fn pack_rows<T: Copy>(k: usize, n: usize, first: usize, rows: &[T], panels: &mut [T]) {
     check(k, n, [first, k], n, rows, panels);
     for (i, row) in (first..).zip(rows.chunks_exact(n.max(1))) {
-        for (panel_idx, values) in row.chunks(PANEL).enumerate() {
-            panels[(panel_idx * k + i) * PANEL..][..values.len()].copy_from_slice(values);
+        let (whole, rest) = row.as_chunks::<PANEL>();
+        // Eight by eight: a copy of any length is a call, in WebAssembly out of it.
+        let mut panels = panels.as_chunks_mut::<PANEL>().0[i..].iter_mut().step_by(k);
+        whole.iter().zip(panels.by_ref()).for_each(|(from, to)| *to = *from);
+        if let Some(to) = panels.next() {
+            to.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
         }
     }
 }

@@ -4,7 +4,8 @@
 
 use crate::{
     Dims,
-    packed::{MR, PANEL, add_tile, on_tile, packed_len},
+    packed::{PANEL, packed_len},
+    tile::{Rows, Start, times_panel},
 };
 
 /// Panels that are transposed at once: 16 kB of them, which stay in the nearest cache.
@@ -43,24 +44,18 @@ pub unsafe fn gemm_packed_t_cols_at(dims: Dims, a: &[f32], b: &[f32], c: *mut f3
     let mut turned = [0.0; N_PANELS * PANEL * PANEL];
     for col in (first..end).map(|at| at * PANEL) {
         let n_cols = PANEL.min(k - col);
-        let mut is_first = true;
+        let mut start = Start::From([0.0; PANEL]);
         // Also once where there is nothing to add up: the result is 0 then.
         for from in (0..n.max(1)).step_by(N_PANELS * PANEL) {
             let len = (N_PANELS * PANEL).min(n - from);
             turn(k, b, col, n_cols, from, &mut turned[..len.div_ceil(PANEL) * PANEL * PANEL]);
-            for row in (0..m).step_by(MR) {
-                let n_rows = MR.min(m - row);
-                let start = is_first.then_some([0.0; PANEL]);
-                // SAFETY: rows `row..row + n_rows` of `a` have n values, of which `from..from + len` are read;
-                // `turned` has at least `len` rows; these columns of `c` are ours.
-                unsafe {
-                    let (a, c) = (a.as_ptr().add(row * n + from), c.add(row * k + col));
-                    on_tile(n_rows, n_cols, c, k, start, |c, c_stride| {
-                        add_tile(n_rows, len, a, n, turned.as_ptr(), c, c_stride);
-                    });
-                }
+            // SAFETY: rows of `a` have n values, of which `from..from + len` are read; `turned` has at least `len`
+            // rows; these columns of `c` are ours.
+            unsafe {
+                let rows = Rows { at: a.as_ptr().add(from), n_rows: m, len, stride: n };
+                times_panel(rows, turned.as_ptr(), n_cols, start, c.add(col), k);
             }
-            is_first = false;
+            start = Start::There;
         }
     }
 }

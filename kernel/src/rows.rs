@@ -63,24 +63,58 @@ pub fn softmax(row: &mut [f32]) {
     unseen.fill(0.0);
     // A NaN is passed over here and comes back in the sum.
     let (exp, shift) = (Exp::new(), F32x4::splat(max(seen)));
-    map(seen, |x| exp.of(x - shift));
-    let total = sum(seen);
+    let total = map_summed(seen, f32::NEG_INFINITY, |x| exp.of(x - shift));
     if total.is_nan() {
         unseen.fill(f32::NAN);
     }
-    let by = F32x4::splat(total);
-    map(seen, |x| x / by);
+    // The largest entry alone makes it 1.
+    times(seen, 1.0 / total);
+}
+
+/// `f` of every value, in place, and the sum of the results; `f(fill)` must be 0.
+#[inline(always)]
+fn map_summed(values: &mut [f32], fill: f32, f: impl Fn(F32x4) -> F32x4) -> f32 {
+    let mut sums = [F32x4::splat(0.0); N_SUMS];
+    let mut blocks = values.chunks_exact_mut(N_SUMS * LANES);
+    for block in &mut blocks {
+        for (four, sum) in block.chunks_exact_mut(LANES).zip(&mut sums) {
+            let result = f(F32x4::of(four, fill));
+            result.put(four);
+            *sum = *sum + result;
+        }
+    }
+    for four in blocks.into_remainder().chunks_mut(LANES) {
+        let result = f(F32x4::of(four, fill));
+        result.put(four);
+        sums[0] = sums[0] + result;
+    }
+    ((sums[0] + sums[1]) + (sums[2] + sums[3])).sum()
+}
+
+/// `x * by`, in place.
+#[inline]
+fn times(row: &mut [f32], by: f32) {
+    let by = F32x4::splat(by);
+    map(row, |x| x * by);
+}
+
+/// `x / by`, in place.
+#[inline]
+pub(crate) fn divide(row: &mut [f32], by: f32) {
+    let by = F32x4::splat(by);
+    map(row, |x| x / by);
 }
 
 /// How long a row is without the entries at its end that are `blank`.
 pub fn len_without_tail(row: &[f32], blank: f32) -> usize {
-    const PIECE: usize = 16;
-    let mut len = row.len();
-    // Not `all`: without an early end it is done several at once.
-    while PIECE <= len && row[len - PIECE..len].iter().fold(true, |so_far, x| so_far & (*x == blank)) {
-        len -= PIECE;
-    }
-    row[..len].iter().rposition(|x| *x != blank).map_or(0, |last| last + 1)
+    let four_blank = F32x4::splat(blank);
+    let pieces = row.as_rchunks::<LANES>().1.as_rchunks::<4>().1;
+    let is_blank = |piece: &&[[f32; LANES]; 4]| {
+        F32x4::all_equal(piece.each_ref().map(|four| F32x4::of(four, blank)), four_blank)
+    };
+    let n_blank = pieces.iter().rev().take_while(is_blank).count();
+    let rest = &row[..row.len() - n_blank * 4 * LANES];
+    rest.iter().rposition(|x| *x != blank).map_or(0, |last| last + 1)
 }
 
 /// -Σ p ln p, nats, where 0 ln 0 is 0. Probabilities below the smallest normal number count as that for the logarithm.
@@ -94,16 +128,56 @@ pub fn entropy(row: &[f32]) -> f32 {
     .sum()
 }
 
-/// The largest entry; a NaN is passed over, and of nothing it is -inf.
-pub fn max(row: &[f32]) -> f32 {
-    let mut max = F32x4::splat(f32::NEG_INFINITY);
-    for four in row.chunks(LANES) {
-        max = max.at_least(F32x4::of(four, f32::NEG_INFINITY));
+/// The largest entry of a row of numbers; NaN if there is one that is not finite.
+pub fn max_of_finite(row: &[f32]) -> f32 {
+    let zero = held(0.0);
+    let mut largest = [F32x4::splat(f32::NEG_INFINITY); N_SUMS];
+    let mut zeros = [zero; N_SUMS];
+    let (blocks, rest) = row.as_chunks::<{ N_SUMS * LANES }>();
+    for block in blocks {
+        for (i, four) in block.as_chunks::<LANES>().0.iter().enumerate() {
+            let four = F32x4::of(four, 0.0);
+            largest[i] = largest[i].at_least(four);
+            // Only what is not finite is not 0 after that.
+            zeros[i] = zeros[i].plus_product(four, zero);
+        }
     }
-    max.to_array().into_iter().fold(f32::NEG_INFINITY, f32::max)
+    let is_finite = !zeros.into_iter().fold(zero, |all, four| all + four).sum().is_nan();
+    if is_finite && rest.iter().all(|x| x.is_finite()) { largest_of(largest, rest) } else { f32::NAN }
 }
 
-/// Σ exp(xᵢ - shift): what a loss comes from, so blocks of it are added in f64.
+/// How many entries are larger than `than`; a NaN is not.
+pub fn count_larger(row: &[f32], than: f32) -> usize {
+    // Counts in f32 are exact below 2^24, and a lane sees a quarter of a piece.
+    const PIECE: usize = 1 << 20;
+    let (zero, one, limit) = (held(0.0), held(1.0), F32x4::splat(than));
+    let in_piece = |piece: &[f32]| {
+        summed(piece.len(), |sum, at| {
+            sum + (limit - F32x4::of(&piece[at..], f32::NEG_INFINITY)).if_negative(one, zero)
+        })
+        .sum() as usize
+    };
+    row.chunks(PIECE).map(in_piece).sum()
+}
+
+/// The largest entry; a NaN is passed over, and of nothing it is -inf.
+pub fn max(row: &[f32]) -> f32 {
+    let mut largest = [F32x4::splat(f32::NEG_INFINITY); N_SUMS];
+    let (blocks, rest) = row.as_chunks::<{ N_SUMS * LANES }>();
+    for block in blocks {
+        for (i, four) in block.as_chunks::<LANES>().0.iter().enumerate() {
+            largest[i] = largest[i].at_least(F32x4::of(four, f32::NEG_INFINITY));
+        }
+    }
+    largest_of(largest, rest)
+}
+
+fn largest_of(fours: [F32x4; N_SUMS], rest: &[f32]) -> f32 {
+    let four = fours.into_iter().fold(F32x4::splat(f32::NEG_INFINITY), F32x4::at_least);
+    four.to_array().iter().chain(rest).copied().fold(f32::NEG_INFINITY, f32::max)
+}
+
+/// Σ exp(xᵢ - shift), with a shift that no entry exceeds: what a loss comes from, so blocks of it are added in f64.
 pub fn sum_exp(row: &[f32], shift: f32) -> f64 {
     const BLOCK: usize = 128;
     let (exp, shift) = (Exp::new(), F32x4::splat(shift));
@@ -165,13 +239,35 @@ mod tests {
     fn sums_of_exponentials_agree_with_the_reference_at_every_length() {
         for n in LENGTHS {
             let row: Vec<f32> = values(n, 3).iter().map(|x| 20.0 * x).collect();
-            let want: f64 = row.iter().map(|x| (f64::from(*x) - 18.5).exp()).sum();
-            let err = (sum_exp(&row, 18.5) - want).abs();
+            let want: f64 = row.iter().map(|x| (f64::from(*x) - 20.0).exp()).sum();
+            let err = (sum_exp(&row, 20.0) - want).abs();
             assert!(err <= 3e-6 * want, "{n}: {err} of {want}");
             assert_eq!(max(&row), row.iter().copied().fold(f32::NEG_INFINITY, f32::max), "{n}");
         }
         assert!(sum_exp(&[0.0, f32::NAN], 0.0).is_nan());
         assert_eq!(sum_exp(&[f32::NEG_INFINITY; 5], 0.0), 0.0);
+    }
+
+    #[test]
+    fn a_row_is_ranked_as_plainly() {
+        for n in LENGTHS {
+            let mut row = values(n, 5);
+            row.iter_mut().step_by(3).for_each(|x| *x = 0.25);
+            assert_eq!(max_of_finite(&row), max(&row), "{n}");
+            for than in [-2.0, 0.25, 0.3, f32::INFINITY, f32::NEG_INFINITY, f32::MIN_POSITIVE / 4.0] {
+                let want = row.iter().filter(|x| than < **x).count();
+                assert_eq!(count_larger(&row, than), want, "{n}: larger than {than}");
+            }
+            for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+                if let Some(last) = row.last_mut() {
+                    *last = bad;
+                    assert!(max_of_finite(&row).is_nan(), "{n}: {bad}");
+                }
+            }
+        }
+        assert_eq!(count_larger(&[f32::NAN, 1.0, f32::INFINITY], 0.5), 2);
+        // Their difference is too small to be a normal number.
+        assert_eq!(count_larger(&[f32::MIN_POSITIVE], f32::MIN_POSITIVE.next_down()), 1);
     }
 
     #[test]

@@ -90,16 +90,35 @@ mod imp {
             i32x4_all_true(v128_and(v128_and(le(a), le(b)), v128_and(le(c), le(d))))
         }
 
+        /// Whether every one of sixteen equals `to`; a NaN does not.
+        #[inline(always)]
+        pub(crate) fn all_equal([a, b, c, d]: [Self; 4], to: Self) -> bool {
+            let eq = |of: Self| f32x4_eq(of.0, to.0);
+            i32x4_all_true(v128_and(v128_and(eq(a), eq(b)), v128_and(eq(c), eq(d))))
+        }
+
         /// `then` where `self` is below 0, `other` elsewhere.
         #[inline(always)]
         pub(crate) fn if_negative(self, then: Self, other: Self) -> Self {
             Self(v128_bitselect(then.0, other.0, f32x4_lt(self.0, f32x4_splat(0.0))))
         }
 
-        /// The bits as whole numbers, shifted right by `right` (with the sign), then left.
+        /// The bits as whole numbers, shifted right, with the sign.
         #[inline(always)]
-        pub(crate) fn bits_moved(self, right: u32, left: u32) -> Self {
-            Self(i32x4_shl(i32x4_shr(self.0, right), left))
+        pub(crate) fn bits_right(self, by: u32) -> Self {
+            Self(i32x4_shr(self.0, by))
+        }
+
+        /// The bits as whole numbers, shifted left.
+        #[inline(always)]
+        pub(crate) fn bits_left(self, by: u32) -> Self {
+            Self(i32x4_shl(self.0, by))
+        }
+
+        /// `self`, or 0 where `x` is less than `limit`.
+        #[inline(always)]
+        pub(crate) fn zero_where_less(self, x: Self, limit: Self) -> Self {
+            Self(v128_andnot(self.0, f32x4_lt(x.0, limit.0)))
         }
 
         /// The sum of the bits as whole numbers.
@@ -207,17 +226,35 @@ mod imp {
             fours.iter().flat_map(|four| four.0).fold(true, |all, value| all & (value <= limit.0[0]))
         }
 
+        /// Whether every one of sixteen equals `to`; a NaN does not.
+        #[inline(always)]
+        pub(crate) fn all_equal(fours: [Self; 4], to: Self) -> bool {
+            fours.iter().flat_map(|four| four.0).fold(true, |all, value| all & (value == to.0[0]))
+        }
+
         /// `then` where `self` is below 0, `other` elsewhere.
         #[inline(always)]
         pub(crate) fn if_negative(self, then: Self, other: Self) -> Self {
             Self(core::array::from_fn(|lane| if self.0[lane] < 0.0 { then.0[lane] } else { other.0[lane] }))
         }
 
-        /// The bits as whole numbers, shifted right by `right` (with the sign), then left.
+        /// The bits as whole numbers, shifted right, with the sign.
         #[inline(always)]
-        pub(crate) fn bits_moved(self, right: u32, left: u32) -> Self {
-            let moved = |v: f32| (((v.to_bits() as i32) >> right) << left) as u32;
-            Self(self.0.map(|v| f32::from_bits(moved(v))))
+        pub(crate) fn bits_right(self, by: u32) -> Self {
+            Self(self.0.map(|v| f32::from_bits(((v.to_bits() as i32) >> by) as u32)))
+        }
+
+        /// The bits as whole numbers, shifted left.
+        #[inline(always)]
+        pub(crate) fn bits_left(self, by: u32) -> Self {
+            Self(self.0.map(|v| f32::from_bits(v.to_bits() << by)))
+        }
+
+        /// `self`, or 0 where `x` is less than `limit`.
+        #[inline(always)]
+        pub(crate) fn zero_where_less(self, x: Self, limit: Self) -> Self {
+            let kept = |lane: usize| if x.0[lane] < limit.0[lane] { 0.0 } else { self.0[lane] };
+            Self(core::array::from_fn(kept))
         }
 
         /// The sum of the bits as whole numbers.

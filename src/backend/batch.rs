@@ -74,7 +74,7 @@ impl<'b, B: Backend> Batch<'b, B> {
                     let keys = self.b.rows_after(base, own, sequence)?;
                     let queries = self.b.rows(q, sequence.start, sequence.len)?;
                     let scores = self.b.attn_scores(&queries, &keys, *scoring)?;
-                    if *is_pattern { self.b.softmax(&scores) } else { Ok(scores) }
+                    if *is_pattern { self.b.softmax(scores) } else { Ok(scores) }
                 };
                 self.sequences.iter().map(one).collect()
             }
@@ -98,6 +98,13 @@ impl<'b, B: Backend> Batch<'b, B> {
 ///
 /// Errors: it is no value with one row a position.
 pub fn rows<T>(x: &Batched<T>) -> Result<&T, BackendError> {
+    match x {
+        Batched::Rows(x) => Ok(x),
+        Batched::Base(_) | Batched::After { .. } | Batched::Unseen(_) | Batched::Each(_) => refused("rows"),
+    }
+}
+
+fn into_rows<T>(x: Batched<T>) -> Result<T, BackendError> {
     match x {
         Batched::Rows(x) => Ok(x),
         Batched::Base(_) | Batched::After { .. } | Batched::Unseen(_) | Batched::Each(_) => refused("rows"),
@@ -182,12 +189,12 @@ impl<B: Backend> Backend for Batch<'_, B> {
         }
     }
 
-    fn add(&self, a: &Batched<B::Tensor>, b: &Batched<B::Tensor>) -> Op<B::Tensor> {
-        Ok(Batched::Rows(self.b.add(rows(a)?, rows(b)?)?))
+    fn add(&self, a: Batched<B::Tensor>, b: &Batched<B::Tensor>) -> Op<B::Tensor> {
+        Ok(Batched::Rows(self.b.add(into_rows(a)?, rows(b)?)?))
     }
 
-    fn scale(&self, x: &Batched<B::Tensor>, by: f32) -> Op<B::Tensor> {
-        Self::map(x, "scale", |x| self.b.scale(x, by))
+    fn scale(&self, x: Batched<B::Tensor>, by: f32) -> Op<B::Tensor> {
+        Ok(Batched::Rows(self.b.scale(into_rows(x)?, by)?))
     }
 
     fn repeat_heads(&self, x: &Batched<B::Tensor>, n_heads: usize) -> Op<B::Tensor> {
@@ -204,11 +211,11 @@ impl<B: Backend> Backend for Batch<'_, B> {
 
     fn affine(
         &self,
-        x: &Batched<B::Tensor>,
+        x: Batched<B::Tensor>,
         w: Option<&Batched<B::Tensor>>,
         b: Option<&Batched<B::Tensor>>,
     ) -> Op<B::Tensor> {
-        Ok(Batched::Rows(self.b.affine(rows(x)?, rows_of(w)?, rows_of(b)?)?))
+        Ok(Batched::Rows(self.b.affine(into_rows(x)?, rows_of(w)?, rows_of(b)?)?))
     }
 
     fn linear(&self, x: &Batched<B::Tensor>, w: &B::Matrix, b: Option<&Batched<B::Tensor>>) -> Op<B::Tensor> {
@@ -237,8 +244,8 @@ impl<B: Backend> Backend for Batch<'_, B> {
         Self::map(x, "sum_heads", |x| self.b.sum_heads(x))
     }
 
-    fn rotate(&self, x: &Batched<B::Tensor>, turns: &Batched<B::Tensor>) -> Op<B::Tensor> {
-        Ok(Batched::Rows(self.b.rotate(rows(x)?, rows(turns)?)?))
+    fn rotate(&self, x: Batched<B::Tensor>, turns: &Batched<B::Tensor>) -> Op<B::Tensor> {
+        Ok(Batched::Rows(self.b.rotate(into_rows(x)?, rows(turns)?)?))
     }
 
     fn attn_scores(&self, q: &Batched<B::Tensor>, k: &Batched<B::Tensor>, scoring: Scoring) -> Op<B::Tensor> {
@@ -247,24 +254,23 @@ impl<B: Backend> Backend for Batch<'_, B> {
         Ok(Batched::Unseen(Box::new(Unseen { q, base, own, scoring, is_pattern: false })))
     }
 
-    fn soft_cap(&self, x: &Batched<B::Tensor>, cap: f32) -> Op<B::Tensor> {
+    fn soft_cap(&self, x: Batched<B::Tensor>, cap: f32) -> Op<B::Tensor> {
         match x {
             Batched::Rows(x) => Ok(Batched::Rows(self.b.soft_cap(x, cap)?)),
             scores => {
-                let capped =
-                    self.each(scores)?.iter().map(|x| self.b.soft_cap(x, cap)).collect::<Result<_, _>>();
-                Ok(Batched::Each(capped?))
+                let each = self.each(&scores)?.into_iter();
+                Ok(Batched::Each(each.map(|x| self.b.soft_cap(x, cap)).collect::<Result<_, _>>()?))
             }
         }
     }
 
-    fn softmax(&self, x: &Batched<B::Tensor>) -> Op<B::Tensor> {
+    fn softmax(&self, x: Batched<B::Tensor>) -> Op<B::Tensor> {
         match x {
             Batched::Unseen(unseen) if !unseen.is_pattern => {
-                Ok(Batched::Unseen(Box::new(Unseen { is_pattern: true, ..(**unseen).clone() })))
+                Ok(Batched::Unseen(Box::new(Unseen { is_pattern: true, ..*unseen })))
             }
             Batched::Each(each) => {
-                Ok(Batched::Each(each.iter().map(|x| self.b.softmax(x)).collect::<Result<_, _>>()?))
+                Ok(Batched::Each(each.into_iter().map(|x| self.b.softmax(x)).collect::<Result<_, _>>()?))
             }
             Batched::Rows(_) | Batched::Base(_) | Batched::After { .. } | Batched::Unseen(_) => {
                 refused("softmax")
@@ -294,17 +300,17 @@ impl<B: Backend> Backend for Batch<'_, B> {
         }
     }
 
-    fn activate(&self, x: &Batched<B::Tensor>, activation: Activation) -> Op<B::Tensor> {
-        Self::map(x, "activate", |x| self.b.activate(x, activation))
+    fn activate(&self, x: Batched<B::Tensor>, activation: Activation) -> Op<B::Tensor> {
+        Ok(Batched::Rows(self.b.activate(into_rows(x)?, activation)?))
     }
 
     fn gated(
         &self,
-        gate: &Batched<B::Tensor>,
+        gate: Batched<B::Tensor>,
         up: &Batched<B::Tensor>,
         activation: Activation,
     ) -> Op<B::Tensor> {
-        Ok(Batched::Rows(self.b.gated(rows(gate)?, rows(up)?, activation)?))
+        Ok(Batched::Rows(self.b.gated(into_rows(gate)?, rows(up)?, activation)?))
     }
 
     fn edit(

@@ -159,12 +159,12 @@ impl<B: Backend> Backend for Checked<B> {
         self.0.append(a, b)
     }
 
-    fn add(&self, a: &B::Tensor, b: &B::Tensor) -> Result<B::Tensor, BackendError> {
-        is("add", &self.0.shape(a), &self.0.shape(b))?;
+    fn add(&self, a: B::Tensor, b: &B::Tensor) -> Result<B::Tensor, BackendError> {
+        is("add", &self.0.shape(&a), &self.0.shape(b))?;
         self.0.add(a, b)
     }
 
-    fn scale(&self, x: &B::Tensor, by: f32) -> Result<B::Tensor, BackendError> {
+    fn scale(&self, x: B::Tensor, by: f32) -> Result<B::Tensor, BackendError> {
         self.0.scale(x, by)
     }
 
@@ -184,11 +184,11 @@ impl<B: Backend> Backend for Checked<B> {
 
     fn affine(
         &self,
-        x: &B::Tensor,
+        x: B::Tensor,
         w: Option<&B::Tensor>,
         b: Option<&B::Tensor>,
     ) -> Result<B::Tensor, BackendError> {
-        let n = last(&self.0.shape(x));
+        let n = last(&self.0.shape(&x));
         self.is_vector("affine: w", n, w)?;
         self.is_vector("affine: b", n, b)?;
         self.0.affine(x, w, b)
@@ -235,8 +235,8 @@ impl<B: Backend> Backend for Checked<B> {
         self.0.sum_heads(x)
     }
 
-    fn rotate(&self, x: &B::Tensor, turns: &B::Tensor) -> Result<B::Tensor, BackendError> {
-        let (x_shape, turns_shape) = (self.0.shape(x), self.0.shape(turns));
+    fn rotate(&self, x: B::Tensor, turns: &B::Tensor) -> Result<B::Tensor, BackendError> {
+        let (x_shape, turns_shape) = (self.0.shape(&x), self.0.shape(turns));
         has_rank("rotate: x", 3, &x_shape)?;
         let n_turned = (last(&turns_shape) / 2 * 2).min(x_shape[2]);
         is("rotate: turns", &[x_shape[0], n_turned], &turns_shape)?;
@@ -252,11 +252,11 @@ impl<B: Backend> Backend for Checked<B> {
         self.0.attn_scores(q, k, scoring)
     }
 
-    fn soft_cap(&self, x: &B::Tensor, cap: f32) -> Result<B::Tensor, BackendError> {
+    fn soft_cap(&self, x: B::Tensor, cap: f32) -> Result<B::Tensor, BackendError> {
         self.0.soft_cap(x, cap)
     }
 
-    fn softmax(&self, x: &B::Tensor) -> Result<B::Tensor, BackendError> {
+    fn softmax(&self, x: B::Tensor) -> Result<B::Tensor, BackendError> {
         self.0.softmax(x)
     }
 
@@ -298,17 +298,17 @@ impl<B: Backend> Backend for Checked<B> {
         self.0.attn_sequences(q, k, v, sequences, scoring)
     }
 
-    fn activate(&self, x: &B::Tensor, activation: Activation) -> Result<B::Tensor, BackendError> {
+    fn activate(&self, x: B::Tensor, activation: Activation) -> Result<B::Tensor, BackendError> {
         self.0.activate(x, activation)
     }
 
     fn gated(
         &self,
-        gate: &B::Tensor,
+        gate: B::Tensor,
         up: &B::Tensor,
         activation: Activation,
     ) -> Result<B::Tensor, BackendError> {
-        is("gated", &self.0.shape(gate), &self.0.shape(up))?;
+        is("gated", &self.0.shape(&gate), &self.0.shape(up))?;
         self.0.gated(gate, up, activation)
     }
 
@@ -356,16 +356,16 @@ mod tests {
         assert!(b.linear_at(&up(&[2, 3]), &weight(&[3, 5]), None, &[4]).is_ok());
         assert!(b.columns(&weight(&[3, 5]), &[5]).is_err());
         assert!(b.upload_matrix("w", HostTensor::full(vec![2], 1.0), MatrixAxes::InOut).is_err());
-        assert!(b.add(&up(&[2, 3]), &up(&[3, 2])).is_err());
+        assert!(b.add(up(&[2, 3]), &up(&[3, 2])).is_err());
         assert!(b.gather(&up(&[2, 3]), &[2]).is_err());
         assert!(b.attn_scores(&up(&[3, 2, 4]), &up(&[2, 2, 4]), scoring).is_err());
         assert!(b.attn_scores(&up(&[3, 6, 4]), &up(&[3, 4, 4]), scoring).is_err());
         assert!(b.attn_scores(&up(&[3, 6, 4]), &up(&[3, 2, 4]), scoring).is_ok());
         assert!(b.attn_mix(&up(&[6, 3, 3]), &up(&[3, 4, 4])).is_err());
-        assert!(b.rotate(&up(&[2, 3, 4]), &up(&[2, 6])).is_err());
-        assert!(b.rotate(&up(&[2, 3, 4]), &up(&[1, 4])).is_err());
-        assert!(b.rotate(&up(&[2, 3, 4]), &up(&[2, 2])).is_ok());
-        assert!(b.gated(&up(&[2, 3]), &up(&[3, 2]), Activation::Silu).is_err());
+        assert!(b.rotate(up(&[2, 3, 4]), &up(&[2, 6])).is_err());
+        assert!(b.rotate(up(&[2, 3, 4]), &up(&[1, 4])).is_err());
+        assert!(b.rotate(up(&[2, 3, 4]), &up(&[2, 2])).is_ok());
+        assert!(b.gated(up(&[2, 3]), &up(&[3, 2]), Activation::Silu).is_err());
         assert!(b.attn_mix(&up(&[2, 3, 3]), &up(&[4, 2, 4])).is_err());
         assert!(b.heads_in(&up(&[2, 3, 4]), &weight(&[4, 7])).is_err());
         assert!(b.heads_out(&up(&[2, 3, 4]), &weight(&[13, 4])).is_err());

@@ -95,6 +95,13 @@ impl<R: Real> CpuTensor<R> {
         HeadRows::new(&self.data[head * d_head..], n_pos, d_head, n_heads * d_head)
     }
 
+    /// With other values in the same shape: in place where nobody else holds them.
+    fn changed(self, change: impl FnOnce(&mut [R])) -> Self {
+        let mut data = Rc::unwrap_or_clone(self.data);
+        change(&mut data);
+        Self::new(self.shape, data)
+    }
+
     fn with_last(&self, last: usize, data: Vec<R>) -> Self {
         let mut shape = self.shape.clone();
         shape.pop();
@@ -178,13 +185,11 @@ impl<R: Real> Backend for Cpu<R> {
         Ok(rows::append(a, b))
     }
 
-    fn add(&self, a: &CpuTensor<R>, b: &CpuTensor<R>) -> Op<R> {
-        let mut data = a.data.to_vec();
-        R::add_to(&mut data, &b.data);
-        Ok(CpuTensor::new(a.shape.clone(), data))
+    fn add(&self, a: CpuTensor<R>, b: &CpuTensor<R>) -> Op<R> {
+        Ok(a.changed(|data| R::add_to(data, &b.data)))
     }
 
-    fn scale(&self, x: &CpuTensor<R>, by: f32) -> Op<R> {
+    fn scale(&self, x: CpuTensor<R>, by: f32) -> Op<R> {
         Ok(affine::scale(x, R::from_f32(by)))
     }
 
@@ -200,7 +205,7 @@ impl<R: Real> Backend for Cpu<R> {
         Ok(norm::normalize(x, scale, kind))
     }
 
-    fn affine(&self, x: &CpuTensor<R>, w: Option<&CpuTensor<R>>, b: Option<&CpuTensor<R>>) -> Op<R> {
+    fn affine(&self, x: CpuTensor<R>, w: Option<&CpuTensor<R>>, b: Option<&CpuTensor<R>>) -> Op<R> {
         Ok(affine::affine(x, w, b))
     }
 
@@ -230,7 +235,7 @@ impl<R: Real> Backend for Cpu<R> {
         Ok(heads::sum_heads(x))
     }
 
-    fn rotate(&self, x: &CpuTensor<R>, turns: &CpuTensor<R>) -> Op<R> {
+    fn rotate(&self, x: CpuTensor<R>, turns: &CpuTensor<R>) -> Op<R> {
         Ok(rotate::rotate(x, turns))
     }
 
@@ -238,11 +243,11 @@ impl<R: Real> Backend for Cpu<R> {
         Ok(attn_scores::attn_scores(q, k, scoring))
     }
 
-    fn soft_cap(&self, x: &CpuTensor<R>, cap: f32) -> Op<R> {
+    fn soft_cap(&self, x: CpuTensor<R>, cap: f32) -> Op<R> {
         Ok(soft_cap::soft_cap(x, R::from_f32(cap)))
     }
 
-    fn softmax(&self, x: &CpuTensor<R>) -> Op<R> {
+    fn softmax(&self, x: CpuTensor<R>) -> Op<R> {
         Ok(softmax::softmax(x))
     }
 
@@ -261,11 +266,11 @@ impl<R: Real> Backend for Cpu<R> {
         Ok(attn_sequences::attn_sequences(q, k, v, sequences, scoring))
     }
 
-    fn activate(&self, x: &CpuTensor<R>, activation: Activation) -> Op<R> {
+    fn activate(&self, x: CpuTensor<R>, activation: Activation) -> Op<R> {
         Ok(activate::activate(x, activation))
     }
 
-    fn gated(&self, gate: &CpuTensor<R>, up: &CpuTensor<R>, activation: Activation) -> Op<R> {
+    fn gated(&self, gate: CpuTensor<R>, up: &CpuTensor<R>, activation: Activation) -> Op<R> {
         Ok(gated::gated(gate, up, activation))
     }
 

@@ -111,7 +111,7 @@ impl<B: Backward> Backwards<'_, B> {
         let Some(dy) = dy else { return Ok(true) };
         self.tape.nodes.borrow()[node].each(b, &dy, &mut |input, dx| {
             self.gradients[input] = Some(match self.gradients[input].take() {
-                Some(before) => b.add(&before, &dx)?,
+                Some(before) => b.add(before, &dx)?,
                 None => dx,
             });
             Ok(())
@@ -202,12 +202,13 @@ impl<B: Backward> Backend for Tape<'_, B> {
         self.made(self.b.append(a.value.clone(), &b.value)?, &[&a, b], back)
     }
 
-    fn add(&self, a: &Self::Tensor, b: &Self::Tensor) -> Op<B> {
-        self.made(self.b.add(&a.value, &b.value)?, &[a, b], Back::Add { a: a.node, b: b.node })
+    fn add(&self, a: Self::Tensor, b: &Self::Tensor) -> Op<B> {
+        let sum = self.b.add(a.value.clone(), &b.value)?;
+        self.made(sum, &[&a, b], Back::Add { a: a.node, b: b.node })
     }
 
-    fn scale(&self, x: &Self::Tensor, by: f32) -> Op<B> {
-        self.made(self.b.scale(&x.value, by)?, &[x], Back::Scale { x: x.node, by })
+    fn scale(&self, x: Self::Tensor, by: f32) -> Op<B> {
+        self.made(self.b.scale(x.value.clone(), by)?, &[&x], Back::Scale { x: x.node, by })
     }
 
     fn repeat_heads(&self, x: &Self::Tensor, n_heads: usize) -> Op<B> {
@@ -232,9 +233,9 @@ impl<B: Backward> Backend for Tape<'_, B> {
         self.made(y, &[x, scale], back)
     }
 
-    fn affine(&self, x: &Self::Tensor, w: Option<&Self::Tensor>, b: Option<&Self::Tensor>) -> Op<B> {
-        let y = self.b.affine(&x.value, value(w), value(b))?;
-        self.made(y, &[x], Back::Affine { x: x.node, w: value(w).cloned() })
+    fn affine(&self, x: Self::Tensor, w: Option<&Self::Tensor>, b: Option<&Self::Tensor>) -> Op<B> {
+        let y = self.b.affine(x.value.clone(), value(w), value(b))?;
+        self.made(y, &[&x], Back::Affine { x: x.node, w: value(w).cloned() })
     }
 
     fn linear(&self, x: &Self::Tensor, w: &B::Matrix, b: Option<&Self::Tensor>) -> Op<B> {
@@ -263,9 +264,9 @@ impl<B: Backward> Backend for Tape<'_, B> {
         self.made(self.b.sum_heads(&x.value)?, &[x], Back::SumHeads { x: x.node, n_heads })
     }
 
-    fn rotate(&self, x: &Self::Tensor, turns: &Self::Tensor) -> Op<B> {
-        let y = self.b.rotate(&x.value, &turns.value)?;
-        self.made(y, &[x], Back::Rotate { x: x.node, turns: turns.value.clone() })
+    fn rotate(&self, x: Self::Tensor, turns: &Self::Tensor) -> Op<B> {
+        let y = self.b.rotate(x.value.clone(), &turns.value)?;
+        self.made(y, &[&x], Back::Rotate { x: x.node, turns: turns.value.clone() })
     }
 
     fn attn_scores(&self, q: &Self::Tensor, k: &Self::Tensor, scoring: Scoring) -> Op<B> {
@@ -280,14 +281,14 @@ impl<B: Backward> Backend for Tape<'_, B> {
         self.made(scores, &[q, k], back)
     }
 
-    fn soft_cap(&self, x: &Self::Tensor, cap: f32) -> Op<B> {
-        let y = self.b.soft_cap(&x.value, cap)?;
-        self.made(y.clone(), &[x], Back::SoftCap { x: x.node, y, cap })
+    fn soft_cap(&self, x: Self::Tensor, cap: f32) -> Op<B> {
+        let y = self.b.soft_cap(x.value.clone(), cap)?;
+        self.made(y.clone(), &[&x], Back::SoftCap { x: x.node, y, cap })
     }
 
-    fn softmax(&self, x: &Self::Tensor) -> Op<B> {
-        let y = self.b.softmax(&x.value)?;
-        self.made(y.clone(), &[x], Back::Softmax { x: x.node, y })
+    fn softmax(&self, x: Self::Tensor) -> Op<B> {
+        let y = self.b.softmax(x.value.clone())?;
+        self.made(y.clone(), &[&x], Back::Softmax { x: x.node, y })
     }
 
     fn attn_mix(&self, pattern: &Self::Tensor, v: &Self::Tensor) -> Op<B> {
@@ -301,13 +302,13 @@ impl<B: Backward> Backend for Tape<'_, B> {
         self.made(z, &[pattern, v], back)
     }
 
-    fn activate(&self, x: &Self::Tensor, activation: Activation) -> Op<B> {
-        let y = self.b.activate(&x.value, activation)?;
-        self.made(y, &[x], Back::Activate { x: x.node, at: x.value.clone(), activation })
+    fn activate(&self, x: Self::Tensor, activation: Activation) -> Op<B> {
+        let y = self.b.activate(x.value.clone(), activation)?;
+        self.made(y, &[&x], Back::Activate { x: x.node, at: x.value.clone(), activation })
     }
 
-    fn gated(&self, gate: &Self::Tensor, up: &Self::Tensor, activation: Activation) -> Op<B> {
-        let y = self.b.gated(&gate.value, &up.value, activation)?;
+    fn gated(&self, gate: Self::Tensor, up: &Self::Tensor, activation: Activation) -> Op<B> {
+        let y = self.b.gated(gate.value.clone(), &up.value, activation)?;
         let back = Back::Gated {
             gate: gate.node,
             up: up.node,
@@ -315,7 +316,7 @@ impl<B: Backward> Backend for Tape<'_, B> {
             up_value: up.value.clone(),
             activation,
         };
-        self.made(y, &[gate, up], back)
+        self.made(y, &[&gate, up], back)
     }
 
     fn edit(&self, x: &Self::Tensor, keep: &Self::Tensor, add: &Self::Tensor) -> Op<B> {

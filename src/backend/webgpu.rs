@@ -147,6 +147,11 @@ impl WebGpu {
         self.0.device.is_software
     }
 
+    /// Whether rows may be made by subgroups.
+    pub fn has_subgroups(&self) -> bool {
+        self.0.device.limits().has_subgroups
+    }
+
     /// What the last reading made the device do.
     pub fn last_submission(&self) -> Submission {
         self.0.last.get()
@@ -328,12 +333,12 @@ impl Backend for WebGpu {
         self.pending(Op::Append, &[&a, b], shape)
     }
 
-    fn add(&self, a: &GpuTensor, b: &GpuTensor) -> Tensor {
-        self.pending(Op::Add, &[a, b], a.shape().to_vec())
+    fn add(&self, a: GpuTensor, b: &GpuTensor) -> Tensor {
+        self.pending(Op::Add, &[&a, b], a.shape().to_vec())
     }
 
-    fn scale(&self, x: &GpuTensor, by: f32) -> Tensor {
-        self.pending(Op::Scale(by.into()), &[x], x.shape().to_vec())
+    fn scale(&self, x: GpuTensor, by: f32) -> Tensor {
+        self.pending(Op::Scale(by.into()), &[&x], x.shape().to_vec())
     }
 
     fn repeat_heads(&self, x: &GpuTensor, n_heads: usize) -> Tensor {
@@ -349,12 +354,12 @@ impl Backend for WebGpu {
         self.pending(Op::Normalize { kind, d: x.last() }, &[x, scale], x.shape().to_vec())
     }
 
-    fn affine(&self, x: &GpuTensor, w: Option<&GpuTensor>, b: Option<&GpuTensor>) -> Tensor {
+    fn affine(&self, x: GpuTensor, w: Option<&GpuTensor>, b: Option<&GpuTensor>) -> Tensor {
         if w.is_none() && b.is_none() {
-            return Ok(x.clone());
+            return Ok(x);
         }
         let op = Op::Affine { d: x.last(), has_w: w.is_some(), has_b: b.is_some() };
-        let inputs: Vec<&GpuTensor> = [x].into_iter().chain(w).chain(b).collect();
+        let inputs: Vec<&GpuTensor> = [&x].into_iter().chain(w).chain(b).collect();
         self.pending(op, &inputs, x.shape().to_vec())
     }
 
@@ -390,8 +395,8 @@ impl Backend for WebGpu {
         self.pending(Op::SumHeads { n_heads, d }, &[x], vec![n_pos, d])
     }
 
-    fn rotate(&self, x: &GpuTensor, turns: &GpuTensor) -> Tensor {
-        self.pending(Op::Rotate(rotation_of(x, turns)), &[x, turns], x.shape().to_vec())
+    fn rotate(&self, x: GpuTensor, turns: &GpuTensor) -> Tensor {
+        self.pending(Op::Rotate(rotation_of(&x, turns)), &[&x, turns], x.shape().to_vec())
     }
 
     fn attn_scores(&self, q: &GpuTensor, k: &GpuTensor, scoring: Scoring) -> Tensor {
@@ -404,12 +409,12 @@ impl Backend for WebGpu {
         )
     }
 
-    fn soft_cap(&self, x: &GpuTensor, cap: f32) -> Tensor {
-        self.pending(Op::SoftCap(cap.into()), &[x], x.shape().to_vec())
+    fn soft_cap(&self, x: GpuTensor, cap: f32) -> Tensor {
+        self.pending(Op::SoftCap(cap.into()), &[&x], x.shape().to_vec())
     }
 
-    fn softmax(&self, x: &GpuTensor) -> Tensor {
-        self.pending(Op::Softmax { n: x.last() }, &[x], x.shape().to_vec())
+    fn softmax(&self, x: GpuTensor) -> Tensor {
+        self.pending(Op::Softmax { n: x.last() }, &[&x], x.shape().to_vec())
     }
 
     fn attn_mix(&self, pattern: &GpuTensor, v: &GpuTensor) -> Tensor {
@@ -429,12 +434,12 @@ impl Backend for WebGpu {
         self.sequences(q, [k, v], sequences, scoring)
     }
 
-    fn activate(&self, x: &GpuTensor, activation: Activation) -> Tensor {
-        self.pending(Op::Activate(activation), &[x], x.shape().to_vec())
+    fn activate(&self, x: GpuTensor, activation: Activation) -> Tensor {
+        self.pending(Op::Activate(activation), &[&x], x.shape().to_vec())
     }
 
-    fn gated(&self, gate: &GpuTensor, up: &GpuTensor, activation: Activation) -> Tensor {
-        self.pending(Op::Gated(activation), &[gate, up], gate.shape().to_vec())
+    fn gated(&self, gate: GpuTensor, up: &GpuTensor, activation: Activation) -> Tensor {
+        self.pending(Op::Gated(activation), &[&gate, up], gate.shape().to_vec())
     }
 
     fn edit(&self, x: &GpuTensor, keep: &GpuTensor, add: &GpuTensor) -> Tensor {

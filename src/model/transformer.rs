@@ -103,12 +103,15 @@ impl<B: Backend> Transformer<'_, B> {
     ) -> Result<B::Tensor, P::Error> {
         let Self { b, config, weights } = self;
         let embed = b.columns(&weights.w_e, tokens)?; // [pos d_model]
-        let embed = config.embed_scale.map_or(Ok(embed.clone()), |scale| b.scale(&embed, scale))?;
+        let embed = match config.embed_scale {
+            Some(scale) => b.scale(embed, scale)?,
+            None => embed,
+        };
         let embed = tap.at(HookPoint::Embed, embed)?;
         let Some(w_pos) = &weights.w_pos else { return Ok(embed) };
         let pos_embed = b.gather(w_pos, &positions(n_past, tokens.len()))?; // [pos d_model]
         let pos_embed = tap.at(HookPoint::PosEmbed, pos_embed)?;
-        Ok(b.add(&embed, &pos_embed)?)
+        Ok(b.add(embed, &pos_embed)?)
     }
 
     /// The residual stream through some blocks; `positions` are those of its rows. [pos d_model]
@@ -173,7 +176,10 @@ pub fn positions(n_past: usize, n: usize) -> Vec<u32> {
 
 /// Scores or logits that stay between `cap` and its negative, if there is one.
 fn capped<B: Backend>(b: &B, x: B::Tensor, cap: Option<f32>) -> Result<B::Tensor, BackendError> {
-    cap.map_or(Ok(x.clone()), |cap| b.soft_cap(&x, cap))
+    match cap {
+        Some(cap) => b.soft_cap(x, cap),
+        None => Ok(x),
+    }
 }
 
 /// Whether the tap edits or keeps anything after the last block.
@@ -219,9 +225,9 @@ impl<B: Backend, P: Tap<B>> Pass<'_, B, P> {
         let resid_pre = self.at(Site::ResidPre, resid)?;
         let attn_out = self.attention(weights, &resid_pre, past)?;
         let post = [Site::Ln1PostScale, Site::Ln1PostNormalized];
-        let attn_out = self.post_norm(post, weights.ln1_post.as_ref(), attn_out)?;
+        let attn_out = self.norm_if_any(post, weights.ln1_post.as_ref(), attn_out)?;
         let attn_out = self.at(Site::AttnOut, attn_out)?;
-        let resid_mid = self.b.add(&resid_pre, &attn_out)?;
+        let resid_mid = self.b.add(attn_out, &resid_pre)?;
         let Some(mlp) = &weights.mlp else {
             return self.at(Site::ResidPost, resid_mid);
         };
@@ -233,9 +239,9 @@ impl<B: Backend, P: Tap<B>> Pass<'_, B, P> {
         };
         let mlp_out = self.mlp(mlp, &mlp_in)?;
         let post = [Site::Ln2PostScale, Site::Ln2PostNormalized];
-        let mlp_out = self.post_norm(post, mlp.ln2_post.as_ref(), mlp_out)?;
+        let mlp_out = self.norm_if_any(post, mlp.ln2_post.as_ref(), mlp_out)?;
         let mlp_out = self.at(Site::MlpOut, mlp_out)?;
-        let resid_post = self.b.add(&resid_mid, &mlp_out)?;
+        let resid_post = self.b.add(mlp_out, &resid_mid)?;
         self.at(Site::ResidPost, resid_post)
     }
 
@@ -254,14 +260,17 @@ impl<B: Backend, P: Tap<B>> Pass<'_, B, P> {
         self.norm(sites.map(|site| HookPoint::Block(self.layer, site)), affine, x)
     }
 
-    /// A norm of what is written, if the model has it.
-    fn post_norm(
+    /// A norm that only some models have: of each head's queries and keys, or of what is written.
+    fn norm_if_any(
         &mut self,
         sites: [Site; 2],
         affine: Option<&Affine<B::Tensor>>,
         x: B::Tensor,
     ) -> Result<B::Tensor, P::Error> {
-        affine.map_or(Ok(x.clone()), |affine| self.block_norm(sites, affine, &x))
+        match affine {
+            Some(affine) => self.block_norm(sites, affine, &x),
+            None => Ok(x),
+        }
     }
 
     /// A norm with its two hook points; the weight and bias come after both.
@@ -274,6 +283,6 @@ impl<B: Backend, P: Tap<B>> Pass<'_, B, P> {
         let (kind, eps) = (self.config.norm, self.config.eps);
         let scale = self.tap.at(scale_hook, self.b.norm_scale(x, kind, eps)?)?; // [pos 1]
         let normalized = self.tap.at(normalized_hook, self.b.normalize(x, &scale, kind)?)?; // [pos d_model]
-        Ok(self.b.affine(&normalized, affine.w.as_ref(), affine.b.as_ref())?)
+        Ok(self.b.affine(normalized, affine.w.as_ref(), affine.b.as_ref())?)
     }
 }

@@ -21,6 +21,7 @@ mod fused;
 mod limits;
 mod ops;
 mod plans;
+mod rows;
 mod sequences;
 
 /// A device, or a reason to skip.
@@ -42,11 +43,15 @@ pub(crate) fn device(options: Options) -> Option<WebGpu> {
 /// The ways to share out work.
 const SCHEMES: [Scheme; 2] = [Scheme::Serial, Scheme::Parallel];
 
-/// A check in both of them.
+/// A check in both of them, with and without subgroups.
 fn both(check: impl Fn(&WebGpu)) {
-    for scheme in SCHEMES {
-        if let Some(device) = device(Options { scheme: Some(scheme), ..Options::default() }) {
-            println!("{scheme:?}");
+    for (scheme, without_subgroups) in
+        [(Scheme::Serial, true), (Scheme::Parallel, true), (Scheme::Parallel, false)]
+    {
+        if let Some(device) =
+            device(Options { scheme: Some(scheme), without_subgroups, ..Options::default() })
+        {
+            println!("{scheme:?}, {} subgroups", if without_subgroups { "without" } else { "with" });
             check(&device);
         }
     }

@@ -4,16 +4,8 @@ use super::{CpuTensor, Real};
 use crate::op::Activation;
 
 /// Entry by entry; the formulas are at [`Activation`].
-pub(super) fn activate<R: Real>(x: &CpuTensor<R>, activation: Activation) -> CpuTensor<R> {
-    // A piece is worked on while it is in the nearest cache.
-    const PIECE: usize = 1024;
-    let mut y = Vec::with_capacity(x.data.len());
-    for piece in x.data.chunks(PIECE) {
-        let at = y.len();
-        y.extend_from_slice(piece);
-        R::activate(&mut y[at..], activation);
-    }
-    CpuTensor::new(x.shape.clone(), y)
+pub(super) fn activate<R: Real>(x: CpuTensor<R>, activation: Activation) -> CpuTensor<R> {
+    x.changed(|data| R::activate(data, activation))
 }
 
 /// The reference.

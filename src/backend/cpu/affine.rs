@@ -4,25 +4,23 @@ use super::{CpuTensor, Real};
 
 /// A missing `w` is 1, a missing `b` is 0.
 pub(super) fn affine<R: Real>(
-    x: &CpuTensor<R>,
+    x: CpuTensor<R>,
     w: Option<&CpuTensor<R>>,
     b: Option<&CpuTensor<R>>,
 ) -> CpuTensor<R> {
-    let mut y = Vec::with_capacity(x.data.len());
-    for row in x.data.chunks_exact(x.last().max(1)) {
-        let at = y.len();
-        y.extend_from_slice(row);
+    let last = x.last().max(1);
+    let of_row = |row: &mut [R]| {
         if let Some(w) = w {
-            R::multiply_by(&mut y[at..], w.values());
+            R::multiply_by(row, w.values());
         }
         if let Some(b) = b {
-            R::add_to(&mut y[at..], b.values());
+            R::add_to(row, b.values());
         }
-    }
-    CpuTensor::new(x.shape.clone(), y)
+    };
+    x.changed(|data| data.chunks_exact_mut(last).for_each(of_row))
 }
 
 /// `by * x`
-pub(super) fn scale<R: Real>(x: &CpuTensor<R>, by: R) -> CpuTensor<R> {
-    CpuTensor::new(x.shape.clone(), x.data.iter().map(|x| *x * by).collect())
+pub(super) fn scale<R: Real>(x: CpuTensor<R>, by: R) -> CpuTensor<R> {
+    x.changed(|data| data.iter_mut().for_each(|x| *x = *x * by))
 }

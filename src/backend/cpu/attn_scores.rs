@@ -19,12 +19,11 @@ pub(super) fn attn_scores<R: Real>(q: &CpuTensor<R>, k: &CpuTensor<R>, scoring: 
 /// Hides the keys that lie `window` or more positions before their query.
 fn within<R: Real>(scores: CpuTensor<R>, window: usize) -> CpuTensor<R> {
     let (n_q, n_k) = (scores.shape[1], scores.shape[2]);
-    let mut data = scores.data.to_vec();
-    for (row, scores) in data.chunks_exact_mut(n_k).enumerate() {
-        let n_seen = n_k - n_q + row % n_q + 1;
+    let of_row = |(row, scores): (usize, &mut [R])| {
+        let n_seen = Visible::Causal.n_seen(row % n_q, n_q, n_k);
         scores[..n_seen.saturating_sub(window)].fill(R::neg_infinity());
-    }
-    CpuTensor::new(scores.shape, data)
+    };
+    scores.changed(|data| data.chunks_exact_mut(n_k).enumerate().for_each(of_row))
 }
 
 /// Of `attn_mix`, towards the pattern: not masked, for a pattern can be edited anywhere.

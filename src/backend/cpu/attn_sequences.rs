@@ -23,7 +23,7 @@ pub(super) fn attn_sequences<R: Real>(
             tensor(n_past + len, own, [rows(base, 0, n_past), rows(own, start, len)].concat())
         };
         let scores = attn_scores(&tensor(len, q, rows(q, start, len)), &after(base_k, own_k), scoring);
-        z.extend_from_slice(attn_mix(&softmax(&scores), &after(base_v, own_v)).values());
+        z.extend_from_slice(attn_mix(&softmax(scores), &after(base_v, own_v)).values());
     }
     CpuTensor::new(q.shape.clone(), z)
 }

@@ -108,6 +108,16 @@ pub trait Real:
         row.iter().copied().fold(Self::neg_infinity(), Self::max)
     }
 
+    /// The largest entry; NaN if there is one that is not finite.
+    fn max_of_finite(row: &[Self]) -> Self {
+        if row.iter().all(|x| x.is_finite()) { Self::max_of(row) } else { Self::nan() }
+    }
+
+    /// How many entries are larger than `than`.
+    fn count_larger(row: &[Self], than: Self) -> usize {
+        row.iter().filter(|x| than < **x).count()
+    }
+
     /// Σ exp(xᵢ - shift), in f64.
     fn sum_exp(row: &[Self], shift: Self) -> f64 {
         standings::plain_sum_exp(row, shift)
@@ -212,6 +222,14 @@ impl Real for f32 {
         vitrine_kernel::max(row)
     }
 
+    fn max_of_finite(row: &[Self]) -> Self {
+        vitrine_kernel::max_of_finite(row)
+    }
+
+    fn count_larger(row: &[Self], than: Self) -> usize {
+        vitrine_kernel::count_larger(row, than)
+    }
+
     fn sum_exp(row: &[Self], shift: Self) -> f64 {
         vitrine_kernel::sum_exp(row, shift)
     }
@@ -238,7 +256,8 @@ impl Real for f32 {
         visible: Visible,
         scores: &mut [Self],
     ) {
-        vitrine_kernel::attn_scores(q, k, scale, visible, scores);
+        let len = vitrine_kernel::attn_scores_scratch_len(q.n_rows(), k.n_rows(), q.d_head());
+        vitrine_kernel::attn_scores(q, k, scale, visible, &mut vec![0.0; len], scores);
     }
 
     fn attn_mix(pattern: &[Self], v: HeadRows<'_, Self>, z: &mut [Self], z_stride: usize) {

@@ -3,9 +3,9 @@
 use super::{CpuTensor, Real};
 
 /// `cap tanh(x / cap)`; a masked score stays -inf.
-pub(super) fn soft_cap<R: Real>(x: &CpuTensor<R>, cap: R) -> CpuTensor<R> {
-    let one = |x: &R| if *x == R::neg_infinity() { *x } else { cap * (*x / cap).tanh() };
-    CpuTensor::new(x.shape.clone(), x.data.iter().map(one).collect())
+pub(super) fn soft_cap<R: Real>(x: CpuTensor<R>, cap: R) -> CpuTensor<R> {
+    let one = |x: R| if x == R::neg_infinity() { x } else { cap * (x / cap).tanh() };
+    x.changed(|data| data.iter_mut().for_each(|x| *x = one(*x)))
 }
 
 /// Of [`soft_cap`], from its result: `dy (1 - (y / cap)^2)`, and 0 where `y` is masked.

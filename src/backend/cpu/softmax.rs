@@ -3,14 +3,9 @@
 use super::{CpuTensor, Real};
 
 /// A row that is masked throughout becomes 0, as in TransformerLens.
-pub(super) fn softmax<R: Real>(x: &CpuTensor<R>) -> CpuTensor<R> {
-    let mut y = Vec::with_capacity(x.data.len());
-    for row in x.data.chunks_exact(x.last().max(1)) {
-        let at = y.len();
-        y.extend_from_slice(row);
-        R::softmax(&mut y[at..]);
-    }
-    CpuTensor::new(x.shape.clone(), y)
+pub(super) fn softmax<R: Real>(x: CpuTensor<R>) -> CpuTensor<R> {
+    let last = x.last().max(1);
+    x.changed(|data| data.chunks_exact_mut(last).for_each(R::softmax))
 }
 
 /// The reference, for one row.

@@ -8,13 +8,10 @@ use super::{CpuTensor, Real};
 /// its maximum.
 pub(super) fn standings<R: Real>(x: &CpuTensor<R>, chosen: &[u32]) -> CpuTensor<R> {
     let one = |(row, chosen): (&[R], &u32)| {
-        // Not `all`: without an early end it is done several at once.
-        let is_finite = row.iter().fold(true, |so_far, value| so_far & value.is_finite());
-        let max = R::max_of(row);
+        let max = R::max_of_finite(row);
         let sum = R::from(R::sum_exp(row, max)).expect("f32 and f64 hold it");
         let entry = row[*chosen as usize];
-        let n_larger = row.iter().filter(|value| entry < **value).count();
-        [if is_finite { max } else { R::nan() }, sum, entry, R::from_f32(n_larger as f32)]
+        [max, sum, entry, R::from_f32(R::count_larger(row, entry) as f32)]
     };
     let rows = x.data.chunks_exact(x.last().max(1)).zip(chosen);
     x.with_last(4, rows.flat_map(one).collect())

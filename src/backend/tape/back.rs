@@ -144,14 +144,14 @@ impl<B: Backward> Back<B> {
                 to(a, &|| Ok(dy.clone()))?;
                 to(other, &|| Ok(dy.clone()))
             }
-            Self::Scale { x, by } => to(x, &|| b.scale(dy, *by)),
+            Self::Scale { x, by } => to(x, &|| b.scale(dy.clone(), *by)),
             Self::RepeatHeads { x } => to(x, &|| b.sum_heads(dy)),
             Self::NormScale { x, at, scale, kind } => to(x, &|| b.norm_scale_dx(at, scale, dy, *kind)),
             Self::Normalize { x, scale, y, scale_value, kind } => {
                 to(x, &|| b.normalize_dx(dy, scale_value, *kind))?;
                 to(scale, &|| b.normalize_dscale(dy, y, scale_value))
             }
-            Self::Affine { x, w } => to(x, &|| b.affine(dy, w.as_ref(), None)),
+            Self::Affine { x, w } => to(x, &|| b.affine(dy.clone(), w.as_ref(), None)),
             Self::Linear { x, w } => to(x, &|| b.linear_dx(dy, w)),
             Self::LinearAt { x, w, columns } => to(x, &|| b.linear_at_dx(dy, w, columns)),
             Self::HeadsIn { x, w } => to(x, &|| b.heads_in_dx(dy, w)),
@@ -159,8 +159,8 @@ impl<B: Backward> Back<B> {
             Self::SumHeads { x, n_heads } => to(x, &|| b.repeat_heads(dy, *n_heads)),
             Self::Rotate { x, turns } => to(x, &|| b.rotate_dx(dy, turns)),
             Self::AttnScores { q, k, q_value, k_value, scale } => {
-                to(q, &|| b.scale(&b.attn_mix(dy, k_value)?, scale.recip()))?;
-                to(k, &|| b.scale(&b.attn_mix_t(dy, q_value, n_heads(b, k_value))?, scale.recip()))
+                to(q, &|| b.scale(b.attn_mix(dy, k_value)?, scale.recip()))?;
+                to(k, &|| b.scale(b.attn_mix_t(dy, q_value, n_heads(b, k_value))?, scale.recip()))
             }
             Self::SoftCap { x, y, cap } => to(x, &|| b.soft_cap_dx(y, dy, *cap)),
             Self::Softmax { x, y } => to(x, &|| b.softmax_dx(y, dy)),
@@ -171,7 +171,7 @@ impl<B: Backward> Back<B> {
             Self::Activate { x, at, activation } => to(x, &|| b.activate_dx(at, dy, *activation)),
             Self::Gated { gate, up, gate_value, up_value, activation } => {
                 to(gate, &|| b.activate_dx(gate_value, &b.multiply(up_value, dy)?, *activation))?;
-                to(up, &|| b.multiply(&b.activate(gate_value, *activation)?, dy))
+                to(up, &|| b.multiply(&b.activate(gate_value.clone(), *activation)?, dy))
             }
             Self::Edit { x, keep } => to(x, &|| b.multiply(keep, dy)),
         }

@@ -37,6 +37,8 @@ pub struct Options {
     pub scheme: Option<Scheme>,
     /// How matrix products are cut, if that was measured before.
     pub preset: Option<Preset>,
+    /// Whether to do without subgroups where the adapter has them.
+    pub without_subgroups: bool,
     /// Largest binding, bytes; by default what the adapter allows.
     pub max_binding_bytes: Option<u64>,
     /// What the device does in a second, at first; by default too little rather than too much.
@@ -92,9 +94,13 @@ impl Device {
             max_buffer_size: allowed.max_buffer_size,
             ..Default::default()
         };
+        // In a browser wgpu has no word for subgroups, and says that there are none.
+        let subgroups =
+            if options.without_subgroups { wgpu::Features::empty() } else { wgpu::Features::SUBGROUP };
+        let wanted = wgpu::Features::TIMESTAMP_QUERY | subgroups;
         let wish = wgpu::DeviceDescriptor {
             label: Some("vitrine"),
-            required_features: adapter.features() & wgpu::Features::TIMESTAMP_QUERY,
+            required_features: adapter.features() & wanted,
             required_limits: required.clone(),
             ..Default::default()
         };
@@ -120,6 +126,7 @@ impl Device {
             | wgpu::DeviceType::VirtualGpu => Scheme::Parallel,
         };
         let scheme = options.scheme.unwrap_or(by_adapter);
+        let has_subgroups = device.features().contains(wgpu::Features::SUBGROUP);
         let max_binding_bytes =
             options.max_binding_bytes.unwrap_or(u64::MAX).min(required.max_storage_buffer_binding_size);
         Ok(Self {
@@ -127,6 +134,7 @@ impl Device {
             queue,
             limits: Cell::new(Limits {
                 scheme,
+                has_subgroups,
                 preset: options.preset.unwrap_or(scheme.preset()),
                 max_binding_bytes,
             }),

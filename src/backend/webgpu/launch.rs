@@ -59,6 +59,8 @@ impl Preset {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     pub(super) scheme: Scheme,
+    /// Whether shaders may add up a subgroup.
+    pub(super) has_subgroups: bool,
     pub(super) preset: Preset,
     pub(super) max_binding_bytes: u64,
 }
@@ -82,8 +84,19 @@ pub(super) struct Launch {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Source {
     pub(super) name: &'static str,
-    pub(super) scheme: Scheme,
+    pub(super) lanes: Lanes,
     pub(super) tile: Tile,
+}
+
+/// Who makes a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Lanes {
+    /// One invocation.
+    One,
+    /// A workgroup, through its memory.
+    Workgroup,
+    /// A workgroup, by subgroups.
+    Subgroups,
 }
 
 /// How a matrix product is cut.
@@ -112,19 +125,34 @@ pub(super) enum Bound {
 pub(super) const GROUP_ALIGN: usize = 64;
 /// Up to here a product has so few rows that its sums are cut instead.
 const MAX_FEW_ROWS: usize = 16;
+/// Up to here one invocation makes a row: Mesa's llvmpipe ends all loops of an invocation after 65,535 turns, and says nothing.
+const MAX_STEPS: usize = 1 << 15;
 /// Up to here most of a block of 16 rows would be computed in vain.
 const MAX_ROWS_IN_REGISTERS: usize = 4;
 
-impl Scheme {
-    /// Invocations a row, and rows a workgroup.
-    fn lanes_and_rows(self) -> (usize, usize) {
-        match self {
-            // As many as a CPU has in a vector: more would keep its cores from sharing the rows.
-            Self::Serial => (1, 8),
-            Self::Parallel => (64, 1),
+impl Lanes {
+    /// For rows that take one invocation `n_steps` turns of its loops.
+    fn of(limits: Limits, n_steps: usize) -> Self {
+        match limits.scheme {
+            Scheme::Serial if n_steps <= MAX_STEPS => Self::One,
+            Scheme::Parallel if limits.has_subgroups => Self::Subgroups,
+            Scheme::Serial | Scheme::Parallel => Self::Workgroup,
         }
     }
 
+    /// Invocations a row, and rows a workgroup.
+    fn lanes_and_rows(self, scheme: Scheme) -> (usize, usize) {
+        match (self, scheme) {
+            // As many as a CPU has in a vector: more would keep its cores from sharing the rows.
+            (Self::One, _) => (1, 8),
+            // The longest rows: as many as any device has.
+            (_, Scheme::Serial) => (256, 1),
+            (_, Scheme::Parallel) => (64, 1),
+        }
+    }
+}
+
+impl Scheme {
     /// What is taken where nothing was measured: quick to compile, and fast enough.
     pub(super) fn preset(self) -> Preset {
         match self {

@@ -2,7 +2,7 @@
 
 use std::iter;
 
-use super::launch::{Scheme, Source, Tile};
+use super::launch::{Lanes, Source, Tile};
 
 /// Marks a line that names a file under `shaders/` to be put in front.
 const IMPORT: &str = "// import: ";
@@ -77,6 +77,7 @@ files!(
     "shared/shared_tile",
     "shared/slope",
     "shared/softmax_row",
+    "shared/subgroup_lanes",
     "shared/weight",
     "shared/window",
 );
@@ -99,8 +100,9 @@ fn imports(text: &'static str) -> impl Iterator<Item = &'static str> {
 
 /// Shaders name the serial variant.
 fn variant(name: &'static str, source: Source) -> &'static str {
-    match (name, source.scheme, source.tile) {
-        ("shared/one_lane", Scheme::Parallel, _) => "shared/lanes",
+    match (name, source.lanes, source.tile) {
+        ("shared/one_lane", Lanes::Workgroup, _) => "shared/lanes",
+        ("shared/one_lane", Lanes::Subgroups, _) => "shared/subgroup_lanes",
         ("shared/register_tile", _, Tile::Block) => "shared/block_tile",
         ("shared/register_tile", _, Tile::Shared) => "shared/shared_tile",
         ("shared/register_tile", _, Tile::FewRows) => "shared/few_rows_tile",
@@ -131,8 +133,8 @@ mod tests {
     fn every_shader_looks_for_its_place_in_the_whole_grid() {
         let window = file("shared/window").expect("listed");
         for name in NAMES.iter().filter(|name| !name.starts_with("shared/")) {
-            for scheme in [Scheme::Serial, Scheme::Parallel] {
-                let text = text(Source { name, scheme, tile: Tile::Register });
+            for lanes in [Lanes::One, Lanes::Workgroup, Lanes::Subgroups] {
+                let text = text(Source { name, lanes, tile: Tile::Register });
                 let rest = text.strip_prefix(window).expect("the window is in front");
                 assert!(rest.contains("in_grid(group)") && !rest.contains("num_workgroups"), "{name}");
             }
@@ -142,7 +144,7 @@ mod tests {
     #[test]
     fn serial_shaders_have_no_barrier_and_no_workgroup_memory() {
         for name in NAMES.iter().filter(|name| !name.starts_with("shared/")) {
-            let source = Source { name, scheme: Scheme::Serial, tile: Tile::Register };
+            let source = Source { name, lanes: Lanes::One, tile: Tile::Register };
             let text = text(source);
             assert!(!text.contains("workgroupBarrier") && !text.contains("var<workgroup>"), "{name}");
         }

@@ -25,13 +25,13 @@ fn fault<T: fmt::Debug>(result: Result<T, BackendError>) -> (DeviceFault, String
 #[test]
 fn a_device_that_is_lost_is_the_same_error_at_each_call() {
     let Some(b) = device() else { return };
-    let (x, sum) = (two(&b), b.add(&two(&b), &two(&b)).expect("fits"));
+    let (x, sum) = (two(&b), b.add(two(&b), &two(&b)).expect("fits"));
     b.0.lose();
     let first = fault(pollster::block_on(b.read(&x)));
     assert_eq!(first.0, DeviceFault::Lost);
     assert!(first.1.contains("on purpose"), "{}", first.1);
     assert_eq!(fault(pollster::block_on(b.read(&sum))), first);
-    assert_eq!(fault(b.add(&x, &x)), first);
+    assert_eq!(fault(b.add(x.clone(), &x)), first);
     assert_eq!(fault(b.upload("two", HostTensor::full(vec![2, 3], 2.0))), first);
     assert_eq!(fault(pollster::block_on(b.read_all(&[&x, &sum]))), first);
 }
@@ -39,7 +39,7 @@ fn a_device_that_is_lost_is_the_same_error_at_each_call() {
 #[test]
 fn a_device_that_goes_without_a_word_is_lost_as_well() {
     let Some(b) = device() else { return };
-    let sum = b.add(&two(&b), &two(&b)).expect("fits");
+    let sum = b.add(two(&b), &two(&b)).expect("fits");
     b.0.0.device.device.destroy();
     let first = fault(pollster::block_on(b.read(&sum)));
     let second = fault(pollster::block_on(b.read(&sum)));
@@ -69,7 +69,7 @@ fn after_a_refusal_the_device_goes_on() {
     let rows = vec![0; most / (1 << 16) + 1];
     let (kind, message) = fault(pollster::block_on(b.read(&b.gather(&one, &rows).expect("is recorded"))));
     assert_eq!(kind, DeviceFault::OutOfMemory, "{message}");
-    let sum = b.add(&one, &one).expect("fits");
+    let sum = b.add(one.clone(), &one).expect("fits");
     assert_eq!(pollster::block_on(b.read(&sum)), Ok(HostTensor::full(vec![1, 1 << 16], 4.0)));
     let missing = device::in_words(&wgpu::Error::OutOfMemory { source: "no more".into() });
     assert_eq!(fault::<()>(Err(missing)).0, DeviceFault::OutOfMemory);
@@ -120,8 +120,8 @@ fn memory_is_reported_by_what_it_is_for() {
     assert_eq!(bytes_for(&b, MemoryRole::Weights), 0);
     let w = b.upload("w", HostTensor::full(vec![512, 512], 1.0)).expect("fits");
     assert_eq!(bytes_for(&b, MemoryRole::Weights), 1 << 20);
-    let twice = b.add(&w, &w).expect("fits");
-    let sum = b.add(&twice, &w).expect("fits");
+    let twice = b.add(w.clone(), &w).expect("fits");
+    let sum = b.add(twice.clone(), &w).expect("fits");
     drop(twice);
     pollster::block_on(b.read(&sum)).expect("is read");
     assert_eq!(bytes_for(&b, MemoryRole::Weights), 1 << 20);
@@ -143,9 +143,9 @@ fn measuring_counts_every_kernel_and_changes_no_bit() {
     let Ok(b) = pollster::block_on(WebGpu::open_with(options)).map(Checked) else { return };
     let run = || {
         let x = b.upload("x", HostTensor::full(vec![40, 300], 0.3)).expect("fits");
-        let softmax = b.softmax(&x).expect("fits");
-        let sum = b.add(&softmax, &x).expect("fits");
-        pollster::block_on(b.read(&b.add(&sum, &softmax).expect("fits"))).expect("is read")
+        let softmax = b.softmax(x.clone()).expect("fits");
+        let sum = b.add(softmax.clone(), &x).expect("fits");
+        pollster::block_on(b.read(&b.add(sum, &softmax).expect("fits"))).expect("is read")
     };
     let want = run();
     assert_eq!((b.report().measured, b.report().timings), (Measured::Nothing, vec![]));

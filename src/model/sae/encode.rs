@@ -37,7 +37,7 @@ impl<T: Clone, M: Clone> Sae<T, M> {
         Ok(match &self.scale {
             None => b.linear(x, &self.w_enc, Some(&self.b_enc))?,
             // Gated: `h exp(r_mag) + b_mag`; rescaled by norms n: `h n + b_enc n`.
-            scale => b.affine(&b.linear(x, &self.w_enc, None)?, scale.as_ref(), Some(&self.b_enc))?,
+            scale => b.affine(b.linear(x, &self.w_enc, None)?, scale.as_ref(), Some(&self.b_enc))?,
         })
     }
 }

@@ -23,8 +23,8 @@ impl<B: Backend, P: Tap<B>> Pass<'_, B, P> {
         let q = self.at(Site::Q, q)?; // [pos head d_head]
         let k = self.at(Site::K, k)?; // [pos kv d_head]
         let v = self.at(Site::V, v)?; // [pos kv d_head]
-        let q = self.head_norm([Site::QNormScale, Site::QNormNormalized], w.q_norm.as_ref(), q)?;
-        let k = self.head_norm([Site::KNormScale, Site::KNormNormalized], w.k_norm.as_ref(), k)?;
+        let q = self.norm_if_any([Site::QNormScale, Site::QNormNormalized], w.q_norm.as_ref(), q)?;
+        let k = self.norm_if_any([Site::KNormScale, Site::KNormNormalized], w.k_norm.as_ref(), k)?;
         let q = self.turned(Site::RotQ, q)?;
         let k = self.turned(Site::RotK, k)?;
         let (k, v) = match past.take() {
@@ -34,26 +34,16 @@ impl<B: Backend, P: Tap<B>> Pass<'_, B, P> {
         let scores = self.b.attn_scores(&q, &k, self.config.scoring(self.layer))?;
         let scores = capped(self.b, scores, self.config.attn_soft_cap)?;
         let scores = self.at(Site::AttnScores, scores)?; // [head q_pos k_pos]
-        let pattern = self.at(Site::Pattern, self.b.softmax(&scores)?)?; // [head q_pos k_pos]
+        let pattern = self.at(Site::Pattern, self.b.softmax(scores)?)?; // [head q_pos k_pos]
         let z = self.at(Site::Z, self.b.attn_mix(&pattern, &v)?)?; // [pos head d_head]
         *past = Some((k, v));
         self.write_out(w, &z)
     }
 
-    /// Queries or keys with each head normalised by itself, if the model does so.
-    fn head_norm(
-        &mut self,
-        sites: [Site; 2],
-        affine: Option<&Affine<B::Tensor>>,
-        x: B::Tensor,
-    ) -> Result<B::Tensor, P::Error> {
-        affine.map_or(Ok(x.clone()), |affine| self.block_norm(sites, affine, &x))
-    }
-
     /// Queries or keys, turned by their position, if the model does so.
     fn turned(&mut self, site: Site, x: B::Tensor) -> Result<B::Tensor, P::Error> {
         match self.turns {
-            Some(turns) => self.at(site, self.b.rotate(&x, turns)?),
+            Some(turns) => self.at(site, self.b.rotate(x, turns)?),
             None => Ok(x),
         }
     }
@@ -93,7 +83,7 @@ impl<B: Backend, P: Tap<B>> Pass<'_, B, P> {
             }
             let normed = self.norm_by_head(&block.ln1, &input)?;
             let x = self.b.heads_in(&normed, w)?; // einsum: pos head d_model, d_model (head d_head) -> pos head d_head
-            let x = self.b.affine(&self.merge_heads(&x)?, None, b)?;
+            let x = self.b.affine(self.merge_heads(&x)?, None, b)?;
             self.split_heads(&x, n)
         };
         let [q, k, v] = readers.map(&mut read);
@@ -123,7 +113,7 @@ impl<B: Backend, P: Tap<B>> Pass<'_, B, P> {
         }
         let result = self.b.heads_out(z, &w.w_o)?; // einsum: pos head d_head, (head d_head) d_model -> pos head d_model
         let result = self.tap.at(result_hook, result)?;
-        Ok(self.b.affine(&self.b.sum_heads(&result)?, None, w.b_o.as_ref())?)
+        Ok(self.b.affine(self.b.sum_heads(&result)?, None, w.b_o.as_ref())?)
     }
 
     /// ln1 where each head has an input of its own; its edits apply to every head. [pos head d_model]
@@ -150,7 +140,7 @@ impl<B: Backend, P: Tap<B>> Pass<'_, B, P> {
             .flat_map(|pos| (0..n_heads).map(move |head| head * n_pos as u32 + pos))
             .collect();
         let normalized = self.b.reshape(&self.b.gather(&heads, &by_pos)?, &shape)?;
-        Ok(self.b.affine(&normalized, affine.w.as_ref(), affine.b.as_ref())?)
+        Ok(self.b.affine(normalized, affine.w.as_ref(), affine.b.as_ref())?)
     }
 
     /// `[pos (head d_head)] -> [pos head d_head]`

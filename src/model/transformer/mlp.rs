@@ -21,13 +21,13 @@ impl<B: Backend, P: Tap<B>> Pass<'_, B, P> {
         let post = match &w.w_gate {
             None => {
                 let pre = self.at(Site::MlpPre, linear)?;
-                self.b.activate(&pre, activation)?
+                self.b.activate(pre, activation)?
             }
             Some(w_gate) => {
                 let gate = self.b.linear(&normed, w_gate, None)?; // [pos d_mlp]
                 let gate = self.at(Site::MlpPre, gate)?;
                 let linear = self.at(Site::MlpPreLinear, linear)?;
-                self.b.gated(&gate, &linear, activation)?
+                self.b.gated(gate, &linear, activation)?
             }
         };
         let post = self.at(Site::MlpPost, post)?; // [pos d_mlp]

@@ -40,21 +40,21 @@ impl Work for Block {
 
         let embed = fits(b.gather(&up(&[n_vocab, d], 1), &tokens));
         let pos_embed = fits(b.gather(&up(&[n_pos, d], 2), &positions));
-        let resid = fits(b.add(&embed, &pos_embed));
+        let resid = fits(b.add(embed.clone(), &pos_embed));
         let scale = fits(b.norm_scale(&resid, kind, 1e-5));
         let normalized = fits(b.normalize(&resid, &scale, kind));
-        let normed = fits(b.affine(&normalized, Some(&up(&[d], 3)), Some(&up(&[d], 4))));
+        let normed = fits(b.affine(normalized.clone(), Some(&up(&[d], 3)), Some(&up(&[d], 4))));
         let by_head = |x: &B::Tensor| fits(b.reshape(x, &[n_pos, n_heads, d]));
         let read = |seed| fits(b.linear(&normed, &weight(&[d, width], seed), Some(&up(&[width], seed + 1))));
         let [q, k, v] = [5, 7, 9].map(|seed| by_head(&read(seed)));
         let scores = fits(b.attn_scores(&q, &k, Scoring::causal(2.3)));
-        let pattern = fits(b.softmax(&scores));
+        let pattern = fits(b.softmax(scores.clone()));
         let z = fits(b.attn_mix(&pattern, &v));
         let merged = fits(b.reshape(&z, &[n_pos, width]));
         let attn_out = fits(b.linear(&merged, &weight(&[width, d], 11), Some(&up(&[d], 12))));
-        let resid_mid = fits(b.add(&resid, &attn_out));
+        let resid_mid = fits(b.add(attn_out.clone(), &resid));
         let pre = fits(b.linear(&resid_mid, &weight(&[d, n_vocab], 13), Some(&up(&[n_vocab], 14))));
-        let post = fits(b.activate(&pre, Activation::GeluNew));
+        let post = fits(b.activate(pre.clone(), Activation::GeluNew));
         vec![
             ("embed", embed),
             ("pos_embed", pos_embed),

@@ -29,7 +29,7 @@ impl Work for Large {
         let tokens: Vec<u32> = [0, 255, 256, 257, 511, 512, 7, 90, 300, 400, 1].into();
         let fits = |tensor: Result<B::Tensor, BackendError>| tensor.expect("operands fit");
         let gathered = fits(b.columns(&table, &tokens));
-        let embedded = fits(b.add(&gathered, &other));
+        let embedded = fits(b.add(gathered.clone(), &other));
         let logits = fits(b.linear(&embedded, &table, Some(&bias)));
         vec![("columns", gathered), ("linear", logits)]
     }
@@ -91,7 +91,7 @@ impl Work for BackFromLogits {
         let (dy, before) = (b.upload("dy", dy).expect("fits"), up(b, &[11, D], 3));
         let w = matrix(b, &[N_VOCAB, D], 2, MatrixAxes::OutIn);
         let dx = b.linear_dx(&dy, &w).expect("operands fit");
-        let sum = b.add(&before, &dx).expect("operands fit");
+        let sum = b.add(before, &dx).expect("operands fit");
         vec![("linear_dx", dx), ("sum", sum)]
     }
 }
@@ -137,9 +137,9 @@ fn what_is_too_large_is_refused_in_words() {
     // More than two parts of a table.
     let error = message(refused(b.gather(&table, &[3])));
     assert!(error.contains("webgpu") && error.contains("limit"), "{error}");
-    let error = message(refused(b.add(&table, &table)));
+    let error = message(refused(b.add(table.clone(), &table)));
     assert!(error.contains("add would bind"), "{error}");
     // The device goes on.
     let small = up(&b, &[3, 5], 1);
-    assert!(pollster::block_on(b.read(&b.add(&small, &small).expect("recorded"))).is_ok());
+    assert!(pollster::block_on(b.read(&b.add(small.clone(), &small).expect("recorded"))).is_ok());
 }

@@ -53,7 +53,7 @@ fn features_are_encoded_without_reading_all_of_them() {
     let b = Checked(device);
     let (x, w) = (ops::up(&b, &[9, 24], 1), ops::matrix(&b, &[24, 700], 2, MatrixAxes::InOut));
     let (k, bias) = (5, ops::up(&b, &[700], 3));
-    let features = b.linear(&x, &w, Some(&bias)).and_then(|pre| b.activate(&pre, Activation::Relu));
+    let features = b.linear(&x, &w, Some(&bias)).and_then(|pre| b.activate(pre, Activation::Relu));
     let top = b.top_k(&features.expect("operands fit"), k).expect("operands fit");
     let read = pollster::block_on(b.read(&top)).expect("is read");
     assert_eq!(read.shape(), [9, k, 2]);
@@ -138,7 +138,7 @@ fn values_that_somebody_holds_survive_a_replay() {
     let b = Checked(device);
     let made = |seed: u32| {
         let x = ops::up(&b, &[3, 5], seed);
-        b.add(&x, &x).expect("operands fit")
+        b.add(x.clone(), &x).expect("operands fit")
     };
     let read = |x: &_| pollster::block_on(b.read(x)).expect("is read");
     let first = made(1);

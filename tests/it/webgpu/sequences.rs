@@ -52,7 +52,7 @@ impl Work for OneByOne {
                 |[base, own]: &[B::Tensor; 2]| b.rows_after(base, own, sequence).expect("operands fit");
             let q = b.rows(&q, sequence.start, sequence.len).expect("operands fit");
             let scores = b.attn_scores(&q, &seen(&k), SCORING).expect("operands fit");
-            b.softmax(&scores).and_then(|pattern| b.attn_mix(&pattern, &seen(&v))).expect("operands fit")
+            b.softmax(scores).and_then(|pattern| b.attn_mix(&pattern, &seen(&v))).expect("operands fit")
         };
         vec![("z", b.concat(&SEQUENCES.iter().map(one).collect::<Vec<_>>()).expect("operands fit"))]
     }

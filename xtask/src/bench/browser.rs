@@ -1,7 +1,6 @@
 //! The site in a headless Chromium: its first answer, and its engine beside onnxruntime-web on the same weights.
 //!
-//! Both halves run in the same browser on the same machine, one after the other, case by case; a result is verified
-//! before it is timed.
+//! Both halves run on the same machine and take turns, case by case; a result is verified before it is timed.
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::json;
@@ -12,7 +11,8 @@ use super::build::{self, Program};
 use super::cases::{CASES, Case};
 use super::page::Page;
 use super::reference::{Half, Reference};
-use super::table::{Measured, Row};
+use super::runner::{Side, Subject as _};
+use super::table::Row;
 use super::{first_answer, machine, peer, runner};
 use crate::server::{self, Isolation, Options, Running};
 use crate::webdriver::chrome::{self, Driver, Window};
@@ -55,7 +55,7 @@ fn beside_the_peer(only: Option<&str>, programs: Option<&Path>) -> Result<()> {
         println!("\n  SKIPPED, the half of onnxruntime-web: {error:#}.\n");
     }
     let bench = Bench::start(weights, runtime.ok(), programs)?;
-    let rows = runner::rows(&cases, bench.has_peer, &mut |case, half| bench.half(case, half));
+    let rows = runner::rows(&cases, bench.has_peer, &mut |case, half| bench.side(case, half));
     let failures = runner::failures(&rows, bench.has_peer);
     if only.is_none() {
         bench.write(&rows)?;
@@ -94,14 +94,15 @@ impl Bench {
         Ok(Self { reference, driver, browser, adapter, site, has_peer, load_before })
     }
 
-    fn half(&self, case: &'static Case, half: Half) -> Result<Measured> {
+    fn side(&self, case: &'static Case, half: Half) -> Result<Side<'static>> {
         let name = match half {
             Half::Ours => "ours",
             Half::Peer => "peer",
         };
         // A browser for each: what one case leaves in memory is not the next one's burden.
         let mut page = Page::open(&self.driver, &format!("{}bench/{name}.html", self.site.url()))?;
-        runner::half(&mut page, &self.reference, case, half)
+        let measured = runner::verified(&mut page, &self.reference, case, half)?;
+        Ok(Box::new(move || measured(&page.measure()?)))
     }
 
     fn write(&self, rows: &[Row]) -> Result<()> {
@@ -109,7 +110,7 @@ impl Bench {
         super::write(
             "browser",
             &json!({
-                "what": "milliseconds, f32, random weights in the shape of GPT-2 small; figures are ratios of medians",
+                "what": "milliseconds, f32, random weights in the shape of GPT-2 small; figures are ratios of lower quartiles",
                 "machine": machine::describe(),
                 "load_before": self.load_before,
                 "browser": self.browser,

@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
@@ -11,6 +12,7 @@ use super::cases::native::CASES;
 use super::cases::{Case, Provider};
 use super::program::Program;
 use super::reference::{Half, Reference};
+use super::runner::Subject as _;
 use super::table::Row;
 use super::{machine, peer, runner};
 
@@ -107,16 +109,21 @@ impl Table<'_> {
         }
         let has_peer = peer.is_some();
         // One program each for all cases, and a new one after a failure: weights are read once.
-        let mut programs = [Some(ours), peer];
+        let programs = [RefCell::new(Some(ours)), RefCell::new(peer)];
         let rows = runner::rows(&self.cases, has_peer, &mut |case, half| {
-            let slot = &mut programs[usize::from(half == Half::Peer)];
+            let slot = &programs[usize::from(half == Half::Peer)];
             let mut program = match slot.take() {
                 Some(program) => program,
                 None => self.start(half)?,
             };
-            let measured = runner::half(&mut program, reference, case, half)?;
-            *slot = Some(program);
-            Ok(measured)
+            let measured = runner::verified(&mut program, reference, case, half)?;
+            slot.replace(Some(program));
+            Ok(Box::new(move || {
+                let mut program = slot.take().context("the program failed before")?;
+                let measured = measured(&program.measure()?)?;
+                slot.replace(Some(program));
+                Ok(measured)
+            }))
         });
         if self.is_whole && is_claim {
             self.write(&rows, &adapter, peer_adapter.as_deref(), load_before)?;
@@ -156,7 +163,7 @@ impl Table<'_> {
         super::write(
             &format!("native-{}", self.provider.word()),
             &json!({
-                "what": "milliseconds, f32, random weights in the shape of GPT-2 small; figures are ratios of medians",
+                "what": "milliseconds, f32, random weights in the shape of GPT-2 small; figures are ratios of lower quartiles",
                 "machine": machine::describe(),
                 "load_before": load_before,
                 "adapter": adapter,

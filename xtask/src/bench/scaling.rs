@@ -215,7 +215,7 @@ impl Series {
         let points = self.points.iter().map(|point| {
             json!({
                 "x": point.x,
-                "median_millis": point.measured.millis(),
+                "lower_quartile_millis": point.measured.millis(),
                 "samples_millis": point.measured.samples,
                 "gflop": point.flops / 1e9,
                 "predicted_millis": self.predicted_millis(point),

@@ -93,7 +93,7 @@ fn linear(p: &mut Program, x: Id, [m, k, n]: [usize; 3], axes: MatrixAxes) -> Id
 
 /// Every dispatch of a pass: kernel, window, seconds.
 fn dispatches(model: &Gpt2, scheme: Scheme, costs: &Costs) -> Vec<(&'static str, Window, f64)> {
-    let limits = Limits { scheme, preset: Preset::Large, max_binding_bytes: 128 << 20 };
+    let limits = Limits { scheme, has_subgroups: false, preset: Preset::Large, max_binding_bytes: 128 << 20 };
     let cut = |(launch, work): (super::super::launch::Launch, Work)| {
         let name = launch.source.name;
         let parts = costs.cut(name, launch.grid, work).into_iter();
@@ -127,7 +127,12 @@ fn no_submission_is_estimated_above_the_limit() {
 #[test]
 fn without_cuts_there_are_dispatches_above_the_limit() {
     let costs = Costs::new(RATES[1]);
-    let limits = Limits { scheme: Scheme::Serial, preset: Preset::Large, max_binding_bytes: 128 << 20 };
+    let limits = Limits {
+        scheme: Scheme::Serial,
+        has_subgroups: false,
+        preset: Preset::Large,
+        max_binding_bytes: 128 << 20,
+    };
     let long = |model: &Gpt2| -> Vec<&'static str> {
         let launches = plan::launches(&model.program(), limits);
         let name = |(launch, work): &(super::super::launch::Launch, Work)| {
@@ -179,7 +184,12 @@ fn windows_cover_a_grid_once_and_are_small_enough() {
 fn a_program_takes_what_its_products_take() {
     let launches = plan::launches(
         &SMALL.program(),
-        Limits { scheme: Scheme::Parallel, preset: Preset::Large, max_binding_bytes: 1 << 30 },
+        Limits {
+            scheme: Scheme::Parallel,
+            has_subgroups: false,
+            preset: Preset::Large,
+            max_binding_bytes: 1 << 30,
+        },
     );
     let flops: f64 = launches.iter().map(|(_, work)| work.flops).sum();
     // 2 * 64 * (12 * 12 * 768^2 + 768 * 50257), and some for attention and norms.

@@ -5,16 +5,21 @@ use std::ops::Range;
 use super::{
     super::{
         fuse::{Kernel, Then, Written, optional},
-        program::{Bits, Format, Heads, Id, Op, Product, Program, Rotation},
+        program::{Bits, Format, Heads, Id, Op, Product, Program},
     },
-    Bound, GROUP_ALIGN, Launch, Limits, Preset, Scheme, Source, Tile,
+    Bound, GROUP_ALIGN, Lanes, Launch, Limits, Preset, Scheme, Source, Tile,
 };
 use crate::op::{Activation, MatrixAxes, NormKind};
 
+mod attention;
 mod backward;
+
+use attention::heads_params;
 
 /// Invocations in a workgroup that makes one entry each.
 const ENTRIES: usize = 64;
+/// How often the longest kernel of rows goes over one.
+const PASSES: usize = 4;
 /// Workgroups along one axis, at most.
 const MAX_GROUPS: usize = 65_535;
 
@@ -65,15 +70,6 @@ fn kept(value: Written) -> Bound {
     maybe(value.is_kept.then_some(value.id))
 }
 
-fn heads_params(heads: Heads) -> [usize; 5] {
-    let Heads { n_q, n_k, n_heads, n_kv_heads, d_head } = heads;
-    [n_q, n_k, n_heads, n_kv_heads, d_head]
-}
-
-fn rotation_params(Rotation { n_heads, d_head, n_pairs }: Rotation) -> [usize; 3] {
-    [n_heads, d_head, n_pairs]
-}
-
 /// Whether the norms of `shaders/shared/moments.wgsl` centre.
 fn centres(kind: NormKind) -> (&'static str, u32) {
     ("CENTRES", u32::from(kind == NormKind::LayerNorm))
@@ -95,7 +91,7 @@ impl Lower<'_> {
     }
 
     fn source(&self, name: &'static str) -> Source {
-        Source { name, scheme: self.limits.scheme, tile: Tile::Register }
+        Source { name, lanes: Lanes::One, tile: Tile::Register }
     }
 
     /// One invocation an entry of `y`; `sizes` follow the number of entries in `Params`.
@@ -126,11 +122,19 @@ impl Lower<'_> {
         launch
     }
 
-    /// Lanes for each of `n_rows` rows.
-    fn rows(&self, name: &'static str, reads: Vec<Bound>, writes: Vec<Bound>, params: Vec<u32>) -> Launch {
-        let (n_lanes, n_rows) = self.limits.scheme.lanes_and_rows();
+    /// Lanes for each of `n_rows` rows, of which each takes one invocation about `n_steps` turns of its loops.
+    fn rows(
+        &self,
+        name: &'static str,
+        n_steps: usize,
+        reads: Vec<Bound>,
+        writes: Vec<Bound>,
+        params: Vec<u32>,
+    ) -> Launch {
+        let lanes = Lanes::of(self.limits, n_steps);
+        let (n_lanes, n_rows) = lanes.lanes_and_rows(self.limits.scheme);
         Launch {
-            source: self.source(name),
+            source: Source { lanes, ..self.source(name) },
             constants: vec![("LANES", n_lanes as u32), ("ROWS", n_rows as u32)],
             reads,
             writes,
@@ -142,10 +146,10 @@ impl Lower<'_> {
     /// An operation that is no part of another kernel.
     fn alone(&self, y: Id) -> Vec<Launch> {
         if let Op::TopK { d, k } = *self.op(y) {
-            return self.read_off("top_k", y, d, 2 * k, |_| k);
+            return self.read_off("top_k", y, d, d.saturating_mul(k + 1), 2 * k, |_| k);
         }
         if let Op::Standings { d, .. } = *self.op(y) {
-            return self.read_off("standings", y, d, 4, |rows| rows.start);
+            return self.read_off("standings", y, d, PASSES * d, 4, |rows| rows.start);
         }
         vec![self.one(y)]
     }
@@ -156,6 +160,7 @@ impl Lower<'_> {
         name: &'static str,
         y: Id,
         d: usize,
+        n_steps: usize,
         width: usize,
         param: impl Fn(&Range<usize>) -> usize,
     ) -> Vec<Launch> {
@@ -168,7 +173,7 @@ impl Lower<'_> {
             let chosen = value.op.n_rows().map(|_| Bound::Rows(y));
             let reads = [of_rows(value.inputs[0], d)].into_iter().chain(chosen).collect();
             let params = [rows.len(), d, param(&rows)].map(|size| size as u32).to_vec();
-            self.rows(name, reads, vec![of_rows(y, width)], params)
+            self.rows(name, n_steps, reads, vec![of_rows(y, width)], params)
         };
         parts(n_rows, self.rows_that_fit(d.max(width), &[d, width])).map(launch).collect()
     }
@@ -194,12 +199,13 @@ impl Lower<'_> {
             Op::SumHeads { n_heads, d } => self.entries("sum_heads", all(), y, &[d, n_heads]),
             Op::NormScale { kind, d, eps } => {
                 let params = vec![self.len(y) as u32, d as u32, eps.0];
-                let mut launch = self.rows("norm_scale", all(), vec![value(y)], params);
+                let mut launch = self.rows("norm_scale", PASSES * d, all(), vec![value(y)], params);
                 launch.constants.push(centres(kind));
                 launch
             }
             Op::Normalize { kind, d } => {
-                let mut launch = self.rows("normalize", all(), vec![value(y)], self.rows_of(y, d));
+                let mut launch =
+                    self.rows("normalize", PASSES * d, all(), vec![value(y)], self.rows_of(y, d));
                 launch.constants.push(centres(kind));
                 launch
             }
@@ -227,14 +233,16 @@ impl Lower<'_> {
                 launch.params.push(cap);
                 launch
             }
-            Op::Softmax { n } => self.rows("softmax", all(), vec![value(y)], self.rows_of(y, n)),
+            Op::Softmax { n } => self.rows(
+                "softmax",
+                PASSES * n.next_power_of_two(),
+                all(),
+                vec![value(y)],
+                self.rows_of(y, n),
+            ),
             Op::AttnMix(heads) => self.entries("attn_mix", all(), y, &heads_params(heads)),
-            Op::SequencesPattern { heads, scale, window } => {
-                let reads = [all(), vec![Bound::Rows(y)]].concat();
-                let Heads { n_q, n_k, n_heads, n_kv_heads, d_head } = heads;
-                let sizes = [n_q * n_heads, n_k, n_heads, n_kv_heads, d_head].map(|size| size as u32);
-                let params = [&sizes[..], &[scale.0, window]].concat();
-                self.rows("sequences_pattern", reads, vec![value(y)], params)
+            Op::SequencesPattern { heads, scale: Bits(scale), window } => {
+                self.sequences_pattern(heads, [scale, window], y)
             }
             Op::SequencesMix(Heads { n_k, n_heads, n_kv_heads, d_head, .. }) => {
                 let reads = [all(), vec![Bound::Rows(y)]].concat();
@@ -268,14 +276,6 @@ impl Lower<'_> {
         let reads = self.program.values[y].inputs.iter().copied().map(value).collect();
         let mut launch = self.weighted(name, reads, y, &sizes, format);
         launch.constants.push(("W_ROWS_ARE_OUT", u32::from(axes == MatrixAxes::OutIn)));
-        launch
-    }
-
-    /// `way` is 1 or, for the way back, -1.
-    fn rotation(&self, rotation: Rotation, way: f32, y: Id) -> Launch {
-        let reads = self.program.values[y].inputs.iter().copied().map(value).collect();
-        let mut launch = self.entries("rotate", reads, y, &rotation_params(rotation));
-        launch.params.push(way.to_bits());
         launch
     }
 
@@ -334,7 +334,7 @@ impl Lower<'_> {
         let &Op::NormScale { kind, d, eps } = self.op(scale.id) else { unreachable!("fused from a norm") };
         let params = vec![self.len(scale.id) as u32, d as u32, eps.0];
         let writes = vec![value(y), kept(scale), kept(normalized)];
-        let mut launch = self.rows("norm", operands.map(maybe).to_vec(), writes, params);
+        let mut launch = self.rows("norm", PASSES * d, operands.map(maybe).to_vec(), writes, params);
         launch.constants.extend([
             centres(kind),
             ("HAS_W", u32::from(operands[1].is_some())),
@@ -342,23 +342,6 @@ impl Lower<'_> {
             ("KEEP_SCALE", u32::from(scale.is_kept)),
             ("KEEP_NORMALIZED", u32::from(normalized.is_kept)),
         ]);
-        launch
-    }
-
-    fn attention(&self, scores: Id, pattern: Id, z: Id, keeps_scores: bool) -> Launch {
-        let (&Op::AttnScores { heads, scale: Bits(scale), window }, inputs) =
-            (self.op(scores), &self.program.values[scores].inputs)
-        else {
-            unreachable!("fused from scores")
-        };
-        let v = self.program.values[z].inputs[1];
-        let mut params = vec![(heads.n_heads * heads.n_q) as u32];
-        params.extend(heads_params(heads).map(|size| size as u32));
-        params.extend([scale, window]);
-        let reads = vec![value(inputs[0]), value(inputs[1]), value(v)];
-        let writes = vec![value(z), value(pattern), maybe(keeps_scores.then_some(scores))];
-        let mut launch = self.rows("attention", reads, writes, params);
-        launch.constants.push(("KEEP_SCORES", u32::from(keeps_scores)));
         launch
     }
 
@@ -422,7 +405,7 @@ impl Lower<'_> {
             ("W_FORMAT", number_of_format(format)),
         ];
         Launch {
-            source: Source { name, scheme: self.limits.scheme, tile },
+            source: Source { name, lanes: Lanes::One, tile },
             constants: [tile.constants(self.limits.preset), constants].concat(),
             reads: vec![
                 of_rows(inputs[0], k),
@@ -448,7 +431,7 @@ impl Lower<'_> {
         let (tile_rows, tile_cols) = tile.rows_and_cols(self.limits.preset);
         let stride = (m * n).next_multiple_of(GROUP_ALIGN);
         vec![Launch {
-            source: Source { name: "linear_qkv", scheme: self.limits.scheme, tile },
+            source: Source { name: "linear_qkv", lanes: Lanes::One, tile },
             constants: [tile.constants(self.limits.preset), vec![("W_FORMAT", number_of_format(format))]]
                 .concat(),
             reads: [&operand(0)[..1], &operand(1), &operand(2)].concat(),

@@ -8,14 +8,16 @@ use super::{
         },
         Bound, Launch,
     },
-    Lower, centres, heads_params, kept, maybe, number_of, value,
+    Lower, PASSES,
+    attention::{heads_params, steps_of},
+    centres, kept, maybe, number_of, value,
 };
 
 impl Lower<'_> {
     pub(super) fn derivative(&self, dx: &Dx, y: Id) -> Launch {
         let inputs = &self.program.values[y].inputs;
         let all = || inputs.iter().copied().map(value).collect::<Vec<_>>();
-        let by_row = |name, d| self.rows(name, all(), vec![value(y)], self.rows_of(inputs[0], d));
+        let by_row = |name, d| self.rows(name, PASSES * d, all(), vec![value(y)], self.rows_of(inputs[0], d));
         match *dx {
             Dx::Multiply => self.entries("multiply", all(), y, &[]),
             Dx::Rotate(rotation) => self.rotation(rotation, -1.0, y),
@@ -54,7 +56,7 @@ impl Lower<'_> {
         let NormDx { x, scale, normalized, w, dy, d_normalized, before, dx, d, kind } = norm;
         let reads = [Some(x), Some(scale), Some(normalized), Some(dy), w, before].map(maybe).to_vec();
         let writes = vec![value(dx), kept(d_normalized)];
-        let mut launch = self.rows("norm_dx", reads, writes, self.rows_of(x, d));
+        let mut launch = self.rows("norm_dx", PASSES * d, reads, writes, self.rows_of(x, d));
         launch.constants.extend([
             centres(kind),
             ("HAS_W", u32::from(w.is_some())),
@@ -73,7 +75,8 @@ impl Lower<'_> {
         params.extend(heads_params(heads).map(|size| size as u32));
         params.push(by);
         let writes = vec![value(dq), value(d_scores), kept(d_pattern)];
-        let mut launch = self.rows("attention_dx", reads.map(value).to_vec(), writes, params);
+        let mut launch =
+            self.rows("attention_dx", steps_of(heads), reads.map(value).to_vec(), writes, params);
         launch.constants.push(("KEEP_D_PATTERN", u32::from(d_pattern.is_kept)));
         launch
     }
