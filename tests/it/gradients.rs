@@ -20,14 +20,12 @@ use vitrine::{
 
 use crate::{
     compare::compare,
-    support::{ATTN_ONLY, GPT2, edits, engine, files, read},
+    support::{FAMILIES, GPT2, edits, engine, files, read},
 };
 
 const TOKENS: [u32; 7] = [3, 14, 15, 9, 26, 5, 29];
-const MODELS: [&str; 5] =
-    [GPT2, ATTN_ONLY, "tests/golden/neox", "tests/golden/gemma2", "tests/golden/gemma3"];
 const METRIC: Metric = Metric::LogitDiff { pos: -1, correct: 5, wrong: 9 };
-const STEP: f32 = 1.0 / 4096.0;
+const STEP: f32 = 1.0 / 32_768.0;
 
 fn spec(at: impl IntoIterator<Item = HookPoint>) -> GradientSpec {
     GradientSpec {
@@ -125,7 +123,7 @@ fn entries(n: usize) -> impl Iterator<Item = usize> {
 
 #[test]
 fn gradients_are_slopes() {
-    for model in MODELS {
+    for model in FAMILIES {
         let exact = Exact::of(model);
         let got = gradients(model, true);
         for (hook, gradient) in &got.gradients {
@@ -153,7 +151,7 @@ fn a_slope_elsewhere_is_another() {
 
 #[test]
 fn f32_agrees_with_f64() {
-    for model in MODELS {
+    for model in FAMILIES {
         let (got, want) = (gradients(model, false), gradients(model, true));
         for (hook, want) in &want.gradients {
             let name = format!("d/d {hook}, backwards");

@@ -6,13 +6,14 @@ use vitrine::{
     hook::{Axis, HookPoint, HookSet, Presence, Site},
     intervention::{Edit, Intervention, Select, Source, Values},
     prompt::Prompt,
+    protocol::FinishReason,
     run::{GenerateSpec, Readout, RunSpec, WeightForm},
     tensor::HostTensor,
 };
 
 use crate::{
     compare::{GOLDEN_TOL, compare},
-    support::{ATTN_ONLY, GPT2, always, edits, engine, logits, run, spec, try_run},
+    support::{ATTN_ONLY, FAMILIES, GPT2, always, edits, engine, logits, run, spec, try_run},
 };
 
 /// f32 against the f64 oracle. make.py measured the same distance between the precisions of torch.
@@ -25,21 +26,6 @@ const REORDER_TOL: f32 = 1e-5;
 const FOLD_TOL: f32 = 1e-4;
 
 const MODELS: [&str; 2] = [GPT2, ATTN_ONLY];
-/// The same, and one of each other family. The smallest vocabulary has 31 ids.
-const FAMILIES: [&str; 12] = [
-    GPT2,
-    ATTN_ONLY,
-    "tests/golden/neox",
-    "tests/golden/neo",
-    "tests/golden/llama",
-    "tests/golden/mistral",
-    "tests/golden/qwen2",
-    "tests/golden/qwen3",
-    "tests/golden/gemma2",
-    "tests/golden/gemma3",
-    "tests/golden/opt",
-    "tests/golden/phi",
-];
 const TOKENS: [u32; 11] = [11, 4, 30, 23, 4, 27, 0, 28, 19, 22, 5];
 
 /// Hands the names of all laws to another macro.
@@ -357,22 +343,24 @@ pub(crate) fn a_cached_continuation_is_the_one_of_running_everything_again<B: Ba
         "[]",
         r#"[{"at":"blocks.1.hook_resid_pre","select":{"pos":4},"edit":{"kind":"zero"}}]"#,
         r#"[{"at":"blocks.0.attn.hook_z","select":{"head":1},"edit":{"kind":"scale","by":-2}}]"#,
-        r#"[{"at":"blocks.1.attn.hook_v","select":{"pos":"9:14","head":[0,2]},"edit":{"kind":"set","values":1.5}}]"#,
+        r#"[{"at":"blocks.1.attn.hook_v","select":{"pos":"9:14","head":[0,-1]},"edit":{"kind":"set","values":1.5}}]"#,
         r#"[{"at":"blocks.0.attn.hook_k","select":{"pos":"2:5"},"edit":{"kind":"add","values":0.75}}]"#,
         r#"[{"at":"blocks.1.attn.hook_attn_scores","select":{"key_pos":[0,3]},"edit":{"kind":"add","values":2}}]"#,
         r#"[{"at":"blocks.1.attn.hook_pattern","select":{"pos":"8:13","key_pos":2},"edit":{"kind":"zero"}}]"#,
-        r#"[{"at":"blocks.0.attn.hook_result","select":{"head":2},"edit":{"kind":"scale","by":3}}]"#,
+        r#"[{"at":"blocks.0.attn.hook_result","select":{"head":-1},"edit":{"kind":"scale","by":3}}]"#,
         r#"[{"at":"blocks.1.hook_q_input","select":{"head":0,"component":[1,5]},"edit":{"kind":"add","values":4}}]"#,
         r#"[{"at":"blocks.1.hook_attn_out","select":{"pos":[2,3]},
-             "edit":{"kind":"patch","from":{"prompt":{"tokens":[40,19,10,66]}}}}]"#,
+             "edit":{"kind":"patch","from":{"prompt":{"tokens":[4,19,10,26]}}}}]"#,
     ];
-    for model in MODELS {
+    // Windows of the smallest models are three keys: every step has left the first ones behind.
+    for model in FAMILIES {
         let engine = on(model);
         for case in cases {
             let spec = GenerateSpec { interventions: edits(case), ..greedy(&TOKENS, 8) };
             let cached = pollster::block_on(engine.generate(&spec, &mut NoPace, |_| {}))
                 .unwrap_or_else(|error| panic!("{model} {case}: {error}"));
-            assert_eq!(cached.steps.len(), 8, "{model} {case}: {:?}", cached.reason);
+            let has_ended = cached.reason == FinishReason::EndOfSequence && 1 < cached.steps.len();
+            assert!(has_ended || cached.steps.len() == 8, "{model} {case}: {:?}", cached.reason);
             let mut tokens = TOKENS.to_vec();
             for step in cached.steps {
                 let again = RunSpec { interventions: edits(case), ..self::spec(&tokens) };

@@ -29,6 +29,21 @@ use vitrine::{
 pub(crate) const GPT2: &str = "tests/golden/gpt2-tiny";
 /// The golden model without.
 pub(crate) const ATTN_ONLY: &str = "tests/golden/attn-only";
+/// Both, and one of each other family. The smallest vocabulary has 31 ids.
+pub(crate) const FAMILIES: [&str; 12] = [
+    GPT2,
+    ATTN_ONLY,
+    "tests/golden/neox",
+    "tests/golden/neo",
+    "tests/golden/llama",
+    "tests/golden/mistral",
+    "tests/golden/qwen2",
+    "tests/golden/qwen3",
+    "tests/golden/gemma2",
+    "tests/golden/gemma3",
+    "tests/golden/opt",
+    "tests/golden/phi",
+];
 /// The embedded model that has a tokenizer and an induction head.
 pub(crate) const TALES: &str = "assets/models/tales-attn-2l";
 

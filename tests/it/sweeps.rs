@@ -9,7 +9,7 @@ use vitrine::{
     run::{Readout, RunSpec, SweepResult, SweepSpec, WeightForm},
 };
 
-use crate::support::{ATTN_ONLY, GPT2, edits, engine, try_run};
+use crate::support::{ATTN_ONLY, FAMILIES, GPT2, edits, engine, try_run};
 
 /// The same sums in another order, of logits of a few units.
 const TOL: f64 = 2e-5;
@@ -86,7 +86,7 @@ fn compare<B: Backend>(engine: &Engine<B>, spec: &SweepSpec, got: &SweepResult) 
 }
 
 pub(crate) fn a_sweep_is_the_loop_over_its_variants<B: Backend>(engine: impl Fn(&str) -> Engine<B>) {
-    for model in [GPT2, ATTN_ONLY, "tests/golden/neox", "tests/golden/gemma2", "tests/golden/gemma3"] {
+    for model in FAMILIES {
         let engine = engine(model);
         let is_other = ![GPT2, ATTN_ONLY].contains(&model);
         let metrics = [LOGIT_DIFF, Metric::Logprob { pos: 4, token: 9 }, Metric::Loss];
