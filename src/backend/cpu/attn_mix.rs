@@ -1,5 +1,7 @@
 //! What each head gathers: its pattern applied to the values.
 
+use std::iter::repeat_n;
+
 use vitrine_kernel::HeadRows;
 
 use super::{CpuTensor, Real};
@@ -25,8 +27,9 @@ fn of_one_query<R: Real>(pattern: &[R], v: &CpuTensor<R>, z: &mut [R]) {
     let (n_k, d_head) = (v.shape[0], v.shape[2].max(1));
     let n_sharing = z.len() / (v.shape[1] * d_head).max(1);
     for (k_pos, values) in v.data.chunks_exact((v.shape[1] * d_head).max(1)).enumerate() {
-        for (head, z) in z.chunks_exact_mut(d_head).enumerate() {
-            R::add_multiple(z, pattern[head * n_k + k_pos], &values[head / n_sharing * d_head..][..d_head]);
+        let shared = values.chunks_exact(d_head).flat_map(|values| repeat_n(values, n_sharing));
+        for (head, (values, z)) in shared.zip(z.chunks_exact_mut(d_head)).enumerate() {
+            R::add_multiple(z, pattern[head * n_k + k_pos], values);
         }
     }
 }

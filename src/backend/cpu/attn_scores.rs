@@ -1,5 +1,7 @@
 //! Attention scores: q·k / scale, masked.
 
+use std::iter::repeat_n;
+
 use vitrine_kernel::{HeadRows, Visible};
 
 use super::{CpuTensor, Real};
@@ -51,8 +53,8 @@ fn of_one_query<R: Real>(q: &CpuTensor<R>, k: &CpuTensor<R>, scale: R, scores: &
     let (n_k, d_head) = (k.shape[0], k.shape[2].max(1));
     let n_sharing = q.shape[1] / k.shape[1].max(1);
     for (k_pos, keys) in k.data.chunks_exact((k.shape[1] * d_head).max(1)).enumerate() {
-        for (head, query) in q.data.chunks_exact(d_head).enumerate() {
-            let key = &keys[head / n_sharing * d_head..][..d_head];
+        let shared = keys.chunks_exact(d_head).flat_map(|key| repeat_n(key, n_sharing));
+        for (head, (key, query)) in shared.zip(q.data.chunks_exact(d_head)).enumerate() {
             scores[head * n_k + k_pos] = R::dot(query, key) / scale;
         }
     }
