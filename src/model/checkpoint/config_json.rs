@@ -88,7 +88,7 @@ impl ConfigJson {
     ///
     /// Errors: [`LoadError::UnknownArchitecture`].
     pub fn architecture(&self) -> Read<Architecture> {
-        families::architecture(self.model_type())
+        families::architecture(self.model_type(), |key| self.object.contains_key(key))
     }
 
     /// One line for every key that nobody asked for.
