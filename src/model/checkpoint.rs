@@ -26,15 +26,18 @@ mod opt;
 mod phi;
 mod reader;
 mod rope;
+mod shards;
 mod stream;
 mod tensors;
 
 pub use config_json::ConfigJson;
 pub use error::LoadError;
 pub use reader::WeightsReader;
+pub use shards::{Shard, ShardReader};
 pub use tensors::{Source, TensorFile};
 
 pub(in crate::model) use filler::{Done, Target};
+pub(in crate::model) use shards::names as shard_names;
 pub(in crate::model) use stream::Stream;
 
 /// A model's files, as bytes.

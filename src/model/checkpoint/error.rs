@@ -12,7 +12,7 @@ pub enum LoadError {
     ConfigMissing { key: &'static str },
     #[error("config.json says `{key}`: {value}, which {why}")]
     ConfigValue { key: &'static str, value: String, why: String },
-    #[error("architecture `{model_type}` is not one that this build reads: it has {missing}")]
+    #[error("architecture `{model_type}` is not one that this build reads: {missing}")]
     UnknownArchitecture { model_type: String, missing: &'static str },
     #[error("the weights file is not a whole safetensors file: {message}")]
     NotSafetensors { message: String },
@@ -24,6 +24,10 @@ pub enum LoadError {
     MissingTensor { name: String },
     #[error("the weights file has both `{name}` and `{prefix}{name}`")]
     TwiceNamed { name: String, prefix: &'static str },
+    #[error("tensor `{name}` is in more than one of the weights files")]
+    InTwoFiles { name: String },
+    #[error("model.safetensors.index.json does not say which file has which tensor: {message}")]
+    Index { message: String },
     #[error("tensor `{name}` is stored as {dtype}, which is not a kind of weight")]
     Dtype { name: String, dtype: String },
     #[error("config.json and the weights contradict each other at tensor `{}`: {mismatch}", mismatch.op)]
@@ -59,8 +63,8 @@ impl LoadError {
                 return format!("Vitrine reads {}.", super::families::READ);
             }
             Self::SeveralWeights { .. } => {
-                "Models in several shards are not read yet: merge them with save_pretrained(folder, \
-                 max_shard_size=\"100GB\")."
+                "On the command line shards are read where their model.safetensors.index.json is beside them; \
+                 elsewhere merge them with save_pretrained(folder, max_shard_size=\"100GB\")."
             }
             Self::NotSafetensors { .. } | Self::OtherFormat { .. } => {
                 "Take a .safetensors file. A .bin or .pt file can be converted: load it with transformers and \
@@ -69,6 +73,9 @@ impl LoadError {
             Self::Truncated { .. } => "The download or copy stopped early: fetch the file again.",
             Self::MissingTensor { .. } | Self::LayerCount { .. } | Self::Contradiction { .. } => {
                 "Check that config.json and the weights are from the same model, and that no shard is missing."
+            }
+            Self::Index { .. } | Self::InTwoFiles { .. } => {
+                "Take the shards and model.safetensors.index.json as they were saved together."
             }
             Self::TwiceNamed { .. } => "Two models were saved into one file: save one of them alone.",
             Self::UnexpectedMlp { .. } => "Set `model_type` to `gpt2` in config.json.",

@@ -1,7 +1,7 @@
 //! Reading a model's weights as their bytes come.
 
 use super::{
-    Checkpoint, ConfigJson, LoadError, Source, TensorFile,
+    Checkpoint, ConfigJson, LoadError, Shard, Source, TensorFile,
     filler::{Done, Target, taken},
     gemma, gpt2, llama, neo, neox, opt, phi,
     stream::Stream,
@@ -35,6 +35,17 @@ impl<'b, B: Backend> WeightsReader<'b, B> {
     /// Errors: config.json is not what it should be.
     pub fn new(b: &'b B, config: &[u8], total_bytes: Option<u64>) -> Result<Self, LoadError> {
         Ok(Self { b, json: ConfigJson::parse(config)?, stream: Stream::new(total_bytes) })
+    }
+
+    /// Begins with config.json and the headers of all files; then come the values of each, in the same order.
+    ///
+    /// Errors: they are not what they should be, or do not describe one model.
+    pub fn of_shards(b: &'b B, config: &[u8], shards: Vec<Shard>) -> Result<Self, LoadError> {
+        let json = ConfigJson::parse(config)?;
+        let file = TensorFile::joined(shards.into_iter().map(|shard| shard.tensors))?;
+        let data_bytes = file.data_bytes();
+        let (plan, targets) = Plan::new(&json, file)?;
+        Ok(Self { b, json, stream: Stream::after_headers(plan, targets, data_bytes) })
     }
 
     /// Takes the next bytes of the weights file.

@@ -96,6 +96,30 @@ impl TensorFile {
         Ok(Self { tensors, prefix, data_bytes: metadata.data_len() as u64 })
     }
 
+    /// Those of several files, as if the values of each followed those of the one before.
+    ///
+    /// Errors: [`LoadError::InTwoFiles`]; the files are too large to count their bytes.
+    pub fn joined(files: impl IntoIterator<Item = Self>) -> Result<Self, LoadError> {
+        let mut all = Self { tensors: BTreeMap::new(), prefix: None, data_bytes: 0 };
+        for file in files {
+            all.prefix = all.prefix.or(file.prefix);
+            let shifted = |offset: usize| usize::try_from(all.data_bytes).ok()?.checked_add(offset);
+            for (name, mut info) in file.tensors {
+                let (start, end) = info.data_offsets;
+                let (Some(start), Some(end)) = (shifted(start), shifted(end)) else {
+                    let message = "all shards together are larger than this build can count".to_owned();
+                    return Err(LoadError::NotSafetensors { message });
+                };
+                info.data_offsets = (start, end);
+                if all.tensors.insert(name.clone(), info).is_some() {
+                    return Err(LoadError::InTwoFiles { name });
+                }
+            }
+            all.data_bytes += file.data_bytes;
+        }
+        Ok(all)
+    }
+
     /// Bytes of all tensors.
     pub fn data_bytes(&self) -> u64 {
         self.data_bytes
