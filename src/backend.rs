@@ -152,6 +152,11 @@ pub trait Backend {
         }
     }
 
+    /// The same of what is not needed any more: it is handed over where nobody else holds it.
+    fn take_all(&self, xs: Vec<Self::Tensor>) -> impl Future<Output = Result<Vec<HostTensor>, BackendError>> {
+        async move { self.read_all(&xs.iter().collect::<Vec<_>>()).await }
+    }
+
     /// Lengths of the axes.
     fn shape(&self, x: &Self::Tensor) -> Vec<usize>;
 

@@ -148,8 +148,8 @@ impl<B: Backend> Engine<B> {
             (Some(_) | None, _) => vec![],
         };
         drop(logits);
-        let wanted: Vec<&B::Tensor> = captured.iter().chain(&read_off).collect();
-        let mut values = pace::breathing(pace, self.backend.read_all(&wanted)).await??;
+        let wanted = captured.into_iter().chain(read_off).collect();
+        let mut values = pace::breathing(pace, self.backend.take_all(wanted)).await??;
         let read = values.split_off(hooks.len());
         let mut result = RunResult::default();
         result.captures.extend(hooks.into_iter().zip(values));

@@ -24,6 +24,12 @@ pub fn gelu_new(values: &mut [f32]) {
     });
 }
 
+/// `max(x, 0)`; a NaN stays.
+pub fn relu(values: &mut [f32]) {
+    let zero = held(0.0);
+    map(values, |x| x.at_least(zero));
+}
+
 /// Multiplies each `dy` by the slope of [`gelu_new`] at its `x`, over as many as the shorter has.
 pub fn gelu_new_dx(x: &[f32], dy: &mut [f32]) {
     let tanh_form = TanhForm::new();
@@ -189,6 +195,11 @@ mod tests {
         kernel(&mut ends);
         assert_eq!((ends[0], ends[1], ends[3], ends[4]), (1e30, f32::INFINITY, 0.0, 0.0));
         assert!(ends[2].is_nan());
+    }
+
+    #[test]
+    fn relu_keeps_what_is_positive() {
+        check(relu, |x| x.max(0.0));
     }
 
     #[test]

@@ -5,10 +5,13 @@ use crate::simd::{F32x4, LANES};
 /// `f` of each entry of `to` and its fellow in `from`, in place.
 #[inline(always)]
 fn map_with(to: &mut [f32], from: &[f32], f: impl Fn(F32x4, F32x4) -> F32x4) {
-    for (to, from) in to.chunks_mut(LANES).zip(from.chunks(LANES)) {
-        let len = to.len().min(from.len());
-        f(F32x4::of(to, 0.0), F32x4::of(from, 0.0)).put(&mut to[..len]);
+    let len = to.len().min(from.len());
+    let (fours, rest) = to[..len].as_chunks_mut::<LANES>();
+    let (from_fours, from_rest) = from[..len].as_chunks::<LANES>();
+    for (to, from) in fours.iter_mut().zip(from_fours) {
+        f(F32x4::of(to, 0.0), F32x4::of(from, 0.0)).put(to);
     }
+    f(F32x4::of(rest, 0.0), F32x4::of(from_rest, 0.0)).put(rest);
 }
 
 /// `to += from`

@@ -19,7 +19,7 @@ mod simd;
 mod tile;
 mod top_k;
 
-pub use activate::{gelu, gelu_new, gelu_new_dx, silu};
+pub use activate::{gelu, gelu_new, gelu_new_dx, relu, silu};
 pub use attn::{HeadRows, Visible, attn_mix, attn_mix_scratch_len, attn_scores, attn_scores_scratch_len};
 pub use entries::{add_multiple, add_to, multiply_by};
 pub use pack_rows::{pack_rows, pack_rows_t};

@@ -72,7 +72,11 @@ pub unsafe fn gemm_packed_cols_at(
     assert!(a.len() == m * k && b.len() == packed_len(k, n), "slices fill their shapes");
     assert!(bias.is_none_or(|bias| bias.len() == n), "one bias a column");
     assert!(end <= n.div_ceil(PANEL), "the panels are there");
+    let at_once = (AT_ONCE / (PANEL * k).max(1)).max(1);
     for panel in first..end {
+        if 1 < m && (panel - first).is_multiple_of(at_once) {
+            fetch(&b[panel * PANEL * k..(panel + at_once).min(end) * PANEL * k]);
+        }
         let cols = &b[panel * PANEL * k..(panel + 1) * PANEL * k];
         // SAFETY: `c` has these columns in all of its rows, by the caller's promise.
         unsafe { gemm_panel(dims, a, cols, bias, c, panel * PANEL) }
@@ -95,18 +99,18 @@ unsafe fn gemm_panel(
     if let Some(bias) = bias {
         start[..n_cols].copy_from_slice(&bias[col..col + n_cols]);
     }
-    if 1 < m {
-        fetch(panel);
-    }
     let rows = Rows { at: a.as_ptr(), n_rows: m, len: k, stride: k };
     // SAFETY: `a` has m rows of k values, and so many rows has the panel; the caller's promise for `c`.
     unsafe { times_panel(rows, panel.as_ptr(), n_cols, Start::From(start), c.add(col), n) }
 }
 
-/// Brings a panel into the caches, faster than the products would that wait for each line of it.
-fn fetch(panel: &[f32]) {
+/// Values that are brought into the caches at once: a few panels. Each time begins slowly, and they must still be there.
+const AT_ONCE: usize = 48 * 1024;
+
+/// Brings panels into the caches, faster than the products would that wait for each line of them.
+fn fetch(panels: &[f32]) {
     const LINE: usize = 16;
-    let touched = panel.iter().step_by(LINE).fold(0, |bits, value| bits ^ value.to_bits());
+    let touched = panels.iter().step_by(LINE).fold(0, |bits, value| bits ^ value.to_bits());
     core::hint::black_box(touched);
 }
 

@@ -9,21 +9,27 @@ use crate::{
 /// Independent sums, so that one addition need not wait for the one before.
 const N_SUMS: usize = 4;
 
-/// Σ f(four at `at`), in sixteen parts; lanes past the end must be counted as 0 by `f`.
+/// What [`summed`] adds up at once.
+type Block = [f32; N_SUMS * LANES];
+
+/// `f` adds four values to a sum, and nothing for `fill`, which stands for those past the end.
 #[inline(always)]
-fn summed(len: usize, f: impl Fn(F32x4, usize) -> F32x4) -> F32x4 {
+fn summed(row: &[f32], fill: f32, f: impl Fn(F32x4, F32x4) -> F32x4) -> F32x4 {
     let mut sums = [F32x4::splat(0.0); N_SUMS];
-    let mut at = 0;
-    while at + N_SUMS * LANES <= len {
-        for (i, sum) in sums.iter_mut().enumerate() {
-            *sum = f(*sum, at + i * LANES);
+    let (blocks, rest): (&[Block], _) = row.as_chunks();
+    for block in blocks {
+        for (sum, four) in sums.iter_mut().zip(block.as_chunks::<LANES>().0) {
+            *sum = f(*sum, F32x4::of(four, fill));
         }
-        at += N_SUMS * LANES;
     }
-    while at < len {
-        sums[0] = f(sums[0], at);
-        at += LANES;
+    for four in rest.chunks(LANES) {
+        sums[0] = f(sums[0], F32x4::of(four, fill));
     }
+    together(sums)
+}
+
+#[inline(always)]
+fn together(sums: [F32x4; N_SUMS]) -> F32x4 {
     (sums[0] + sums[1]) + (sums[2] + sums[3])
 }
 
@@ -31,22 +37,33 @@ fn summed(len: usize, f: impl Fn(F32x4, usize) -> F32x4) -> F32x4 {
 #[inline]
 pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     let len = a.len().min(b.len());
-    let (a, b) = (&a[..len], &b[..len]);
-    summed(len, |sum, at| sum.plus_product(F32x4::of(&a[at..], 0.0), F32x4::of(&b[at..], 0.0))).sum()
+    let mut sums = [F32x4::splat(0.0); N_SUMS];
+    let (a_blocks, a_rest): (&[Block], _) = a[..len].as_chunks();
+    let (b_blocks, b_rest): (&[Block], _) = b[..len].as_chunks();
+    let four = |values: &[f32]| F32x4::of(values, 0.0);
+    for (a, b) in a_blocks.iter().zip(b_blocks) {
+        let fours = a.as_chunks::<LANES>().0.iter().zip(b.as_chunks::<LANES>().0);
+        for (sum, (a, b)) in sums.iter_mut().zip(fours) {
+            *sum = sum.plus_product(four(a), four(b));
+        }
+    }
+    for (a, b) in a_rest.chunks(LANES).zip(b_rest.chunks(LANES)) {
+        sums[0] = sums[0].plus_product(four(a), four(b));
+    }
+    together(sums).sum()
 }
 
 /// Σ xᵢ
 #[inline]
 pub fn sum(row: &[f32]) -> f32 {
-    summed(row.len(), |sum, at| sum + F32x4::of(&row[at..], 0.0)).sum()
+    summed(row, 0.0, |sum, x| sum + x).sum()
 }
 
 /// Σ (xᵢ - centre)²
 #[inline]
 pub fn sum_of_squares_around(row: &[f32], centre: f32) -> f32 {
     let from = F32x4::splat(centre);
-    let distance = |at: usize| F32x4::of(&row[at..], centre) - from;
-    summed(row.len(), |sum, at| sum.plus_product(distance(at), distance(at))).sum()
+    summed(row, centre, |sum, x| sum.plus_product(x - from, x - from)).sum()
 }
 
 /// `(x - centre) / scale`, in place.
@@ -88,7 +105,7 @@ fn map_summed(values: &mut [f32], fill: f32, f: impl Fn(F32x4) -> F32x4) -> f32 
         result.put(four);
         sums[0] = sums[0] + result;
     }
-    ((sums[0] + sums[1]) + (sums[2] + sums[3])).sum()
+    together(sums).sum()
 }
 
 /// `x * by`, in place.
@@ -121,11 +138,7 @@ pub fn len_without_tail(row: &[f32], blank: f32) -> usize {
 pub fn entropy(row: &[f32]) -> f32 {
     let row = &row[..len_without_tail(row, 0.0)];
     let (ln, least) = (Ln::new(), held(f32::MIN_POSITIVE));
-    -summed(row.len(), |sum, at| {
-        let p = F32x4::of(&row[at..], 0.0);
-        sum.plus_product(p, ln.of(p.at_least(least)))
-    })
-    .sum()
+    -summed(row, 0.0, |sum, p| sum.plus_product(p, ln.of(p.at_least(least)))).sum()
 }
 
 /// The largest entry of a row of numbers; NaN if there is one that is not finite.
@@ -133,7 +146,7 @@ pub fn max_of_finite(row: &[f32]) -> f32 {
     let zero = held(0.0);
     let mut largest = [F32x4::splat(f32::NEG_INFINITY); N_SUMS];
     let mut zeros = [zero; N_SUMS];
-    let (blocks, rest) = row.as_chunks::<{ N_SUMS * LANES }>();
+    let (blocks, rest): (&[Block], _) = row.as_chunks();
     for block in blocks {
         for (i, four) in block.as_chunks::<LANES>().0.iter().enumerate() {
             let four = F32x4::of(four, 0.0);
@@ -152,10 +165,7 @@ pub fn count_larger(row: &[f32], than: f32) -> usize {
     const PIECE: usize = 1 << 20;
     let (zero, one, limit) = (held(0.0), held(1.0), F32x4::splat(than));
     let in_piece = |piece: &[f32]| {
-        summed(piece.len(), |sum, at| {
-            sum + (limit - F32x4::of(&piece[at..], f32::NEG_INFINITY)).if_negative(one, zero)
-        })
-        .sum() as usize
+        summed(piece, f32::NEG_INFINITY, |sum, x| sum + (limit - x).if_negative(one, zero)).sum() as usize
     };
     row.chunks(PIECE).map(in_piece).sum()
 }
@@ -163,7 +173,7 @@ pub fn count_larger(row: &[f32], than: f32) -> usize {
 /// The largest entry; a NaN is passed over, and of nothing it is -inf.
 pub fn max(row: &[f32]) -> f32 {
     let mut largest = [F32x4::splat(f32::NEG_INFINITY); N_SUMS];
-    let (blocks, rest) = row.as_chunks::<{ N_SUMS * LANES }>();
+    let (blocks, rest): (&[Block], _) = row.as_chunks();
     for block in blocks {
         for (i, four) in block.as_chunks::<LANES>().0.iter().enumerate() {
             largest[i] = largest[i].at_least(F32x4::of(four, f32::NEG_INFINITY));
@@ -177,15 +187,13 @@ fn largest_of(fours: [F32x4; N_SUMS], rest: &[f32]) -> f32 {
     four.to_array().iter().chain(rest).copied().fold(f32::NEG_INFINITY, f32::max)
 }
 
-/// Σ exp(xᵢ - shift), with a shift that no entry exceeds: what a loss comes from, so blocks of it are added in f64.
+/// Σ exp(xᵢ - shift), with a shift that no entry exceeds: what a loss comes from, so parts of it are added in f64.
 pub fn sum_exp(row: &[f32], shift: f32) -> f64 {
-    const BLOCK: usize = 128;
+    const PART: usize = 128;
     let (exp, shift) = (Exp::new(), F32x4::splat(shift));
-    let of_block = |block: &[f32]| {
-        let four = |at: usize| exp.of(F32x4::of(&block[at..], f32::NEG_INFINITY) - shift);
-        f64::from(summed(block.len(), |sum, at| sum + four(at)).sum())
-    };
-    row.chunks(BLOCK).map(of_block).sum()
+    let of_part =
+        |part: &[f32]| f64::from(summed(part, f32::NEG_INFINITY, |sum, x| sum + exp.of(x - shift)).sum());
+    row.chunks(PART).map(of_part).sum()
 }
 
 #[cfg(test)]

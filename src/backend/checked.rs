@@ -127,6 +127,10 @@ impl<B: Backend> Backend for Checked<B> {
         self.0.read_all(xs)
     }
 
+    fn take_all(&self, xs: Vec<B::Tensor>) -> impl Future<Output = Result<Vec<HostTensor>, BackendError>> {
+        self.0.take_all(xs)
+    }
+
     fn shape(&self, x: &B::Tensor) -> Vec<usize> {
         self.0.shape(x)
     }

@@ -165,6 +165,11 @@ impl<R: Real> Backend for Cpu<R> {
         std::future::ready(HostTensor::new(x.shape.clone(), data).map_err(Into::into))
     }
 
+    fn take_all(&self, xs: Vec<CpuTensor<R>>) -> impl Future<Output = Result<Vec<HostTensor>, BackendError>> {
+        let taken = |x: CpuTensor<R>| HostTensor::new(x.shape, R::into_f32s(Rc::unwrap_or_clone(x.data)));
+        std::future::ready(xs.into_iter().map(|x| taken(x).map_err(Into::into)).collect())
+    }
+
     fn shape(&self, x: &CpuTensor<R>) -> Vec<usize> {
         x.shape.clone()
     }

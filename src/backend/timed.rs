@@ -126,6 +126,14 @@ impl<B: Backend> Backend for Timed<B> {
         self.inner.read(x)
     }
 
+    fn read_all(&self, xs: &[&B::Tensor]) -> impl Future<Output = Result<Vec<HostTensor>, BackendError>> {
+        self.inner.read_all(xs)
+    }
+
+    fn take_all(&self, xs: Vec<B::Tensor>) -> impl Future<Output = Result<Vec<HostTensor>, BackendError>> {
+        self.inner.take_all(xs)
+    }
+
     fn shape(&self, x: &B::Tensor) -> Vec<usize> {
         self.inner.shape(x)
     }

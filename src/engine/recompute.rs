@@ -76,7 +76,7 @@ impl<B: Backend> Engine<B> {
         let mut cache = KvCache::new(self.config.n_layers);
         model.blocks(layers, entering, &positions, &mut cache, &mut taps).await?;
         let (hooks, captured): (Vec<_>, Vec<_>) = taps.into_captured().into_iter().unzip();
-        let values = self.backend.read_all(&captured.iter().collect::<Vec<_>>()).await?;
+        let values = self.backend.take_all(captured).await?;
         let mut result = RunResult::default();
         result.captures.extend(hooks.into_iter().zip(values));
         Ok(Some(result))

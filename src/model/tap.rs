@@ -16,6 +16,11 @@ pub trait Tap<B: Backend> {
     /// Whether the value at `hook` is to be changed.
     fn edits(&self, hook: HookPoint) -> bool;
 
+    /// Whether the value at `hook` is to be kept or changed: what nobody looks at need not be made.
+    fn watches(&self, hook: HookPoint) -> bool {
+        self.edits(hook) || self.captures(hook)
+    }
+
     /// The value at `hook`, changed but not kept: for a part of it, such as one head's.
     ///
     /// Errors: an edit that does not fit.

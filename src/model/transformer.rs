@@ -186,7 +186,7 @@ fn capped<B: Backend>(b: &B, x: B::Tensor, cap: Option<f32>) -> Result<B::Tensor
 pub fn is_end_watched<B: Backend, P: Tap<B>>(tap: &P) -> bool {
     [HookPoint::FinalScale, HookPoint::FinalNormalized, HookPoint::Logits]
         .into_iter()
-        .any(|hook| tap.edits(hook) || tap.captures(hook))
+        .any(|hook| tap.watches(hook))
 }
 
 /// Entries of a table [pos d_vocab].

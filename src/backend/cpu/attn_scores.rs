@@ -36,14 +36,19 @@ pub(super) fn attn_dots<R: Real>(dz: &CpuTensor<R>, v: &CpuTensor<R>) -> CpuTens
 
 fn head_by_head<R: Real>(q: &CpuTensor<R>, k: &CpuTensor<R>, scale: R, visible: Visible) -> CpuTensor<R> {
     let (n_q, n_k, n_heads) = (q.shape[0], k.shape[0], q.shape[1]);
-    let mut scores = vec![R::zero(); n_heads * n_q * n_k];
+    let mut scores = Vec::with_capacity(n_heads * n_q * n_k);
     let n_sharing = n_heads / k.shape[1].max(1);
     if n_q == 1 {
+        scores.resize(n_heads * n_k, R::zero());
         of_one_query(q, k, scale, &mut scores);
         return CpuTensor::new(vec![n_heads, n_q, n_k], scores);
     }
-    for (head, scores) in scores.chunks_exact_mut((n_q * n_k).max(1)).enumerate() {
-        R::attn_scores(q.head_rows(head), k.head_rows(head / n_sharing), scale, visible, scores);
+    for head in 0..n_heads {
+        // Only as far as it is about to be written: what is larger than a cache would pass through it twice.
+        let at = scores.len();
+        scores.resize(at + n_q * n_k, R::zero());
+        let keys = k.head_rows(head / n_sharing);
+        R::attn_scores(q.head_rows(head), keys, scale, visible, &mut scores[at..]);
     }
     CpuTensor::new(vec![n_heads, n_q, n_k], scores)
 }

@@ -32,6 +32,9 @@ pub trait Real:
     /// To what is read back.
     fn as_f32(self) -> f32;
 
+    /// A whole tensor; from f32 without a copy.
+    fn into_f32s(values: Vec<Self>) -> Vec<f32>;
+
     /// The error function.
     fn erf(self) -> Self;
 
@@ -162,6 +165,10 @@ impl Real for f32 {
         values
     }
 
+    fn into_f32s(values: Vec<Self>) -> Vec<f32> {
+        values
+    }
+
     fn as_f32(self) -> f32 {
         self
     }
@@ -183,7 +190,7 @@ impl Real for f32 {
             Activation::GeluNew => vitrine_kernel::gelu_new(values),
             Activation::Gelu => vitrine_kernel::gelu(values),
             Activation::Silu => vitrine_kernel::silu(values),
-            Activation::Relu => activate::plain(values, activation),
+            Activation::Relu => vitrine_kernel::relu(values),
         }
     }
 
@@ -277,6 +284,10 @@ impl Real for f64 {
 
     fn from_f32s(values: Vec<f32>) -> Vec<Self> {
         values.into_iter().map(Self::from).collect()
+    }
+
+    fn into_f32s(values: Vec<Self>) -> Vec<f32> {
+        values.into_iter().map(Self::as_f32).collect()
     }
 
     fn as_f32(self) -> f32 {

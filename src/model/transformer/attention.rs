@@ -64,7 +64,7 @@ impl<B: Backend, P: Tap<B>> Pass<'_, B, P> {
         ];
         let is_split = [Site::AttnIn, Site::QInput, Site::KInput, Site::VInput]
             .into_iter()
-            .any(|site| self.tap.edits(hook(site)) || self.tap.captures(hook(site)));
+            .any(|site| self.tap.watches(hook(site)));
         // Also where the inputs are split: ln1's own hook points show the stream that the heads share.
         let normed = self.block_norm([Site::Ln1Scale, Site::Ln1Normalized], &block.ln1, resid_pre)?;
         if !is_split {
@@ -108,7 +108,7 @@ impl<B: Backend, P: Tap<B>> Pass<'_, B, P> {
         z: &B::Tensor,
     ) -> Result<B::Tensor, P::Error> {
         let result_hook = HookPoint::Block(self.layer, Site::Result);
-        if !self.tap.edits(result_hook) && !self.tap.captures(result_hook) {
+        if !self.tap.watches(result_hook) {
             return Ok(self.b.linear(&self.merge_heads(z)?, &w.w_o, w.b_o.as_ref())?);
         }
         let result = self.b.heads_out(z, &w.w_o)?; // einsum: pos head d_head, (head d_head) d_model -> pos head d_model
