@@ -26,7 +26,7 @@ pub use pack_rows::{pack_rows, pack_rows_t};
 pub use packed::{Dims, PANEL, gemm_packed, gemm_packed_cols, gemm_packed_cols_at, packed_len};
 pub use packed_t::{gemm_packed_t, gemm_packed_t_cols, gemm_packed_t_cols_at};
 pub use rows::{
-    count_larger, dot, entropy, len_without_tail, max, max_of_finite, normalise, softmax, sum, sum_exp,
-    sum_of_squares_around,
+    count_larger, dot, entropy, len_without_tail, max, max_of_finite, normalise, softmax, standing, sum,
+    sum_exp, sum_of_squares_around,
 };
 pub use top_k::{top_k, top_k_scratch_len};

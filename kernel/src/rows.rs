@@ -196,6 +196,13 @@ pub fn sum_exp(row: &[f32], shift: f32) -> f64 {
     row.chunks(PART).map(of_part).sum()
 }
 
+/// How an entry stands among the others of its row: the row's maximum, Σ exp(xᵢ - maximum), the entry, and how many
+/// entries are larger. NaN for the maximum if an entry is not finite.
+pub fn standing(row: &[f32], chosen: usize) -> [f32; 4] {
+    let (max, entry) = (max_of_finite(row), row[chosen]);
+    [max, sum_exp(row, max) as f32, entry, count_larger(row, entry) as f32]
+}
+
 #[cfg(test)]
 mod tests {
     extern crate std;

@@ -35,12 +35,14 @@ mod soft_cap;
 mod softmax;
 mod standings;
 mod top_k;
+mod values;
 
 pub use filling::CpuFilling;
 pub use kernel::Kernel;
 pub use matrix::CpuMatrix;
 pub use panels::Panels;
 pub use real::Real;
+pub use values::{Place, Values};
 
 /// The CPU, in precision `R`.
 #[derive(Clone, Debug, Default)]
@@ -63,13 +65,17 @@ impl Cpu<f32> {
 
 /// Values on the CPU; clones share them.
 #[derive(Clone, Debug)]
-pub struct CpuTensor<R> {
+pub struct CpuTensor<R: Real> {
     shape: Vec<usize>,
-    data: Rc<Vec<R>>,
+    data: Rc<Values<R>>,
 }
 
 impl<R: Real> CpuTensor<R> {
     fn new(shape: Vec<usize>, data: Vec<R>) -> Self {
+        Self::of(shape, data.into())
+    }
+
+    fn of(shape: Vec<usize>, data: Values<R>) -> Self {
         debug_assert_eq!(shape.iter().product::<usize>(), data.len(), "an operation filled its shape");
         Self { shape, data: Rc::new(data) }
     }
@@ -97,16 +103,20 @@ impl<R: Real> CpuTensor<R> {
 
     /// With other values in the same shape: in place where nobody else holds them.
     fn changed(self, change: impl FnOnce(&mut [R])) -> Self {
-        let mut data = Rc::unwrap_or_clone(self.data);
+        let mut data = self.data.into_vec();
         change(&mut data);
         Self::new(self.shape, data)
     }
 
     fn with_last(&self, last: usize, data: Vec<R>) -> Self {
+        Self::new(self.shape_with_last(last), data)
+    }
+
+    fn shape_with_last(&self, last: usize) -> Vec<usize> {
         let mut shape = self.shape.clone();
         shape.pop();
         shape.push(last);
-        Self::new(shape, data)
+        shape
     }
 }
 
@@ -166,7 +176,7 @@ impl<R: Real> Backend for Cpu<R> {
     }
 
     fn take_all(&self, xs: Vec<CpuTensor<R>>) -> impl Future<Output = Result<Vec<HostTensor>, BackendError>> {
-        let taken = |x: CpuTensor<R>| HostTensor::new(x.shape, R::into_f32s(Rc::unwrap_or_clone(x.data)));
+        let taken = |x: CpuTensor<R>| HostTensor::new(x.shape, R::into_f32s(x.data.into_vec()));
         std::future::ready(xs.into_iter().map(|x| taken(x).map_err(Into::into)).collect())
     }
 
@@ -272,7 +282,7 @@ impl<R: Real> Backend for Cpu<R> {
     }
 
     fn activate(&self, x: CpuTensor<R>, activation: Activation) -> Op<R> {
-        Ok(activate::activate(x, activation))
+        activate::activate(self.kernel.as_ref(), x, activation)
     }
 
     fn gated(&self, gate: CpuTensor<R>, up: &CpuTensor<R>, activation: Activation) -> Op<R> {
@@ -284,10 +294,10 @@ impl<R: Real> Backend for Cpu<R> {
     }
 
     fn top_k(&self, x: &CpuTensor<R>, k: usize) -> Op<R> {
-        Ok(top_k::top_k(x, k))
+        top_k::top_k(self.kernel.as_ref(), x, k)
     }
 
     fn standings(&self, x: &CpuTensor<R>, chosen: &[u32]) -> Op<R> {
-        Ok(standings::standings(x, chosen))
+        standings::standings(self.kernel.as_ref(), x, chosen)
     }
 }

@@ -1,5 +1,5 @@
 // Runs one build of the kernel on a matrix with odd sides: the product and the product with the transpose beside plain
-// sums, one planted error, and, where memory is shared, the same with a helper.
+// sums, what is read off the product, one planted error, and, where memory is shared, the products with a helper.
 const [build, helperScript] = args;
 const isShared = build.includes("shared");
 const module = await WebAssembly.compile(await (await fetch(`./${build}`)).arrayBuffer());
@@ -47,12 +47,46 @@ const sum = (terms, term) => {
 const wantProduct = (row, col) => bias[col] + sum(k, (i) => a[row * k + i] * b[i * n + col]);
 const wantTransposed = (row, i) => sum(n, (col) => dy[row * n + col] * b[i * n + col]);
 
-const product = multiply(0, nPanels), transposed = multiply(1, Math.ceil(k / 8));
+const transposed = multiply(1, Math.ceil(k / 8)), product = multiply(0, nPanels);
+
+// Read off where the product lies.
+const chosen = Uint32Array.from({ length: m }, (_, row) => (row * 97) % n);
+const wantRank = (row, place) => {
+  const values = product.subarray(row * n, (row + 1) * n), max = Math.max(...values), entry = values[chosen[row]];
+  const sumExp = sum(n, (i) => Math.exp(values[i] - max));
+  return [max, sumExp, entry, sum(n, (i) => (entry < values[i] ? 1 : 0))][place];
+};
+const [ids, ranks, keys, pairs] = [m * 4, m * 16, 4096, m * 5 * 8].map(take);
+new Uint32Array(memory.buffer, ids, m).set(chosen);
+exports.standings(at.c, m, n, ids, ranks);
+exports.top_k(at.c, m, n, 5, keys, pairs);
+const ordered = Array.from({ length: m }, (_, row) => {
+  const values = product.subarray(row * n, (row + 1) * n);
+  return [...values.keys()].sort((x, y) => values[y] - values[x] || x - y);
+});
+const wantPair = (row, place) => {
+  const index = ordered[row][place >> 1];
+  return place & 1 ? index : product[row * n + index];
+};
+const ACTIVATIONS = {
+  gelu_new: (x) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))),
+  silu: (x) => x / (1 + Math.exp(-x)),
+  relu: (x) => Math.max(x, 0),
+};
+const NUMBERS = { gelu_new: 0, silu: 2, relu: 3 };
+const activated = Object.entries(ACTIVATIONS).map(([name, f]) => {
+  floats(at.c, m * n).set(product);
+  exports.activate(NUMBERS[name], at.c, m * n);
+  return error(floats(at.c, m * n), m, n, 1, (row, col) => f(product[row * n + col]));
+});
 const planted = product.slice();
 planted[m * n - 1] += 0.01;
 const found = {
   product: error(product, m, n, k, wantProduct),
   transposed: error(transposed, m, k, n, wantTransposed),
+  standings: error(floats(ranks, m * 4), m, 4, n, wantRank),
+  top_k: error(floats(pairs, m * 10), m, 10, 1, wantPair),
+  activated: activated.reduce((largest, one) => (one <= largest ? largest : one), 0),
   planted: error(planted, m, n, k, wantProduct),
   isSameInThreads: true,
 };

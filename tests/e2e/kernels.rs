@@ -67,7 +67,7 @@ pub(crate) fn every_build_multiplies_alike(_world: &World, session: &Session) ->
         let found = session.script_async(CHECKS, &[name(build), name(&helper[0])])?;
         let error =
             |key: &str| found[key].as_f64().with_context(|| format!("{build:?}: no {key} in {found}"));
-        for key in ["product", "transposed"] {
+        for key in ["product", "transposed", "standings", "top_k", "activated"] {
             ensure!(error(key)? <= 1e-5, "{}: the {key} is wrong: {found}", build.display());
         }
         ensure!(!(error("planted")? <= 1e-5), "a planted error is not seen: {found}");

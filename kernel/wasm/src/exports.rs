@@ -2,6 +2,10 @@
 
 #![allow(unsafe_code, reason = "exports have plain names, and work on a memory that their caller lays out")]
 
+use core::slice;
+
+use vitrine_kernel::{gelu, gelu_new, relu, silu, standing, top_k_scratch_len};
+
 use crate::job::{self, Product};
 
 /// How often a helper looks for the next job before it sleeps: about 0.2 ms, for products come one after another.
@@ -57,4 +61,44 @@ extern "C" fn help() -> u32 {
 #[unsafe(no_mangle)]
 extern "C" fn number_address() -> usize {
     job::number_address()
+}
+
+/// A non-linearity of `len` values, in place: 0 is `gelu_new`, 1 `gelu`, 2 `silu`, 3 `relu`.
+#[unsafe(no_mangle)]
+extern "C" fn activate(number: u32, at: usize, len: usize) {
+    let activate = [gelu_new, gelu, silu, relu][number as usize];
+    // SAFETY: the caller laid out the memory.
+    activate(unsafe { slice::from_raw_parts_mut(at as *mut f32, len) });
+}
+
+/// [`standing`] of an entry of each row of `d`. `chosen`: [n_rows], of 32 bits; `to`: [n_rows 4]
+#[unsafe(no_mangle)]
+extern "C" fn standings(at: usize, n_rows: usize, d: usize, chosen: usize, to: usize) {
+    // SAFETY: the caller laid out the memory; the three are apart.
+    let (x, chosen, to) = unsafe {
+        (
+            slice::from_raw_parts(at as *const f32, n_rows * d),
+            slice::from_raw_parts(chosen as *const u32, n_rows),
+            slice::from_raw_parts_mut(to as *mut [f32; 4], n_rows),
+        )
+    };
+    for ((row, chosen), to) in x.chunks_exact(d.max(1)).zip(chosen).zip(to) {
+        *to = standing(row, *chosen as usize);
+    }
+}
+
+/// `vitrine_kernel::top_k` of each row of `d`. `keys`: as many of 64 bits as it needs; `to`: [n_rows k 2]
+#[unsafe(no_mangle)]
+extern "C" fn top_k(at: usize, n_rows: usize, d: usize, k: usize, keys: usize, to: usize) {
+    // SAFETY: the caller laid out the memory; the three are apart.
+    let (x, keys, to) = unsafe {
+        (
+            slice::from_raw_parts(at as *const f32, n_rows * d),
+            slice::from_raw_parts_mut(keys as *mut u64, top_k_scratch_len(k)),
+            slice::from_raw_parts_mut(to as *mut f32, n_rows * k * 2),
+        )
+    };
+    for (row, pairs) in x.chunks_exact(d.max(1)).zip(to.chunks_exact_mut((2 * k).max(1))) {
+        vitrine_kernel::top_k(row, k, keys, pairs);
+    }
 }

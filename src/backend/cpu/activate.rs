@@ -1,11 +1,26 @@
 //! Non-linearities.
 
-use super::{CpuTensor, Real};
+use std::rc::Rc;
+
+use super::{CpuTensor, Kernel, Op, Place as _, Real, Values};
 use crate::op::Activation;
 
 /// Entry by entry; the formulas are at [`Activation`].
-pub(super) fn activate<R: Real>(x: CpuTensor<R>, activation: Activation) -> CpuTensor<R> {
-    x.changed(|data| R::activate(data, activation))
+///
+/// Where there is a kernel, always there: a value that somebody looked at gets the same bits.
+pub(super) fn activate<R: Real>(
+    kernel: Option<&Rc<Kernel>>,
+    x: CpuTensor<R>,
+    activation: Activation,
+) -> Op<R> {
+    let CpuTensor { shape, data } = x;
+    match data.into_place(kernel)? {
+        Ok(mut place) => {
+            place.activate(activation);
+            Ok(CpuTensor::of(shape, Values::there(place)))
+        }
+        Err(data) => Ok(CpuTensor { shape, data }.changed(|data| R::activate(data, activation))),
+    }
 }
 
 /// The reference.

@@ -10,9 +10,13 @@ mod layout;
 #[cfg(target_arch = "wasm32")]
 mod browser;
 #[cfg(target_arch = "wasm32")]
+mod region;
+#[cfg(target_arch = "wasm32")]
 pub(super) use browser::Block;
 #[cfg(target_arch = "wasm32")]
 pub use browser::Kernel;
+#[cfg(target_arch = "wasm32")]
+pub(super) use region::Region;
 
 #[cfg(not(target_arch = "wasm32"))]
 mod nowhere;
@@ -20,3 +24,5 @@ mod nowhere;
 pub(super) use nowhere::Block;
 #[cfg(not(target_arch = "wasm32"))]
 pub use nowhere::Kernel;
+#[cfg(not(target_arch = "wasm32"))]
+pub(super) use nowhere::Region;

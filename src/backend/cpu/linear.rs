@@ -11,14 +11,15 @@ use super::{
 // einsum: .. in, in out -> .. out
 pub(super) fn linear<R: Real>(x: &CpuTensor<R>, w: &CpuMatrix<R>, b: Option<&CpuTensor<R>>) -> Op<R> {
     let dims = Dims { m: x.n_rows(), n: w.n_out, k: w.n_in };
-    Ok(x.with_last(w.n_out, w.panels.times(dims, &x.data, b.map(CpuTensor::values))?))
+    let y = w.panels.times(dims, &x.data, b.map(|b| &*b.data))?;
+    Ok(CpuTensor::of(x.shape_with_last(w.n_out), y))
 }
 
 /// Of [`linear`].
 // einsum: .. out, in out -> .. in
 pub(super) fn linear_dx<R: Real>(dy: &CpuTensor<R>, w: &CpuMatrix<R>) -> Op<R> {
     let dims = Dims { m: dy.n_rows(), n: w.n_out, k: w.n_in };
-    Ok(dy.with_last(w.n_in, w.panels.times_t(dims, &dy.data)?))
+    Ok(CpuTensor::of(dy.shape_with_last(w.n_in), w.panels.times_t(dims, &dy.data)?))
 }
 
 /// The reference: `c = a bᵀ`, with `a` [m n], `b` packed [k n].

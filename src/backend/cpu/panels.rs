@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt::Debug, ops::Range, rc::Rc};
 use vitrine_kernel::{Dims, PANEL, pack_rows, pack_rows_t};
 
 use super::{
-    Real,
+    Real, Values,
     kernel::{Block, Kernel},
 };
 use crate::backend::{BackendError, DeviceFault};
@@ -29,12 +29,12 @@ pub trait Panels<R: Real>: Clone + Debug {
     /// `a b + bias`; see [`vitrine_kernel::gemm_packed`].
     ///
     /// Errors: no memory to work in.
-    fn times(&self, dims: Dims, a: &[R], bias: Option<&[R]>) -> Result<Vec<R>, BackendError>;
+    fn times(&self, dims: Dims, a: &Values<R>, bias: Option<&Values<R>>) -> Result<Values<R>, BackendError>;
 
     /// `a bᵀ`; see [`vitrine_kernel::gemm_packed_t`].
     ///
     /// Errors: no memory to work in.
-    fn times_t(&self, dims: Dims, a: &[R]) -> Result<Vec<R>, BackendError>;
+    fn times_t(&self, dims: Dims, a: &Values<R>) -> Result<Values<R>, BackendError>;
 }
 
 /// Here: in the memory that everything else is in.
@@ -71,16 +71,16 @@ impl<R: Real> Panels<R> for Rc<Vec<R>> {
         Cow::Borrowed(&self[range])
     }
 
-    fn times(&self, dims: Dims, a: &[R], bias: Option<&[R]>) -> Result<Vec<R>, BackendError> {
+    fn times(&self, dims: Dims, a: &Values<R>, bias: Option<&Values<R>>) -> Result<Values<R>, BackendError> {
         let mut c = vec![R::zero(); dims.m * dims.n];
-        R::gemm_packed(dims, a, self, bias, &mut c);
-        Ok(c)
+        R::gemm_packed(dims, a, self, bias.map(|bias| &**bias), &mut c);
+        Ok(c.into())
     }
 
-    fn times_t(&self, dims: Dims, a: &[R]) -> Result<Vec<R>, BackendError> {
+    fn times_t(&self, dims: Dims, a: &Values<R>) -> Result<Values<R>, BackendError> {
         let mut c = vec![R::zero(); dims.m * dims.k];
         R::gemm_packed_t(dims, a, self, &mut c);
-        Ok(c)
+        Ok(c.into())
     }
 }
 
@@ -122,17 +122,22 @@ impl Panels<f32> for F32Panels {
         }
     }
 
-    fn times(&self, dims: Dims, a: &[f32], bias: Option<&[f32]>) -> Result<Vec<f32>, BackendError> {
+    fn times(
+        &self,
+        dims: Dims,
+        a: &Values<f32>,
+        bias: Option<&Values<f32>>,
+    ) -> Result<Values<f32>, BackendError> {
         match self {
             Self::Here(panels) => panels.times(dims, a, bias),
-            Self::There(block) => block.times(dims, a, bias),
+            Self::There(block) => Ok(Values::there(block.times(dims, a, bias)?)),
         }
     }
 
-    fn times_t(&self, dims: Dims, a: &[f32]) -> Result<Vec<f32>, BackendError> {
+    fn times_t(&self, dims: Dims, a: &Values<f32>) -> Result<Values<f32>, BackendError> {
         match self {
             Self::Here(panels) => panels.times_t(dims, a),
-            Self::There(block) => block.times_t(dims, a),
+            Self::There(block) => Ok(Values::there(block.times_t(dims, a)?)),
         }
     }
 }

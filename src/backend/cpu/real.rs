@@ -1,13 +1,16 @@
 //! The two precisions of the CPU backend.
 
-use std::rc::Rc;
+use std::{convert::Infallible, rc::Rc};
 
 use vitrine_kernel::{Dims, HeadRows, PANEL, Visible};
 
 use super::{
-    activate, attn_mix, attn_scores, linear, matrix, norm,
+    activate, attn_mix, attn_scores,
+    kernel::Region,
+    linear, matrix, norm,
     panels::{F32Panels, Panels},
     softmax, standings, top_k,
+    values::Place,
 };
 use crate::op::Activation;
 
@@ -22,6 +25,9 @@ pub trait Real:
 
     /// Where packed weights of this precision may lie.
     type Panels: Panels<Self>;
+
+    /// Where else values of this precision may lie.
+    type Place: Place<Self>;
 
     /// From a weight or a constant.
     fn from_f32(value: f32) -> Self;
@@ -156,6 +162,7 @@ pub trait Real:
 impl Real for f32 {
     const NAME: &'static str = "f32";
     type Panels = F32Panels;
+    type Place = Region;
 
     fn from_f32(value: f32) -> Self {
         value
@@ -277,6 +284,7 @@ impl Real for f32 {
 impl Real for f64 {
     const NAME: &'static str = "f64";
     type Panels = Rc<Vec<Self>>;
+    type Place = Infallible;
 
     fn from_f32(value: f32) -> Self {
         Self::from(value)

@@ -1,17 +1,22 @@
 //! The largest entries of a row.
 
-use super::{CpuTensor, Real};
+use std::rc::Rc;
+
+use super::{CpuTensor, Kernel, Op, Place as _, Real};
 
 /// The `k` largest with their indices, largest first; ties go to the lower index. `[.. d] -> [.. k 2]`
 ///
 /// A row with a NaN becomes NaN throughout.
-pub(super) fn top_k<R: Real>(x: &CpuTensor<R>, k: usize) -> CpuTensor<R> {
+pub(super) fn top_k<R: Real>(kernel: Option<&Rc<Kernel>>, x: &CpuTensor<R>, k: usize) -> Op<R> {
     let mut shape = x.shape.clone();
     shape.pop();
     shape.extend([k, 2]);
+    if let Some(place) = x.data.place(kernel)? {
+        return Ok(CpuTensor::new(shape, place.top_k(x.last(), k)?));
+    }
     let mut pairs = vec![R::zero(); x.n_rows() * k * 2];
     R::top_k(&x.data, x.last(), k, &mut pairs);
-    CpuTensor::new(shape, pairs)
+    Ok(CpuTensor::new(shape, pairs))
 }
 
 /// The reference: rows of `d` entries are sorted. `pairs`: [.. k 2]

@@ -1,4 +1,4 @@
-//! The kernel module, called from the engine's: activations are copied in, results out.
+//! The kernel module, called from the engine's.
 //!
 //! Which build it is and what helps are chosen by `assets/kernel/open.js`, which stands in front of this worker's
 //! script. A product is never waited for longer than a second: whoever asked computes alone what a lost helper took
@@ -11,13 +11,13 @@ use std::{
     rc::Rc,
 };
 
-use js_sys::{Atomics, Date, Float32Array, Function, Int32Array, Promise, Reflect, WebAssembly::Memory};
+use js_sys::{Atomics, Date, Function, Int32Array, Promise, Reflect, WebAssembly::Memory};
 use vitrine_kernel::{Dims, PANEL, packed_len};
 use wasm_bindgen::{JsCast as _, JsValue, prelude::wasm_bindgen};
 use wasm_bindgen_futures::JsFuture;
 
-use super::layout::{Layout, aligned};
-use crate::backend::{BackendError, DeviceFault};
+use super::{layout::Layout, region::Region};
+use crate::backend::{BackendError, DeviceFault, cpu::Values};
 
 /// Rows that are multiplied at once: enough that reading the weights takes little beside it.
 const N_ROWS: usize = 256;
@@ -53,7 +53,7 @@ extern "C" {
     fn close(this: &Opened);
 
     /// `kernel/wasm/src/exports.rs`
-    type Exports;
+    pub(super) type Exports;
     #[wasm_bindgen(method)]
     fn begin(
         this: &Exports,
@@ -68,6 +68,12 @@ extern "C" {
         chunk: usize,
     );
     #[wasm_bindgen(method)]
+    pub(super) fn activate(this: &Exports, number: u32, at: usize, len: usize);
+    #[wasm_bindgen(method)]
+    pub(super) fn standings(this: &Exports, at: usize, n_rows: usize, d: usize, chosen: usize, to: usize);
+    #[wasm_bindgen(method)]
+    pub(super) fn top_k(this: &Exports, at: usize, n_rows: usize, d: usize, k: usize, keys: usize, to: usize);
+    #[wasm_bindgen(method)]
     fn work(this: &Exports) -> usize;
     #[wasm_bindgen(method)]
     fn n_unfinished(this: &Exports) -> usize;
@@ -78,20 +84,31 @@ extern "C" {
 /// The kernel module with a memory of its own; both go when nothing in it is used any more.
 pub struct Kernel {
     opened: Opened,
-    exports: Exports,
-    memory: Memory,
-    layout: RefCell<Layout>,
+    pub(super) exports: Exports,
+    pub(super) memory: Memory,
+    pub(super) layout: RefCell<Layout>,
     n_threads: Cell<usize>,
     is_helper_lost: Cell<bool>,
 }
 
-/// Which of the two products, and what it reads and writes a row.
-struct Product<'a> {
+/// Which of the two products, and where it is.
+#[derive(Clone, Copy)]
+struct Product {
     is_transposed: bool,
     dims: Dims,
-    n_in: usize,
-    n_out: usize,
-    bias: Option<&'a [f32]>,
+    a: usize,
+    b: usize,
+    /// 0 for none.
+    bias: usize,
+    c: usize,
+}
+
+impl Product {
+    /// Values of a row, on the left and in the result.
+    fn row_lens(&self) -> [usize; 2] {
+        let Dims { n, k, .. } = self.dims;
+        if self.is_transposed { [n, k] } else { [k, n] }
+    }
 }
 
 impl Kernel {
@@ -125,7 +142,7 @@ impl Kernel {
     }
 
     /// Makes the memory reach to an address.
-    fn reach(&self, end: usize) -> Result<(), BackendError> {
+    pub(super) fn reach(&self, end: usize) -> Result<(), BackendError> {
         if self.opened.reach(end) {
             return Ok(());
         }
@@ -136,62 +153,27 @@ impl Kernel {
         })
     }
 
-    fn view(&self, address: usize, len: usize) -> Float32Array {
-        // Asked for anew each time: a memory that grew has another buffer.
-        Float32Array::new_with_byte_offset_and_length(&self.memory.buffer(), address as u32, len as u32)
+    /// Computes a product, some rows at a time; false where a helper does not finish.
+    fn is_computed(&self, product: Product) -> bool {
+        let [n_in, n_out] = product.row_lens();
+        (0..product.dims.m).step_by(N_ROWS).all(|first| {
+            let dims = Dims { m: N_ROWS.min(product.dims.m - first), ..product.dims };
+            let (a, c) = (product.a + first * n_in * F32_BYTES, product.c + first * n_out * F32_BYTES);
+            self.are_rows_computed(Product { dims, a, c, ..product })
+        })
     }
 
-    /// All rows of `a`, some at a time, through the room behind the weights.
-    fn multiply(&self, product: &Product<'_>, a: &[f32], block: &Block) -> Result<Vec<f32>, BackendError> {
-        let Product { n_in, n_out, dims: Dims { m: n_rows, .. }, .. } = *product;
-        let mut c = Vec::new();
-        for first in (0..n_rows).step_by(N_ROWS) {
-            let m = N_ROWS.min(n_rows - first);
-            let rows = self.rows(product, m, &a[first * n_in..][..m * n_in], block)?;
-            if m == n_rows {
-                return Ok(rows.to_vec());
-            }
-            // Nothing is written twice: a large result of zeros would take as long as a copy.
-            c.reserve_exact((n_rows - first) * n_out);
-            c.extend_from_slice(&rows.to_vec());
+    fn are_rows_computed(&self, product: Product) -> bool {
+        let Product { is_transposed, dims: Dims { m, n, k }, a, b, bias, c } = product;
+        let n_panels = product.row_lens()[1].div_ceil(PANEL);
+        let is_shared = 1 < self.n_threads.get() && MIN_SHARED <= m * n * k;
+        let chunk = if is_shared { self.chunk(n_panels) } else { n_panels.max(1) };
+        self.exports.begin(u32::from(is_transposed), m, n, k, a, b, bias, c, chunk);
+        if is_shared {
+            self.wake();
         }
-        Ok(c)
-    }
-
-    /// `m` rows of the product, where they lie until the next product.
-    fn rows(
-        &self,
-        product: &Product<'_>,
-        m: usize,
-        a: &[f32],
-        block: &Block,
-    ) -> Result<Float32Array, BackendError> {
-        let Product { n_out, dims: Dims { n, k, .. }, .. } = *product;
-        loop {
-            let a_at = self.layout.borrow().end();
-            let bias_at = aligned(a_at + a.len() * F32_BYTES);
-            let c_at = aligned(bias_at + product.bias.map_or(0, <[f32]>::len) * F32_BYTES);
-            let end = c_at + m * n_out * F32_BYTES;
-            self.reach(end)?;
-            self.view(a_at, a.len()).copy_from(a);
-            if let Some(bias) = product.bias {
-                self.view(bias_at, bias.len()).copy_from(bias);
-            }
-            let bias_at = if product.bias.is_some() { bias_at } else { 0 };
-            let n_panels = n_out.div_ceil(PANEL);
-            let is_shared = 1 < self.n_threads.get() && MIN_SHARED <= m * n * k;
-            let chunk = if is_shared { self.chunk(n_panels) } else { n_panels.max(1) };
-            let is_transposed = u32::from(product.is_transposed);
-            self.exports.begin(is_transposed, m, n, k, a_at, block.start, bias_at, c_at, chunk);
-            if is_shared {
-                self.wake();
-            }
-            // A helper that is still awake may have taken even the only chunk.
-            if self.exports.work() == 0 || self.is_finished() {
-                return Ok(self.view(c_at, m * n_out));
-            }
-            self.give_helpers_up(end);
-        }
+        // A helper that is still awake may have taken even the only chunk.
+        self.exports.work() == 0 || self.is_finished()
     }
 
     /// Panels in a chunk.
@@ -231,12 +213,10 @@ impl Kernel {
     }
 
     /// A helper took a chunk and went: there are no helpers from now on.
-    fn give_helpers_up(&self, end: usize) {
+    fn give_helpers_up(&self) {
         self.opened.close();
         self.n_threads.set(1);
         self.is_helper_lost.set(true);
-        // Should it still run for a moment, it writes where nothing will ever be.
-        self.layout.borrow_mut().give_up(end);
         web_sys::console::warn_1(&"A kernel thread did not answer; the engine goes on with one.".into());
     }
 }
@@ -253,13 +233,9 @@ impl Drop for Kernel {
     }
 }
 
-/// A packed weight in the memory of a kernel; its place is free again when it goes.
+/// A packed weight in the memory of a kernel.
 #[derive(Debug)]
-pub struct Block {
-    kernel: Rc<Kernel>,
-    start: usize,
-    len: usize,
-}
+pub struct Block(Region);
 
 impl Block {
     /// Zeros are only written where a last panel is filled up with them.
@@ -269,17 +245,11 @@ impl Block {
         n: usize,
     ) -> Result<Self, BackendError> {
         let len = packed_len(k, n);
-        let start = kernel.layout.borrow_mut().take(len * F32_BYTES);
-        let block = Self { kernel: Rc::clone(kernel), start, len };
-        kernel.reach(start + len * F32_BYTES)?;
+        let region = Region::take(kernel, len)?;
         if !n.is_multiple_of(PANEL) {
-            block.write(len - k * PANEL, &vec![0.0; k * PANEL]);
+            region.write(len - k * PANEL, &vec![0.0; k * PANEL]);
         }
-        Ok(block)
-    }
-
-    fn write(&self, at: usize, values: &[f32]) {
-        self.kernel.view(self.start + at * F32_BYTES, values.len()).copy_from(values);
+        Ok(Self(region))
     }
 
     /// Rows `first..`: a run of them in each panel.
@@ -292,7 +262,7 @@ impl Block {
                 to[..width].copy_from_slice(&row[column..column + width]);
                 to[width..].fill(0.0);
             }
-            self.write((panel * k + first) * PANEL, &run);
+            self.0.write((panel * k + first) * PANEL, &run);
         }
     }
 
@@ -310,33 +280,57 @@ impl Block {
                 let to = values.iter_mut().skip(at % PANEL).step_by(PANEL);
                 to.zip(from).for_each(|(to, from)| *to = *from);
             }
-            self.write(range.start, &values);
+            self.0.write(range.start, &values);
             column = next;
         }
     }
 
     pub(in crate::backend::cpu) fn part(&self, range: Range<usize>) -> Vec<f32> {
-        self.kernel.view(self.start + range.start * F32_BYTES, range.len()).to_vec()
+        self.0.read(range)
     }
 
     pub(in crate::backend::cpu) fn times(
         &self,
         dims: Dims,
-        a: &[f32],
-        bias: Option<&[f32]>,
-    ) -> Result<Vec<f32>, BackendError> {
-        let product = Product { is_transposed: false, dims, n_in: dims.k, n_out: dims.n, bias };
-        self.kernel.multiply(&product, a, self)
+        a: &Values<f32>,
+        bias: Option<&Values<f32>>,
+    ) -> Result<Region, BackendError> {
+        let bias = bias.map(|bias| self.place(bias)).transpose()?;
+        self.multiply(false, dims, a, bias.unwrap_or(0))
     }
 
-    pub(in crate::backend::cpu) fn times_t(&self, dims: Dims, a: &[f32]) -> Result<Vec<f32>, BackendError> {
-        let product = Product { is_transposed: true, dims, n_in: dims.n, n_out: dims.k, bias: None };
-        self.kernel.multiply(&product, a, self)
+    pub(in crate::backend::cpu) fn times_t(
+        &self,
+        dims: Dims,
+        a: &Values<f32>,
+    ) -> Result<Region, BackendError> {
+        self.multiply(true, dims, a, 0)
     }
-}
 
-impl Drop for Block {
-    fn drop(&mut self) {
-        self.kernel.layout.borrow_mut().give(self.start, self.len * F32_BYTES);
+    fn multiply(
+        &self,
+        is_transposed: bool,
+        dims: Dims,
+        a: &Values<f32>,
+        bias: usize,
+    ) -> Result<Region, BackendError> {
+        let kernel = self.0.kernel();
+        let mut product = Product { is_transposed, dims, a: self.place(a)?, b: self.0.start(), bias, c: 0 };
+        loop {
+            let result = Region::take(kernel, dims.m * product.row_lens()[1])?;
+            product.c = result.start();
+            if kernel.is_computed(product) {
+                return Ok(result);
+            }
+            kernel.give_helpers_up();
+            // Should the helper still run for a moment, it writes where nothing will ever be.
+            result.abandon();
+        }
+    }
+
+    /// Where values are for the kernel that this weight is in.
+    fn place(&self, values: &Values<f32>) -> Result<usize, BackendError> {
+        let place = values.place(Some(self.0.kernel()))?;
+        Ok(place.expect("kernels compute in f32").start())
     }
 }

@@ -1,4 +1,4 @@
-//! What lies where in the kernel module's memory: weights from the start, room to work in behind the last one.
+//! What lies where in the kernel module's memory.
 
 use std::ops::Range;
 
@@ -13,7 +13,7 @@ pub(super) fn aligned(address: usize) -> usize {
 /// Addresses in bytes.
 #[derive(Debug)]
 pub(super) struct Layout {
-    /// Where weights were, by address.
+    /// Where something was, by address.
     free: Vec<Range<usize>>,
     end: usize,
 }
@@ -22,11 +22,6 @@ impl Layout {
     /// Nothing yet, from `start` on.
     pub(super) fn new(start: usize) -> Self {
         Self { free: vec![], end: aligned(start) }
-    }
-
-    /// Behind everything that is kept.
-    pub(super) fn end(&self) -> usize {
-        self.end
     }
 
     /// A place for `n_bytes`: the first that was given back and is large enough, else behind everything.
@@ -56,11 +51,6 @@ impl Layout {
         }
         self.free = joined;
     }
-
-    /// Never uses anything before `address` again, if it is behind everything.
-    pub(super) fn give_up(&mut self, address: usize) {
-        self.end = self.end.max(aligned(address));
-    }
 }
 
 #[cfg(test)]
@@ -71,7 +61,7 @@ mod tests {
     fn what_is_given_back_is_taken_again() {
         let mut layout = Layout::new(100);
         let (a, b, c) = (layout.take(64), layout.take(65), layout.take(1));
-        assert_eq!((a, b, c, layout.end()), (128, 192, 320, 384));
+        assert_eq!((a, b, c, layout.end), (128, 192, 320, 384));
         layout.give(a, 64);
         assert_eq!(layout.take(65), 384);
         layout.give(b, 65);
@@ -79,17 +69,6 @@ mod tests {
         assert_eq!(layout.take(190), a);
         layout.give(384, 65);
         layout.give(c, 1);
-        assert_eq!(layout.end(), 320);
-    }
-
-    #[test]
-    fn what_is_given_up_is_never_taken() {
-        let mut layout = Layout::new(0);
-        let a = layout.take(64);
-        layout.give_up(1000);
-        layout.give(a, 64);
-        assert_eq!((layout.take(64), layout.take(64), layout.end()), (0, 1024, 1088));
-        layout.give_up(5);
-        assert_eq!(layout.end(), 1088);
+        assert_eq!(layout.end, 320);
     }
 }

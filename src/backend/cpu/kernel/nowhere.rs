@@ -4,13 +4,23 @@ use std::{ops::Range, rc::Rc};
 
 use vitrine_kernel::Dims;
 
-use crate::backend::BackendError;
+use crate::{
+    backend::{
+        BackendError,
+        cpu::{Place, Values},
+    },
+    op::Activation,
+};
 
 /// The kernel module.
 #[derive(Debug)]
 pub enum Kernel {}
 
-/// A packed weight in its memory.
+/// Values in its memory.
+#[derive(Debug)]
+pub enum Region {}
+
+/// A packed weight there.
 #[derive(Debug)]
 pub enum Block {}
 
@@ -54,13 +64,47 @@ impl Block {
     pub(in crate::backend::cpu) fn times(
         &self,
         _dims: Dims,
-        _a: &[f32],
-        _bias: Option<&[f32]>,
-    ) -> Result<Vec<f32>, BackendError> {
+        _a: &Values<f32>,
+        _bias: Option<&Values<f32>>,
+    ) -> Result<Region, BackendError> {
         match *self {}
     }
 
-    pub(in crate::backend::cpu) fn times_t(&self, _dims: Dims, _a: &[f32]) -> Result<Vec<f32>, BackendError> {
+    pub(in crate::backend::cpu) fn times_t(
+        &self,
+        _dims: Dims,
+        _a: &Values<f32>,
+    ) -> Result<Region, BackendError> {
+        match *self {}
+    }
+}
+
+impl Place<f32> for Region {
+    fn put(kernel: &Rc<Kernel>, _values: &[f32]) -> Result<Option<Self>, BackendError> {
+        match **kernel {}
+    }
+
+    fn copied(&self) -> Result<Self, BackendError> {
+        match *self {}
+    }
+
+    fn n_values(&self) -> usize {
+        match *self {}
+    }
+
+    fn to_vec(&self) -> Vec<f32> {
+        match *self {}
+    }
+
+    fn activate(&mut self, _activation: Activation) {
+        match *self {}
+    }
+
+    fn standings(&self, _d: usize, _chosen: &[u32]) -> Result<Vec<f32>, BackendError> {
+        match *self {}
+    }
+
+    fn top_k(&self, _d: usize, _k: usize) -> Result<Vec<f32>, BackendError> {
         match *self {}
     }
 }
