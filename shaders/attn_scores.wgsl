@@ -1,5 +1,5 @@
-// Attention scores: q.k / scale, causally masked with -inf.
-// einsum: q head e, k head e -> head q k
+// Attention scores: q.k / scale, masked with -inf.
+// einsum: q head e, k kv e -> head q k
 // CPU twin: backend/cpu/attn_scores.rs. One invocation an entry; entries are bits, since no float may be written as -inf.
 // import: shared/entries.wgsl
 // import: shared/scores.wgsl
@@ -9,12 +9,14 @@ struct Params {
     n_q: u32,
     n_k: u32,
     n_heads: u32,
+    n_kv_heads: u32, // each serves as many heads as the quotient says
     d_head: u32,
     scale: f32,
+    window: u32, // keys that a query sees
 }
 
 @group(0) @binding(0) var<storage, read> q: array<f32>; // [q head e]
-@group(0) @binding(1) var<storage, read> k: array<f32>; // [k head e]
+@group(0) @binding(1) var<storage, read> k: array<f32>; // [k kv e]
 @group(0) @binding(2) var<storage, read_write> scores: array<u32>; // [head q k]
 @group(0) @binding(3) var<uniform> params: Params;
 
@@ -32,7 +34,7 @@ fn attn_scores(
     let k_pos = i % params.n_k;
     let q_pos = i / params.n_k % params.n_q;
     let head = i / (params.n_k * params.n_q);
-    if is_future(q_pos, k_pos) {
+    if is_hidden(q_pos, k_pos) {
         scores[i] = MASKED;
     } else {
         scores[i] = bitcast<u32>(score(head, q_pos, k_pos));

@@ -16,7 +16,12 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> y: array<f32>; // [pos head e]
 @group(0) @binding(3) var<uniform> params: Params;
 
-fn weight_at(at: u32) -> f32 {
+override W_ROWS_ARE_OUT: bool = false;
+
+// w[row, col]
+fn weight_at(row: u32, col: u32) -> f32 {
+    let width = params.n_heads * params.d_head;
+    let at = select(row * width + col, col * params.n_in + row, W_ROWS_ARE_OUT);
     return weight(w[word_of(at)], at);
 }
 
@@ -29,12 +34,11 @@ fn heads_in(
     if params.n <= i {
         return;
     }
-    let width = params.n_heads * params.d_head;
     let row = i / params.d_head; // pos head
-    let col = i % width; // head e
+    let col = i % (params.n_heads * params.d_head); // head e
     var sum = 0.0;
     for (var c = 0u; c < params.n_in; c++) {
-        sum += x[row * params.n_in + c] * weight_at(c * width + col);
+        sum += x[row * params.n_in + c] * weight_at(c, col);
     }
     y[i] = sum;
 }

@@ -16,7 +16,12 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> dx: array<f32>; // [pos head in]
 @group(0) @binding(3) var<uniform> params: Params;
 
-fn weight_at(at: u32) -> f32 {
+override W_ROWS_ARE_OUT: bool = false;
+
+// w[row, col]
+fn weight_at(row: u32, col: u32) -> f32 {
+    let width = params.n_heads * params.d_head;
+    let at = select(row * width + col, col * params.n_in + row, W_ROWS_ARE_OUT);
     return weight(w[word_of(at)], at);
 }
 
@@ -30,11 +35,10 @@ fn heads_in_dx(
         return;
     }
     let row = i / params.n_in; // pos head
-    let width = params.n_heads * params.d_head;
-    let first = i % params.n_in * width + row % params.n_heads * params.d_head; // w[in, head, :]
+    let first = row % params.n_heads * params.d_head; // w[in, head, :]
     var sum = 0.0;
     for (var e = 0u; e < params.d_head; e++) {
-        sum += dy[row * params.d_head + e] * weight_at(first + e);
+        sum += dy[row * params.d_head + e] * weight_at(i % params.n_in, first + e);
     }
     dx[i] = sum;
 }

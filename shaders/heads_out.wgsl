@@ -16,7 +16,12 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> y: array<f32>; // [pos head out]
 @group(0) @binding(3) var<uniform> params: Params;
 
-fn weight_at(at: u32) -> f32 {
+override W_ROWS_ARE_OUT: bool = false;
+
+// w[row, col]
+fn weight_at(row: u32, col: u32) -> f32 {
+    let n_in = params.n_heads * params.d_head;
+    let at = select(row * params.n_out + col, col * n_in + row, W_ROWS_ARE_OUT);
     return weight(w[word_of(at)], at);
 }
 
@@ -34,7 +39,7 @@ fn heads_out(
     let first_row = row % params.n_heads * params.d_head; // w[head, :]
     var sum = 0.0;
     for (var e = 0u; e < params.d_head; e++) {
-        sum += z[row * params.d_head + e] * weight_at((first_row + e) * params.n_out + col);
+        sum += z[row * params.d_head + e] * weight_at(first_row + e, col);
     }
     y[i] = sum;
 }

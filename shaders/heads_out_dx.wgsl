@@ -16,7 +16,12 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> dz: array<f32>; // [pos head e]
 @group(0) @binding(3) var<uniform> params: Params;
 
-fn weight_at(at: u32) -> f32 {
+override W_ROWS_ARE_OUT: bool = false;
+
+// w[row, col]
+fn weight_at(row: u32, col: u32) -> f32 {
+    let n_in = params.n_heads * params.d_head;
+    let at = select(row * params.n_out + col, col * n_in + row, W_ROWS_ARE_OUT);
     return weight(w[word_of(at)], at);
 }
 
@@ -33,7 +38,7 @@ fn heads_out_dx(
     let w_row = i % (params.n_heads * params.d_head); // head e
     var sum = 0.0;
     for (var col = 0u; col < params.n_out; col++) {
-        sum += dy[row * params.n_out + col] * weight_at(w_row * params.n_out + col);
+        sum += dy[row * params.n_out + col] * weight_at(w_row, col);
     }
     dz[i] = sum;
 }

@@ -47,7 +47,7 @@ fn norm_dx(
         sum += d_normalized_at(i);
         dot += d_normalized_at(i) * normalized[i];
     }
-    let d_mean = sum_lanes(sum, lane, slot) / f32(params.d);
+    let d_mean = select(0.0, sum_lanes(sum, lane, slot) / f32(params.d), CENTRES);
     let ds = -sum_lanes(dot, lane, slot) / scale[row];
     let by = ds / (f32(params.d) * scale[row]);
     if own != row {

@@ -110,6 +110,8 @@ pub enum AnalysisError {
     Lengths { clean: usize, corrupted: usize },
     #[error("the model has no MLPs, so there is nothing to patch there")]
     NoMlp,
+    #[error("the model's MLPs read what attention reads: there is no {hook} between them to patch")]
+    NoSuchPlace { hook: String },
 }
 
 impl Question {

@@ -7,7 +7,7 @@
 use std::future::Future;
 
 use crate::{
-    op::{Activation, MatrixAxes, NormKind},
+    op::{Activation, MatrixAxes, NormKind, Scoring},
     tensor::{Dtype, HostTensor, ShapeMismatch},
 };
 
@@ -59,7 +59,8 @@ pub struct Sequence {
 /// Operations on tensors.
 ///
 /// All tensors are f32, row-major, last axis fastest. Names of axes: `pos` (or `q`) query positions, `k`
-/// key positions, `head`, `e` = d_head.
+/// key positions, `head`, `e` = d_head. Where keys and values have fewer heads (`kv`) than queries, each serves as many
+/// queries as the quotient says, side by side (Ainslie et al. 2023).
 pub trait Backend {
     /// A handle; cloning it is cheap and shares the values, which never change.
     type Tensor: Clone;
@@ -174,6 +175,9 @@ pub trait Backend {
     /// `a + b`, same shape. As the others that take what they read, it may write over what nobody else holds.
     fn add(&self, a: Self::Tensor, b: &Self::Tensor) -> Result<Self::Tensor, BackendError>;
 
+    /// `by * x`
+    fn scale(&self, x: Self::Tensor, by: f32) -> Result<Self::Tensor, BackendError>;
+
     /// `[pos d] -> [pos head d]`, the same row for each head.
     fn repeat_heads(&self, x: &Self::Tensor, n_heads: usize) -> Result<Self::Tensor, BackendError>;
 
@@ -222,23 +226,38 @@ pub trait Backend {
     /// Sum over heads. `[pos head d] -> [pos d]`
     fn sum_heads(&self, x: &Self::Tensor) -> Result<Self::Tensor, BackendError>;
 
-    /// einsum: `q head e, k head e -> head q k`, divided by `scale`, causally masked with -inf.
+    /// Rotary positions (Su et al. 2021): of each head, entries i and i + n/2 turn by an angle of their own, for i below
+    /// n/2; entries from n on stay. `turns` are n/2 cosines, then n/2 sines. `[pos head e], [pos n] -> [pos head e]`
+    fn rotate(&self, x: Self::Tensor, turns: &Self::Tensor) -> Result<Self::Tensor, BackendError>;
+
+    /// einsum: `q head e, k kv e -> head q k`, divided by the scale; what a query does not see is -inf.
     /// The queries are the last positions of the keys.
     fn attn_scores(
         &self,
         q: &Self::Tensor,
         k: &Self::Tensor,
-        scale: f32,
+        scoring: Scoring,
     ) -> Result<Self::Tensor, BackendError>;
+
+    /// `cap tanh(x / cap)`, entry by entry; -inf stays what it is.
+    fn soft_cap(&self, x: Self::Tensor, cap: f32) -> Result<Self::Tensor, BackendError>;
 
     /// Softmax over the last axis; a row that is masked throughout becomes 0.
     fn softmax(&self, x: Self::Tensor) -> Result<Self::Tensor, BackendError>;
 
-    /// einsum: `head q k, k head e -> q head e`
+    /// einsum: `head q k, k kv e -> q head e`
     fn attn_mix(&self, pattern: &Self::Tensor, v: &Self::Tensor) -> Result<Self::Tensor, BackendError>;
 
     /// A non-linearity, entry by entry.
     fn activate(&self, x: Self::Tensor, activation: Activation) -> Result<Self::Tensor, BackendError>;
+
+    /// `f(gate) * up`, entry by entry (Shazeer 2020).
+    fn gated(
+        &self,
+        gate: Self::Tensor,
+        up: &Self::Tensor,
+        activation: Activation,
+    ) -> Result<Self::Tensor, BackendError>;
 
     /// `keep * x + add`, entry by entry; where `keep` is 0 the result is `add`, whatever `x` is.
     fn edit(
@@ -294,11 +313,11 @@ pub trait Backend {
         k: [&Self::Tensor; 2],
         v: [&Self::Tensor; 2],
         sequences: &[Sequence],
-        scale: f32,
+        scoring: Scoring,
     ) -> Result<Self::Tensor, BackendError> {
         let one = |sequence: &Sequence| {
             let [k, v] = [k, v].map(|[base, own]| self.rows_after(base, own, sequence));
-            let scores = self.attn_scores(&self.rows(q, sequence.start, sequence.len)?, &k?, scale)?;
+            let scores = self.attn_scores(&self.rows(q, sequence.start, sequence.len)?, &k?, scoring)?;
             self.attn_mix(&self.softmax(scores)?, &v?)
         };
         self.concat(&sequences.iter().map(one).collect::<Result<Vec<_>, _>>()?)

@@ -50,7 +50,8 @@ enum Verb {
 /// Which model, and where it runs.
 #[derive(Debug, Args)]
 struct ModelArgs {
-    /// Folder with config.json, model.safetensors and, for text, tokenizer.json (or vocab.json + merges.txt).
+    /// Folder with config.json, model.safetensors (or shards and their index) and, for text, tokenizer.json (or
+    /// vocab.json + merges.txt).
     #[arg(long, value_name = "DIR")]
     model: PathBuf,
     /// Where to compute.

@@ -16,9 +16,9 @@ use crate::{
         ModelConfig,
         checkpoint::Checkpoint,
         fold,
-        gpt2::{self, Gpt2, KvCache},
         sae::SaeOn,
         tokenizer::Tokenizer,
+        transformer::{self, KvCache, Transformer},
         weights::OnBackend,
     },
     run::{MAX_WHOLE, Readout, RunResult, RunSpec, WeightForm},
@@ -124,7 +124,7 @@ impl<B: Backend> Engine<B> {
             taps.keep_streams();
         }
         let weights = self.weights(spec.weights).await?;
-        let model = Gpt2 { b: &self.backend, config: &self.config, weights };
+        let model = Transformer { b: &self.backend, config: &self.config, weights };
         let mut cache = KvCache::new(self.config.n_layers);
         let resid = model.stream(&spec.tokens, &mut cache, &mut taps).await?;
         // What only a continuation would need is not kept.
@@ -136,7 +136,7 @@ impl<B: Backend> Engine<B> {
         let logits = match &reading {
             Some((at, _)) => Some(model.unembed(&resid, at, &mut taps)?),
             // Somebody looks at what comes after the last block.
-            None if gpt2::is_end_watched(&taps) => {
+            None if transformer::is_end_watched(&taps) => {
                 model.unembed(&resid, &LogitsAt::everywhere(), &mut taps)?;
                 None
             }
@@ -182,7 +182,7 @@ impl<B: Backend> Engine<B> {
             return Ok(&self.raw);
         }
         if self.processed.get().is_none() {
-            let processed = fold::process(&self.backend, &self.raw).await?;
+            let processed = fold::process(&self.backend, &self.config, &self.raw).await?;
             // A run beside this one may have been first; both made the same weights.
             let _ = self.processed.set(processed);
         }

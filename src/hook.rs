@@ -14,7 +14,7 @@ pub use set::{HookSet, UnmatchedHook};
 /// A place in the forward pass where a value can be captured or edited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum HookPoint {
-    /// `hook_embed`: token embedding. [pos d_model]
+    /// `hook_embed`: token embedding, scaled if the model scales it. [pos d_model]
     Embed,
     /// `hook_pos_embed`: learned position embedding. [pos d_model]
     PosEmbed,
@@ -42,17 +42,28 @@ pub enum Site {
     Q,
     K,
     V,
+    QNormScale,
+    QNormNormalized,
+    KNormScale,
+    KNormNormalized,
+    RotQ,
+    RotK,
     AttnScores,
     Pattern,
     Z,
     Result,
+    Ln1PostScale,
+    Ln1PostNormalized,
     AttnOut,
     ResidMid,
     MlpIn,
     Ln2Scale,
     Ln2Normalized,
     MlpPre,
+    MlpPreLinear,
     MlpPost,
+    Ln2PostScale,
+    Ln2PostNormalized,
     MlpOut,
     ResidPost,
 }
@@ -64,6 +75,8 @@ pub enum Axis {
     Pos,
     KeyPos,
     Head,
+    /// Heads of keys and values, which several query heads may share.
+    KvHead,
     DModel,
     DHead,
     DMlp,
@@ -84,30 +97,41 @@ type Row = (Site, &'static str, &'static [Axis], Presence);
 
 /// Every site of a block: TransformerLens name, axes, presence; in order of execution.
 const TABLE: &[Row] = {
-    use Axis::{DHead, DMlp, DModel, Head, KeyPos, One, Pos};
+    use Axis::{DHead, DMlp, DModel, Head, KeyPos, KvHead, One, Pos};
     use Presence::{Always, OnRequest};
     &[
         (Site::ResidPre, "hook_resid_pre", &[Pos, DModel], Always),
         (Site::AttnIn, "hook_attn_in", &[Pos, Head, DModel], OnRequest),
         (Site::QInput, "hook_q_input", &[Pos, Head, DModel], OnRequest),
-        (Site::KInput, "hook_k_input", &[Pos, Head, DModel], OnRequest),
-        (Site::VInput, "hook_v_input", &[Pos, Head, DModel], OnRequest),
+        (Site::KInput, "hook_k_input", &[Pos, KvHead, DModel], OnRequest),
+        (Site::VInput, "hook_v_input", &[Pos, KvHead, DModel], OnRequest),
         (Site::Ln1Scale, "ln1.hook_scale", &[Pos, One], Always),
         (Site::Ln1Normalized, "ln1.hook_normalized", &[Pos, DModel], Always),
         (Site::Q, "attn.hook_q", &[Pos, Head, DHead], Always),
-        (Site::K, "attn.hook_k", &[Pos, Head, DHead], Always),
-        (Site::V, "attn.hook_v", &[Pos, Head, DHead], Always),
+        (Site::K, "attn.hook_k", &[Pos, KvHead, DHead], Always),
+        (Site::V, "attn.hook_v", &[Pos, KvHead, DHead], Always),
+        (Site::QNormScale, "attn.q_norm.hook_scale", &[Pos, Head, One], Always),
+        (Site::QNormNormalized, "attn.q_norm.hook_normalized", &[Pos, Head, DHead], Always),
+        (Site::KNormScale, "attn.k_norm.hook_scale", &[Pos, KvHead, One], Always),
+        (Site::KNormNormalized, "attn.k_norm.hook_normalized", &[Pos, KvHead, DHead], Always),
+        (Site::RotQ, "attn.hook_rot_q", &[Pos, Head, DHead], Always),
+        (Site::RotK, "attn.hook_rot_k", &[Pos, KvHead, DHead], Always),
         (Site::AttnScores, "attn.hook_attn_scores", &[Head, Pos, KeyPos], Always),
         (Site::Pattern, "attn.hook_pattern", &[Head, Pos, KeyPos], Always),
         (Site::Z, "attn.hook_z", &[Pos, Head, DHead], Always),
         (Site::Result, "attn.hook_result", &[Pos, Head, DModel], OnRequest),
+        (Site::Ln1PostScale, "ln1_post.hook_scale", &[Pos, One], Always),
+        (Site::Ln1PostNormalized, "ln1_post.hook_normalized", &[Pos, DModel], Always),
         (Site::AttnOut, "hook_attn_out", &[Pos, DModel], Always),
         (Site::ResidMid, "hook_resid_mid", &[Pos, DModel], Always),
         (Site::MlpIn, "hook_mlp_in", &[Pos, DModel], OnRequest),
         (Site::Ln2Scale, "ln2.hook_scale", &[Pos, One], Always),
         (Site::Ln2Normalized, "ln2.hook_normalized", &[Pos, DModel], Always),
         (Site::MlpPre, "mlp.hook_pre", &[Pos, DMlp], Always),
+        (Site::MlpPreLinear, "mlp.hook_pre_linear", &[Pos, DMlp], Always),
         (Site::MlpPost, "mlp.hook_post", &[Pos, DMlp], Always),
+        (Site::Ln2PostScale, "ln2_post.hook_scale", &[Pos, One], Always),
+        (Site::Ln2PostNormalized, "ln2_post.hook_normalized", &[Pos, DModel], Always),
         (Site::MlpOut, "hook_mlp_out", &[Pos, DModel], Always),
         (Site::ResidPost, "hook_resid_post", &[Pos, DModel], Always),
     ]

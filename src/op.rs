@@ -24,6 +24,24 @@ pub enum Activation {
 pub enum NormKind {
     /// Centres, then divides by the standard deviation (Ba et al. 2016).
     LayerNorm,
+    /// Divides by the root of the mean square (Zhang & Sennrich 2019).
+    Rms,
+}
+
+/// How attention scores are made from dot products.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scoring {
+    /// What a dot product is divided by.
+    pub scale: f32,
+    /// How many keys a query sees, the one at its own position included; all up to there if `None`.
+    pub window: Option<usize>,
+}
+
+impl Scoring {
+    /// Over all keys up to the query.
+    pub fn causal(scale: f32) -> Self {
+        Self { scale, window: None }
+    }
 }
 
 /// In which order a matrix `[in out]` is stored.

@@ -21,7 +21,7 @@ use crate::run::{Activations, Features};
 pub use crate::run::{EncodeSpec, FinishReason, GenerateSpec};
 
 /// Changes with every incompatible change of this file.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// How each adapter does its matrix products, once that was measured: words that only the engine understands, by what
 /// the adapter is called.

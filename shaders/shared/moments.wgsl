@@ -1,10 +1,13 @@
+// Whether a norm centres: LayerNorm does, RMSNorm does not.
+override CENTRES: bool = true;
+
 // Mean and variance of row `x[row, :]`, by the lanes that share it. Needs `x`, `params.d` and the lanes.
 fn mean_of(row: u32, lane: u32, slot: u32) -> f32 {
     var sum = 0.0;
     for (var col = lane; col < params.d; col += LANES) {
         sum += x[row * params.d + col];
     }
-    return sum_lanes(sum, lane, slot) / f32(params.d);
+    return select(0.0, sum_lanes(sum, lane, slot) / f32(params.d), CENTRES);
 }
 
 // Biased, around `mean`.

@@ -145,6 +145,10 @@ pub fn step(question: &Question, context: &Context<'_>, done: &[Done]) -> Result
     if question.at.site().is_mlp() && context.config.is_attn_only() {
         return Err(AnalysisError::NoMlp);
     }
+    if !context.config.has(question.at.site()) {
+        let hook = HookPoint::Block(0, question.at.site()).to_string();
+        return Err(AnalysisError::NoSuchPlace { hook });
+    }
     let (base, changes) = match done {
         [Done::Run(_), Done::Sweep(sweep)] => {
             (sweep.base, sweep.values.iter().map(|value| (value - sweep.base) as f32).collect())
@@ -173,8 +177,17 @@ pub fn step(question: &Question, context: &Context<'_>, done: &[Done]) -> Result
 fn n_columns(question: &Question, context: &Context<'_>) -> usize {
     match question.at.columns() {
         Columns::Pos => context.tokens().len(),
-        Columns::Head => context.config.n_heads,
+        // Keys and values may have fewer heads than queries.
+        Columns::Head => {
+            let at = HookPoint::Block(0, question.at.site());
+            let of_axis = at.axes().iter().zip(context.config.shape(at, context.tokens().len()));
+            of_axis.filter(|(axis, _)| is_head(**axis)).map(|(_, len)| len).next().unwrap_or(0)
+        }
     }
+}
+
+fn is_head(axis: Axis) -> bool {
+    matches!(axis, Axis::Head | Axis::KvHead)
 }
 
 /// The hook point of each layer.
@@ -235,9 +248,9 @@ fn attributions(
     clean: &RunResult,
     corrupted: &Gradients,
 ) -> Result<Vec<f32>, AnalysisError> {
-    let wanted = match question.at.columns() {
-        Columns::Pos => Axis::Pos,
-        Columns::Head => Axis::Head,
+    let is_wanted = |axis: &Axis| match question.at.columns() {
+        Columns::Pos => *axis == Axis::Pos,
+        Columns::Head => is_head(*axis),
     };
     let mut changes = vec![];
     for hook in hooks(question, context) {
@@ -245,7 +258,7 @@ fn attributions(
         let clean = clean.captures.get(&hook).ok_or_else(missing)?;
         let value = corrupted.values.get(&hook).ok_or_else(missing)?;
         let gradient = corrupted.gradients.get(&hook).ok_or_else(missing)?;
-        let axis = hook.axes().iter().position(|axis| *axis == wanted).unwrap_or(0);
+        let axis = hook.axes().iter().position(is_wanted).unwrap_or(0);
         let n_inner: usize = value.shape()[axis + 1..].iter().product();
         let n_columns = value.shape()[axis];
         let mut sums = vec![0.0_f64; n_columns];

@@ -11,9 +11,6 @@ pub trait Backward: Backend {
     /// `a * b`, entry by entry; where `a` is 0 the result is 0.
     fn multiply(&self, a: &Self::Tensor, b: &Self::Tensor) -> Result<Self::Tensor, BackendError>;
 
-    /// `by * x`
-    fn scale(&self, x: &Self::Tensor, by: f32) -> Result<Self::Tensor, BackendError>;
-
     /// Of `gather`: `dx[rows[i], :] += dy[i, :]`, `dx` having `n_rows` rows.
     fn scatter(&self, dy: &Self::Tensor, rows: &[u32], n_rows: usize) -> Result<Self::Tensor, BackendError>;
 
@@ -64,11 +61,27 @@ pub trait Backward: Backend {
         d_head: usize,
     ) -> Result<Self::Tensor, BackendError>;
 
-    /// Of `attn_mix`, towards the pattern. einsum: `q head e, k head e -> head q k`, not masked.
+    /// Of `rotate`: the same angles back. `[pos head e], [pos n] -> [pos head e]`
+    fn rotate_dx(&self, dy: &Self::Tensor, turns: &Self::Tensor) -> Result<Self::Tensor, BackendError>;
+
+    /// Of `soft_cap`, from its result: `dy (1 - (y / cap)^2)`, and 0 where `y` is -inf.
+    fn soft_cap_dx(
+        &self,
+        y: &Self::Tensor,
+        dy: &Self::Tensor,
+        cap: f32,
+    ) -> Result<Self::Tensor, BackendError>;
+
+    /// Of `attn_mix`, towards the pattern. einsum: `q head e, k kv e -> head q k`, not masked.
     fn attn_dots(&self, dz: &Self::Tensor, v: &Self::Tensor) -> Result<Self::Tensor, BackendError>;
 
-    /// Of `attn_mix`, towards the values. einsum: `head q k, q head e -> k head e`
-    fn attn_mix_t(&self, pattern: &Self::Tensor, dz: &Self::Tensor) -> Result<Self::Tensor, BackendError>;
+    /// Of `attn_mix`, towards the values. einsum: `head q k, q head e -> k kv e`
+    fn attn_mix_t(
+        &self,
+        pattern: &Self::Tensor,
+        dz: &Self::Tensor,
+        n_kv_heads: usize,
+    ) -> Result<Self::Tensor, BackendError>;
 
     /// Of `softmax`, from its result: `y (dy - sum(dy y))`.
     fn softmax_dx(&self, y: &Self::Tensor, dy: &Self::Tensor) -> Result<Self::Tensor, BackendError>;

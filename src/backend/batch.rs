@@ -8,7 +8,7 @@ use std::future::Future;
 
 use super::{Backend, BackendError, Sequence};
 use crate::{
-    op::{Activation, MatrixAxes, NormKind},
+    op::{Activation, MatrixAxes, NormKind, Scoring},
     tensor::{Dtype, HostTensor, ShapeMismatch},
 };
 
@@ -45,7 +45,7 @@ pub struct Unseen<T> {
     q: T,
     base: T,
     own: T,
-    scale: f32,
+    scoring: Scoring,
     is_pattern: bool,
 }
 
@@ -69,11 +69,11 @@ impl<'b, B: Backend> Batch<'b, B> {
         match x {
             Batched::Each(each) => Ok(each.clone()),
             Batched::Unseen(unseen) => {
-                let Unseen { q, base, own, scale, is_pattern } = &**unseen;
+                let Unseen { q, base, own, scoring, is_pattern } = &**unseen;
                 let one = |sequence: &Sequence| {
                     let keys = self.b.rows_after(base, own, sequence)?;
                     let queries = self.b.rows(q, sequence.start, sequence.len)?;
-                    let scores = self.b.attn_scores(&queries, &keys, *scale)?;
+                    let scores = self.b.attn_scores(&queries, &keys, *scoring)?;
                     if *is_pattern { self.b.softmax(scores) } else { Ok(scores) }
                 };
                 self.sequences.iter().map(one).collect()
@@ -193,6 +193,10 @@ impl<B: Backend> Backend for Batch<'_, B> {
         Ok(Batched::Rows(self.b.add(into_rows(a)?, rows(b)?)?))
     }
 
+    fn scale(&self, x: Batched<B::Tensor>, by: f32) -> Op<B::Tensor> {
+        Ok(Batched::Rows(self.b.scale(into_rows(x)?, by)?))
+    }
+
     fn repeat_heads(&self, x: &Batched<B::Tensor>, n_heads: usize) -> Op<B::Tensor> {
         Self::map(x, "repeat_heads", |x| self.b.repeat_heads(x, n_heads))
     }
@@ -240,10 +244,24 @@ impl<B: Backend> Backend for Batch<'_, B> {
         Self::map(x, "sum_heads", |x| self.b.sum_heads(x))
     }
 
-    fn attn_scores(&self, q: &Batched<B::Tensor>, k: &Batched<B::Tensor>, scale: f32) -> Op<B::Tensor> {
+    fn rotate(&self, x: Batched<B::Tensor>, turns: &Batched<B::Tensor>) -> Op<B::Tensor> {
+        Ok(Batched::Rows(self.b.rotate(into_rows(x)?, rows(turns)?)?))
+    }
+
+    fn attn_scores(&self, q: &Batched<B::Tensor>, k: &Batched<B::Tensor>, scoring: Scoring) -> Op<B::Tensor> {
         let Batched::After { base, own } = k else { return refused("attn_scores") };
         let (q, base, own) = (rows(q)?.clone(), base.clone(), own.clone());
-        Ok(Batched::Unseen(Box::new(Unseen { q, base, own, scale, is_pattern: false })))
+        Ok(Batched::Unseen(Box::new(Unseen { q, base, own, scoring, is_pattern: false })))
+    }
+
+    fn soft_cap(&self, x: Batched<B::Tensor>, cap: f32) -> Op<B::Tensor> {
+        match x {
+            Batched::Rows(x) => Ok(Batched::Rows(self.b.soft_cap(x, cap)?)),
+            scores => {
+                let each = self.each(&scores)?.into_iter();
+                Ok(Batched::Each(each.map(|x| self.b.soft_cap(x, cap)).collect::<Result<_, _>>()?))
+            }
+        }
     }
 
     fn softmax(&self, x: Batched<B::Tensor>) -> Op<B::Tensor> {
@@ -265,7 +283,8 @@ impl<B: Backend> Backend for Batch<'_, B> {
         match pattern {
             Batched::Unseen(unseen) if unseen.is_pattern => {
                 let keys = [&unseen.base, &unseen.own];
-                let z = self.b.attn_sequences(&unseen.q, keys, [base, own], &self.sequences, unseen.scale)?;
+                let z =
+                    self.b.attn_sequences(&unseen.q, keys, [base, own], &self.sequences, unseen.scoring)?;
                 Ok(Batched::Rows(z))
             }
             Batched::Each(patterns) => {
@@ -283,6 +302,15 @@ impl<B: Backend> Backend for Batch<'_, B> {
 
     fn activate(&self, x: Batched<B::Tensor>, activation: Activation) -> Op<B::Tensor> {
         Ok(Batched::Rows(self.b.activate(into_rows(x)?, activation)?))
+    }
+
+    fn gated(
+        &self,
+        gate: Batched<B::Tensor>,
+        up: &Batched<B::Tensor>,
+        activation: Activation,
+    ) -> Op<B::Tensor> {
+        Ok(Batched::Rows(self.b.gated(into_rows(gate)?, rows(up)?, activation)?))
     }
 
     fn edit(

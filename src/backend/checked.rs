@@ -4,7 +4,7 @@ use std::future::Future;
 
 use super::{Backend, BackendError, BackendReport, Measuring, Sequence};
 use crate::{
-    op::{Activation, MatrixAxes, NormKind},
+    op::{Activation, MatrixAxes, NormKind, Scoring},
     tensor::{Dtype, HostTensor, ShapeMismatch},
 };
 
@@ -25,6 +25,15 @@ fn is(op: &str, expected: &[usize], got: &[usize]) -> Checks {
 
 fn has_rank(op: &str, rank: usize, got: &[usize]) -> Checks {
     if got.len() == rank { Ok(()) } else { Err(ShapeMismatch::new(op, vec![0; rank], got.to_vec())) }
+}
+
+/// Heads that share keys and values come in groups of one size.
+fn are_grouped(op: &str, n_heads: usize, kv_shape: &[usize]) -> Checks {
+    let n_kv_heads = kv_shape[1];
+    if n_kv_heads != 0 && n_heads.is_multiple_of(n_kv_heads) {
+        return Ok(());
+    }
+    Err(ShapeMismatch::new(op, vec![kv_shape[0], n_heads, kv_shape[2]], kv_shape.to_vec()))
 }
 
 fn last(shape: &[usize]) -> usize {
@@ -159,6 +168,10 @@ impl<B: Backend> Backend for Checked<B> {
         self.0.add(a, b)
     }
 
+    fn scale(&self, x: B::Tensor, by: f32) -> Result<B::Tensor, BackendError> {
+        self.0.scale(x, by)
+    }
+
     fn repeat_heads(&self, x: &B::Tensor, n_heads: usize) -> Result<B::Tensor, BackendError> {
         has_rank("repeat_heads", 2, &self.0.shape(x))?;
         self.0.repeat_heads(x, n_heads)
@@ -226,12 +239,25 @@ impl<B: Backend> Backend for Checked<B> {
         self.0.sum_heads(x)
     }
 
-    fn attn_scores(&self, q: &B::Tensor, k: &B::Tensor, scale: f32) -> Result<B::Tensor, BackendError> {
+    fn rotate(&self, x: B::Tensor, turns: &B::Tensor) -> Result<B::Tensor, BackendError> {
+        let (x_shape, turns_shape) = (self.0.shape(&x), self.0.shape(turns));
+        has_rank("rotate: x", 3, &x_shape)?;
+        let n_turned = (last(&turns_shape) / 2 * 2).min(x_shape[2]);
+        is("rotate: turns", &[x_shape[0], n_turned], &turns_shape)?;
+        self.0.rotate(x, turns)
+    }
+
+    fn attn_scores(&self, q: &B::Tensor, k: &B::Tensor, scoring: Scoring) -> Result<B::Tensor, BackendError> {
         let (q_shape, k_shape) = (self.0.shape(q), self.0.shape(k));
         has_rank("attn_scores: q", 3, &q_shape)?;
         has_rank("attn_scores: k", 3, &k_shape)?;
-        is("attn_scores: k", &[k_shape[0].max(q_shape[0]), q_shape[1], q_shape[2]], &k_shape)?;
-        self.0.attn_scores(q, k, scale)
+        is("attn_scores: k", &[k_shape[0].max(q_shape[0]), k_shape[1], q_shape[2]], &k_shape)?;
+        are_grouped("attn_scores: k", q_shape[1], &k_shape)?;
+        self.0.attn_scores(q, k, scoring)
+    }
+
+    fn soft_cap(&self, x: B::Tensor, cap: f32) -> Result<B::Tensor, BackendError> {
+        self.0.soft_cap(x, cap)
     }
 
     fn softmax(&self, x: B::Tensor) -> Result<B::Tensor, BackendError> {
@@ -242,7 +268,8 @@ impl<B: Backend> Backend for Checked<B> {
         let (pattern_shape, v_shape) = (self.0.shape(pattern), self.0.shape(v));
         has_rank("attn_mix: pattern", 3, &pattern_shape)?;
         has_rank("attn_mix: v", 3, &v_shape)?;
-        is("attn_mix: v", &[pattern_shape[2], pattern_shape[0], v_shape[2]], &v_shape)?;
+        is("attn_mix: v", &[pattern_shape[2], v_shape[1], v_shape[2]], &v_shape)?;
+        are_grouped("attn_mix: v", pattern_shape[0], &v_shape)?;
         self.0.attn_mix(pattern, v)
     }
 
@@ -252,16 +279,19 @@ impl<B: Backend> Backend for Checked<B> {
         k: [&B::Tensor; 2],
         v: [&B::Tensor; 2],
         sequences: &[Sequence],
-        scale: f32,
+        scoring: Scoring,
     ) -> Result<B::Tensor, BackendError> {
         let q_shape = self.0.shape(q);
         has_rank("attn_sequences: q", 3, &q_shape)?;
         for [base, own] in [k, v] {
-            is("attn_sequences: own", &q_shape, &self.0.shape(own))?;
+            let own = self.0.shape(own);
+            has_rank("attn_sequences: own", 3, &own)?;
+            is("attn_sequences: own", &[q_shape[0], own[1], q_shape[2]], &own)?;
+            are_grouped("attn_sequences: own", q_shape[1], &own)?;
             let n_past = sequences.iter().map(|sequence| sequence.n_past).max().unwrap_or(0);
             let base = self.0.shape(base);
             let n_base = base.first().copied().unwrap_or(0).max(n_past);
-            is("attn_sequences: base", &[n_base, q_shape[1], q_shape[2]], &base)?;
+            is("attn_sequences: base", &[n_base, own[1], own[2]], &base)?;
         }
         let mut end = 0;
         for sequence in sequences {
@@ -269,11 +299,21 @@ impl<B: Backend> Backend for Checked<B> {
             end += sequence.len;
         }
         is("attn_sequences: sequences", &[q_shape[0]], &[end])?;
-        self.0.attn_sequences(q, k, v, sequences, scale)
+        self.0.attn_sequences(q, k, v, sequences, scoring)
     }
 
     fn activate(&self, x: B::Tensor, activation: Activation) -> Result<B::Tensor, BackendError> {
         self.0.activate(x, activation)
+    }
+
+    fn gated(
+        &self,
+        gate: B::Tensor,
+        up: &B::Tensor,
+        activation: Activation,
+    ) -> Result<B::Tensor, BackendError> {
+        is("gated", &self.0.shape(&gate), &self.0.shape(up))?;
+        self.0.gated(gate, up, activation)
     }
 
     fn edit(&self, x: &B::Tensor, keep: &B::Tensor, add: &B::Tensor) -> Result<B::Tensor, BackendError> {
@@ -313,6 +353,7 @@ mod tests {
             let host = HostTensor::full(shape.to_vec(), 1.0);
             b.upload_matrix("w", host, MatrixAxes::InOut).expect("uploads")
         };
+        let scoring = Scoring::causal(1.0);
         assert!(b.linear(&up(&[2, 3]), &weight(&[4, 5]), None).is_err());
         assert!(b.linear(&up(&[2, 3]), &weight(&[3, 5]), Some(&up(&[4]))).is_err());
         assert!(b.linear_at(&up(&[2, 3]), &weight(&[3, 5]), None, &[4, 5]).is_err());
@@ -321,7 +362,14 @@ mod tests {
         assert!(b.upload_matrix("w", HostTensor::full(vec![2], 1.0), MatrixAxes::InOut).is_err());
         assert!(b.add(up(&[2, 3]), &up(&[3, 2])).is_err());
         assert!(b.gather(&up(&[2, 3]), &[2]).is_err());
-        assert!(b.attn_scores(&up(&[3, 2, 4]), &up(&[2, 2, 4]), 1.0).is_err());
+        assert!(b.attn_scores(&up(&[3, 2, 4]), &up(&[2, 2, 4]), scoring).is_err());
+        assert!(b.attn_scores(&up(&[3, 6, 4]), &up(&[3, 4, 4]), scoring).is_err());
+        assert!(b.attn_scores(&up(&[3, 6, 4]), &up(&[3, 2, 4]), scoring).is_ok());
+        assert!(b.attn_mix(&up(&[6, 3, 3]), &up(&[3, 4, 4])).is_err());
+        assert!(b.rotate(up(&[2, 3, 4]), &up(&[2, 6])).is_err());
+        assert!(b.rotate(up(&[2, 3, 4]), &up(&[1, 4])).is_err());
+        assert!(b.rotate(up(&[2, 3, 4]), &up(&[2, 2])).is_ok());
+        assert!(b.gated(up(&[2, 3]), &up(&[3, 2]), Activation::Silu).is_err());
         assert!(b.attn_mix(&up(&[2, 3, 3]), &up(&[4, 2, 4])).is_err());
         assert!(b.heads_in(&up(&[2, 3, 4]), &weight(&[4, 7])).is_err());
         assert!(b.heads_out(&up(&[2, 3, 4]), &weight(&[13, 4])).is_err());

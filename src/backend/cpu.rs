@@ -9,7 +9,7 @@ use vitrine_kernel::HeadRows;
 
 use super::{Backend, BackendError, Sequence};
 use crate::{
-    op::{Activation, MatrixAxes, NormKind},
+    op::{Activation, MatrixAxes, NormKind, Scoring},
     tensor::{Dtype, HostTensor},
 };
 
@@ -21,6 +21,7 @@ mod attn_sequences;
 mod backward;
 mod edit;
 mod filling;
+mod gated;
 mod heads;
 mod kernel;
 mod linear;
@@ -28,7 +29,9 @@ mod matrix;
 mod norm;
 mod panels;
 mod real;
+mod rotate;
 mod rows;
+mod soft_cap;
 mod softmax;
 mod standings;
 mod top_k;
@@ -201,6 +204,10 @@ impl<R: Real> Backend for Cpu<R> {
         Ok(a.changed(|data| R::add_to(data, &b.data)))
     }
 
+    fn scale(&self, x: CpuTensor<R>, by: f32) -> Op<R> {
+        Ok(affine::scale(x, R::from_f32(by)))
+    }
+
     fn repeat_heads(&self, x: &CpuTensor<R>, n_heads: usize) -> Op<R> {
         Ok(heads::repeat_heads(x, n_heads))
     }
@@ -243,8 +250,16 @@ impl<R: Real> Backend for Cpu<R> {
         Ok(heads::sum_heads(x))
     }
 
-    fn attn_scores(&self, q: &CpuTensor<R>, k: &CpuTensor<R>, scale: f32) -> Op<R> {
-        Ok(attn_scores::attn_scores(q, k, R::from_f32(scale)))
+    fn rotate(&self, x: CpuTensor<R>, turns: &CpuTensor<R>) -> Op<R> {
+        Ok(rotate::rotate(x, turns))
+    }
+
+    fn attn_scores(&self, q: &CpuTensor<R>, k: &CpuTensor<R>, scoring: Scoring) -> Op<R> {
+        Ok(attn_scores::attn_scores(q, k, scoring))
+    }
+
+    fn soft_cap(&self, x: CpuTensor<R>, cap: f32) -> Op<R> {
+        Ok(soft_cap::soft_cap(x, R::from_f32(cap)))
     }
 
     fn softmax(&self, x: CpuTensor<R>) -> Op<R> {
@@ -261,13 +276,17 @@ impl<R: Real> Backend for Cpu<R> {
         k: [&CpuTensor<R>; 2],
         v: [&CpuTensor<R>; 2],
         sequences: &[Sequence],
-        scale: f32,
+        scoring: Scoring,
     ) -> Op<R> {
-        Ok(attn_sequences::attn_sequences(q, k, v, sequences, R::from_f32(scale)))
+        Ok(attn_sequences::attn_sequences(q, k, v, sequences, scoring))
     }
 
     fn activate(&self, x: CpuTensor<R>, activation: Activation) -> Op<R> {
         activate::activate(self.kernel.as_ref(), x, activation)
+    }
+
+    fn gated(&self, gate: CpuTensor<R>, up: &CpuTensor<R>, activation: Activation) -> Op<R> {
+        Ok(gated::gated(gate, up, activation))
     }
 
     fn edit(&self, x: &CpuTensor<R>, keep: &CpuTensor<R>, add: &CpuTensor<R>) -> Op<R> {

@@ -8,7 +8,7 @@ use std::{cell::RefCell, future::Future};
 
 use super::{Backend, BackendError, backward::Backward};
 use crate::{
-    op::{Activation, MatrixAxes, NormKind},
+    op::{Activation, MatrixAxes, NormKind, Scoring},
     tensor::{Dtype, HostTensor},
 };
 
@@ -207,6 +207,10 @@ impl<B: Backward> Backend for Tape<'_, B> {
         self.made(sum, &[&a, b], Back::Add { a: a.node, b: b.node })
     }
 
+    fn scale(&self, x: Self::Tensor, by: f32) -> Op<B> {
+        self.made(self.b.scale(x.value.clone(), by)?, &[&x], Back::Scale { x: x.node, by })
+    }
+
     fn repeat_heads(&self, x: &Self::Tensor, n_heads: usize) -> Op<B> {
         self.made(self.b.repeat_heads(&x.value, n_heads)?, &[x], Back::RepeatHeads { x: x.node })
     }
@@ -260,16 +264,26 @@ impl<B: Backward> Backend for Tape<'_, B> {
         self.made(self.b.sum_heads(&x.value)?, &[x], Back::SumHeads { x: x.node, n_heads })
     }
 
-    fn attn_scores(&self, q: &Self::Tensor, k: &Self::Tensor, scale: f32) -> Op<B> {
-        let scores = self.b.attn_scores(&q.value, &k.value, scale)?;
+    fn rotate(&self, x: Self::Tensor, turns: &Self::Tensor) -> Op<B> {
+        let y = self.b.rotate(x.value.clone(), &turns.value)?;
+        self.made(y, &[&x], Back::Rotate { x: x.node, turns: turns.value.clone() })
+    }
+
+    fn attn_scores(&self, q: &Self::Tensor, k: &Self::Tensor, scoring: Scoring) -> Op<B> {
+        let scores = self.b.attn_scores(&q.value, &k.value, scoring)?;
         let back = Back::AttnScores {
             q: q.node,
             k: k.node,
             q_value: q.value.clone(),
             k_value: k.value.clone(),
-            scale,
+            scale: scoring.scale,
         };
         self.made(scores, &[q, k], back)
+    }
+
+    fn soft_cap(&self, x: Self::Tensor, cap: f32) -> Op<B> {
+        let y = self.b.soft_cap(x.value.clone(), cap)?;
+        self.made(y.clone(), &[&x], Back::SoftCap { x: x.node, y, cap })
     }
 
     fn softmax(&self, x: Self::Tensor) -> Op<B> {
@@ -291,6 +305,18 @@ impl<B: Backward> Backend for Tape<'_, B> {
     fn activate(&self, x: Self::Tensor, activation: Activation) -> Op<B> {
         let y = self.b.activate(x.value.clone(), activation)?;
         self.made(y, &[&x], Back::Activate { x: x.node, at: x.value.clone(), activation })
+    }
+
+    fn gated(&self, gate: Self::Tensor, up: &Self::Tensor, activation: Activation) -> Op<B> {
+        let y = self.b.gated(gate.value.clone(), &up.value, activation)?;
+        let back = Back::Gated {
+            gate: gate.node,
+            up: up.node,
+            gate_value: gate.value.clone(),
+            up_value: up.value.clone(),
+            activation,
+        };
+        self.made(y, &[&gate, up], back)
     }
 
     fn edit(&self, x: &Self::Tensor, keep: &Self::Tensor, add: &Self::Tensor) -> Op<B> {

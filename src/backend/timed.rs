@@ -8,7 +8,7 @@ use std::{
 
 use super::{Backend, BackendError, Sequence};
 use crate::{
-    op::{Activation, MatrixAxes, NormKind},
+    op::{Activation, MatrixAxes, NormKind, Scoring},
     tensor::{Dtype, HostTensor},
 };
 
@@ -158,6 +158,10 @@ impl<B: Backend> Backend for Timed<B> {
         self.time("add", |b| b.add(x, y))
     }
 
+    fn scale(&self, x: B::Tensor, by: f32) -> Op<B> {
+        self.time("scale", |b| b.scale(x, by))
+    }
+
     fn repeat_heads(&self, x: &B::Tensor, n_heads: usize) -> Op<B> {
         self.time("repeat_heads", |b| b.repeat_heads(x, n_heads))
     }
@@ -194,8 +198,16 @@ impl<B: Backend> Backend for Timed<B> {
         self.time("sum_heads", |b| b.sum_heads(x))
     }
 
-    fn attn_scores(&self, q: &B::Tensor, k: &B::Tensor, scale: f32) -> Op<B> {
-        self.time("attn_scores", |b| b.attn_scores(q, k, scale))
+    fn rotate(&self, x: B::Tensor, turns: &B::Tensor) -> Op<B> {
+        self.time("rotate", |b| b.rotate(x, turns))
+    }
+
+    fn attn_scores(&self, q: &B::Tensor, k: &B::Tensor, scoring: Scoring) -> Op<B> {
+        self.time("attn_scores", |b| b.attn_scores(q, k, scoring))
+    }
+
+    fn soft_cap(&self, x: B::Tensor, cap: f32) -> Op<B> {
+        self.time("soft_cap", |b| b.soft_cap(x, cap))
     }
 
     fn softmax(&self, x: B::Tensor) -> Op<B> {
@@ -212,9 +224,9 @@ impl<B: Backend> Backend for Timed<B> {
         k: [&B::Tensor; 2],
         v: [&B::Tensor; 2],
         sequences: &[Sequence],
-        scale: f32,
+        scoring: Scoring,
     ) -> Op<B> {
-        self.time("attn_sequences", |b| b.attn_sequences(q, k, v, sequences, scale))
+        self.time("attn_sequences", |b| b.attn_sequences(q, k, v, sequences, scoring))
     }
 
     fn top_k(&self, x: &B::Tensor, k: usize) -> Op<B> {
@@ -227,6 +239,10 @@ impl<B: Backend> Backend for Timed<B> {
 
     fn activate(&self, x: B::Tensor, activation: Activation) -> Op<B> {
         self.time("activate", |b| b.activate(x, activation))
+    }
+
+    fn gated(&self, gate: B::Tensor, up: &B::Tensor, activation: Activation) -> Op<B> {
+        self.time("gated", |b| b.gated(gate, up, activation))
     }
 
     fn edit(&self, x: &B::Tensor, keep: &B::Tensor, add: &B::Tensor) -> Op<B> {

@@ -14,7 +14,7 @@ use super::{
     Backend, BackendError, BackendReport, DeviceFault, Measured, Measuring, MemoryRole, MemoryUse, Sequence,
 };
 use crate::{
-    op::{Activation, MatrixAxes, NormKind},
+    op::{Activation, MatrixAxes, NormKind, Scoring},
     tensor::{Dtype, HostTensor},
 };
 
@@ -50,7 +50,7 @@ use device::{Device, error};
 use memory::Pool;
 use pipelines::Pipelines;
 use plans::Plans;
-use program::{Format, Heads, Op, Product};
+use program::{Format, Heads, Op, Product, Rotation};
 use readback::Idle;
 use timing::Timings;
 
@@ -198,7 +198,17 @@ fn with_last(x: &GpuTensor, n: usize) -> Vec<usize> {
 }
 
 fn heads_of(q: &GpuTensor, k: &GpuTensor) -> Heads {
-    Heads { n_q: q.shape()[0], n_k: k.shape()[0], n_heads: q.shape()[1], d_head: q.shape()[2] }
+    let (n_q, n_heads, d_head) = (q.shape()[0], q.shape()[1], q.shape()[2]);
+    Heads { n_q, n_k: k.shape()[0], n_heads, n_kv_heads: k.shape()[1], d_head }
+}
+
+/// Keys that a query sees.
+fn window_of(scoring: Scoring) -> u32 {
+    scoring.window.and_then(|window| u32::try_from(window).ok()).unwrap_or(u32::MAX)
+}
+
+fn rotation_of(x: &GpuTensor, turns: &GpuTensor) -> Rotation {
+    Rotation { n_heads: x.shape()[1], d_head: x.shape()[2], n_pairs: turns.last() / 2 }
 }
 
 impl Backend for WebGpu {
@@ -327,6 +337,10 @@ impl Backend for WebGpu {
         self.pending(Op::Add, &[&a, b], a.shape().to_vec())
     }
 
+    fn scale(&self, x: GpuTensor, by: f32) -> Tensor {
+        self.pending(Op::Scale(by.into()), &[&x], x.shape().to_vec())
+    }
+
     fn repeat_heads(&self, x: &GpuTensor, n_heads: usize) -> Tensor {
         let op = Op::RepeatHeads { n_heads, d: x.last() };
         self.pending(op, &[x], vec![x.shape()[0], n_heads, x.last()])
@@ -365,15 +379,15 @@ impl Backend for WebGpu {
     fn heads_in(&self, x: &GpuTensor, w: &GpuMatrix) -> Tensor {
         let (n_pos, n_heads, n_in) = (x.shape()[0], x.shape()[1], x.shape()[2]);
         let d_head = self.matrix_shape(w)[1] / n_heads;
-        let op = Op::HeadsIn { n_heads, n_in, d_head, format: w.format };
-        self.pending(op, &[x, w.in_out()?], vec![n_pos, n_heads, d_head])
+        let op = Op::HeadsIn { n_heads, n_in, d_head, axes: w.axes, format: w.format };
+        self.pending(op, &[x, &w.stored], vec![n_pos, n_heads, d_head])
     }
 
     fn heads_out(&self, z: &GpuTensor, w: &GpuMatrix) -> Tensor {
         let (n_pos, n_heads, d_head) = (z.shape()[0], z.shape()[1], z.shape()[2]);
         let n_out = self.matrix_shape(w)[1];
-        let op = Op::HeadsOut { n_heads, d_head, n_out, format: w.format };
-        self.pending(op, &[z, w.in_out()?], vec![n_pos, n_heads, n_out])
+        let op = Op::HeadsOut { n_heads, d_head, n_out, axes: w.axes, format: w.format };
+        self.pending(op, &[z, &w.stored], vec![n_pos, n_heads, n_out])
     }
 
     fn sum_heads(&self, x: &GpuTensor) -> Tensor {
@@ -381,10 +395,22 @@ impl Backend for WebGpu {
         self.pending(Op::SumHeads { n_heads, d }, &[x], vec![n_pos, d])
     }
 
-    fn attn_scores(&self, q: &GpuTensor, k: &GpuTensor, scale: f32) -> Tensor {
+    fn rotate(&self, x: GpuTensor, turns: &GpuTensor) -> Tensor {
+        self.pending(Op::Rotate(rotation_of(&x, turns)), &[&x, turns], x.shape().to_vec())
+    }
+
+    fn attn_scores(&self, q: &GpuTensor, k: &GpuTensor, scoring: Scoring) -> Tensor {
         let heads = heads_of(q, k);
         let shape = vec![heads.n_heads, heads.n_q, heads.n_k];
-        self.pending(Op::AttnScores { heads, scale: scale.into() }, &[q, k], shape)
+        self.pending(
+            Op::AttnScores { heads, scale: scoring.scale.into(), window: window_of(scoring) },
+            &[q, k],
+            shape,
+        )
+    }
+
+    fn soft_cap(&self, x: GpuTensor, cap: f32) -> Tensor {
+        self.pending(Op::SoftCap(cap.into()), &[&x], x.shape().to_vec())
     }
 
     fn softmax(&self, x: GpuTensor) -> Tensor {
@@ -393,7 +419,7 @@ impl Backend for WebGpu {
 
     fn attn_mix(&self, pattern: &GpuTensor, v: &GpuTensor) -> Tensor {
         let (n_heads, n_q, n_k) = (pattern.shape()[0], pattern.shape()[1], pattern.shape()[2]);
-        let heads = Heads { n_q, n_k, n_heads, d_head: v.shape()[2] };
+        let heads = Heads { n_q, n_k, n_heads, n_kv_heads: v.shape()[1], d_head: v.shape()[2] };
         self.pending(Op::AttnMix(heads), &[pattern, v], vec![n_q, n_heads, heads.d_head])
     }
 
@@ -403,13 +429,17 @@ impl Backend for WebGpu {
         k: [&GpuTensor; 2],
         v: [&GpuTensor; 2],
         sequences: &[Sequence],
-        scale: f32,
+        scoring: Scoring,
     ) -> Tensor {
-        self.sequences(q, [k, v], sequences, scale)
+        self.sequences(q, [k, v], sequences, scoring)
     }
 
     fn activate(&self, x: GpuTensor, activation: Activation) -> Tensor {
         self.pending(Op::Activate(activation), &[&x], x.shape().to_vec())
+    }
+
+    fn gated(&self, gate: GpuTensor, up: &GpuTensor, activation: Activation) -> Tensor {
+        self.pending(Op::Gated(activation), &[&gate, up], gate.shape().to_vec())
     }
 
     fn edit(&self, x: &GpuTensor, keep: &GpuTensor, add: &GpuTensor) -> Tensor {

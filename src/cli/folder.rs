@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, ErrorKind, Read as _},
+    io::{self, ErrorKind, Read as _, Seek as _, SeekFrom},
     path::Path,
 };
 
@@ -14,11 +14,14 @@ use crate::{
     engine::{Engine, RunError},
     failure::{Failure, FailureKind},
     model::{
-        checkpoint::LoadError,
-        folder::{CONFIG, Folder, MERGES, TOKENIZER, VOCAB},
+        checkpoint::{Checkpoint, LoadError, Shard, ShardReader},
+        folder::{CONFIG, Folder, INDEX, MERGES, TOKENIZER, VOCAB},
         sae::{CFG, SAE_WEIGHTS, SaeError, SaeFound, SaeOn, SaeReader},
     },
 };
+
+/// What is read at once of a header.
+const HEADER_PART_BYTES: usize = 1 << 16;
 
 /// What a verb does once the model is loaded, on any backend.
 pub(super) trait Work {
@@ -54,13 +57,54 @@ pub(super) fn open(args: &ModelArgs, work: impl Work) -> Result<(), Failure> {
 fn open_on<B: Backward>(backend: B, dir: &Path, work: impl Work) -> Result<(), Failure> {
     let folder = folder(dir)?;
     let refuse = |error| in_folder(dir, error);
-    let (file, n_bytes) = open_file(&dir.join(folder.weights().map_err(refuse)?))?;
-    let mut reader = folder.reader(&backend, Some(n_bytes)).map_err(refuse)?;
+    let names = folder.shards().map_err(refuse)?;
     let tokenizer = folder.tokenizer().map_err(refuse)?;
-    in_parts(dir, file, |part| pollster::block_on(reader.feed(part)).map_err(refuse))?;
-    let checkpoint = pollster::block_on(reader.finish()).map_err(refuse)?;
+    let checkpoint = checkpoint(&backend, &folder, dir, &names)?;
     say(&checkpoint.notes);
     work.on(&Engine::new(backend, checkpoint, tokenizer))
+}
+
+/// The model, from one weights file or several: all headers, then all values.
+fn checkpoint<B: Backend>(
+    b: &B,
+    folder: &Folder,
+    dir: &Path,
+    names: &[String],
+) -> Result<Checkpoint<B>, Failure> {
+    let refuse = |error| in_folder(dir, error);
+    let (mut files, mut shards) = (vec![], vec![]);
+    for name in names {
+        let (file, shard) = open_shard(&dir.join(name))?;
+        files.push(file);
+        shards.push(shard);
+    }
+    let mut reader = folder.reader_of_shards(b, shards).map_err(refuse)?;
+    for file in files {
+        in_parts(dir, file, |part| pollster::block_on(reader.feed(part)).map_err(refuse))?;
+    }
+    pollster::block_on(reader.finish()).map_err(refuse)
+}
+
+/// A weights file, at its first value, and what its header says.
+fn open_shard(path: &Path) -> Result<(File, Shard), Failure> {
+    let (mut file, n_bytes) = open_file(path)?;
+    let mut reader = ShardReader::new(n_bytes);
+    let mut part = vec![0; HEADER_PART_BYTES];
+    loop {
+        match file.read(&mut part) {
+            Ok(0) => return Err(in_folder(path, reader.cut())),
+            Ok(n_bytes) => {
+                let Some(shard) = reader.feed(&part[..n_bytes]).map_err(|error| in_folder(path, error))?
+                else {
+                    continue;
+                };
+                let at = file.seek(SeekFrom::Start(shard.data_start));
+                return at.map(|_| (file, shard)).map_err(|error| unreadable(path, &error));
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(unreadable(path, &error)),
+        }
+    }
 }
 
 /// Reads a sparse autoencoder to where its model is; what its files have and the engine does not use goes to standard
@@ -115,7 +159,7 @@ fn folder(dir: &Path) -> Result<Folder, Failure> {
     let mut folder = Folder::default();
     for entry in entries.filter_map(Result::ok) {
         let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
-        if [CONFIG, TOKENIZER, VOCAB, MERGES].contains(&name.as_str()) {
+        if [CONFIG, INDEX, TOKENIZER, VOCAB, MERGES].contains(&name.as_str()) {
             folder.insert(name, read(&path)?);
         } else if path.is_file() {
             folder.insert(name, vec![]);

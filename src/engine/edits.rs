@@ -303,6 +303,7 @@ impl Prepared {
                 },
                 Axis::KeyPos
                 | Axis::Head
+                | Axis::KvHead
                 | Axis::DModel
                 | Axis::DHead
                 | Axis::DMlp

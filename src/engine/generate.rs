@@ -5,7 +5,7 @@ use crate::{
     backend::Backend,
     hook::HookSet,
     metric::LogitsAt,
-    model::gpt2::{Gpt2, KvCache},
+    model::transformer::{KvCache, Transformer},
     run::{FinishReason, GenerateSpec, Readout, RunSpec, WeightForm},
 };
 
@@ -43,7 +43,7 @@ impl<B: Backend> Engine<B> {
         let edits = self.prepare(&spec.interventions, WeightForm::Raw, pace).await?;
         let mut taps = Taps::new(&self.backend, &edits, vec![], prompt.len(), pace);
         let weights = self.weights(WeightForm::Raw).await?;
-        let model = Gpt2 { b: &self.backend, config: &self.config, weights };
+        let model = Transformer { b: &self.backend, config: &self.config, weights };
         let mut cache = KvCache::new(self.config.n_layers);
         let mut next = prompt.clone();
         let mut steps = vec![];

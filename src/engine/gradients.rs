@@ -13,8 +13,8 @@ use crate::{
     hook::{HookPoint, Site},
     intervention::Window,
     model::{
-        gpt2::{Gpt2, KvCache},
         tap::Tap,
+        transformer::{KvCache, Transformer},
     },
     run::{GradientSpec, Gradients},
     tensor::HostTensor,
@@ -65,7 +65,7 @@ impl<B: Backward> Engine<B> {
             pace,
         };
         let (at, metric) = spec.metric.reads(spec.tokens.len(), self.config.d_vocab)?;
-        let model = Gpt2 { b: &tape, config: &self.config, weights: &weights };
+        let model = Transformer { b: &tape, config: &self.config, weights: &weights };
         let resid = model.stream(&spec.tokens, &mut cache, &mut taps).await?;
         let logits = model.unembed(&resid, &at, &mut taps)?;
         let GradientTaps { marked, pace, .. } = taps;

@@ -10,7 +10,7 @@ use crate::{
     backend::Backend,
     hook::HookPoint,
     intervention::Intervention,
-    model::gpt2::{Gpt2, KvCache},
+    model::transformer::{self, KvCache, Transformer},
     run::{Readout, RunResult, RunSpec, WeightForm},
 };
 
@@ -66,10 +66,15 @@ impl<B: Backend> Engine<B> {
             Some(streams) if streams.are_of(spec) => streams.resid[layers.start].clone(),
             Some(_) | None => return Ok(None),
         };
-        let model =
-            Gpt2 { b: &self.backend, config: &self.config, weights: self.weights(spec.weights).await? };
+        let model = Transformer {
+            b: &self.backend,
+            config: &self.config,
+            weights: self.weights(spec.weights).await?,
+        };
         let mut taps = Taps::new(&self.backend, edits, wanted.to_vec(), spec.tokens.len(), pace);
-        model.blocks(layers, entering, &mut KvCache::new(self.config.n_layers), &mut taps).await?;
+        let positions = transformer::positions(0, spec.tokens.len());
+        let mut cache = KvCache::new(self.config.n_layers);
+        model.blocks(layers, entering, &positions, &mut cache, &mut taps).await?;
         let (hooks, captured): (Vec<_>, Vec<_>) = taps.into_captured().into_iter().unzip();
         let values = self.backend.take_all(captured).await?;
         let mut result = RunResult::default();

@@ -16,7 +16,7 @@ use crate::{
     intervention::Intervention,
     metric::{LogitsAt, Metric},
     model::{
-        gpt2::{Gpt2, KvCache},
+        transformer::{self, KvCache, Transformer},
         weights::{OnBackend, Weights},
     },
     run::{SweepResult, SweepSpec},
@@ -105,7 +105,7 @@ impl<B: Backend> Engine<B> {
             .try_map(&mut |_, vector| Ok::<_, BackendError>(Batched::Rows(vector)), &mut |_, matrix, _| {
                 Ok(matrix)
             })?;
-        let model = Gpt2 { b: backend, config: &self.config, weights };
+        let model = Transformer { b: backend, config: &self.config, weights };
         let mut taps = Taps::new(backend, edits, vec![], n_pos, pace);
         taps.keep_streams();
         let mut cache = KvCache::new(self.config.n_layers);
@@ -151,7 +151,7 @@ impl<B: Backend> Engine<B> {
     ) -> Result<B::Tensor, RunError> {
         let (start, n_pos) = (variant.start(), spec.tokens.len());
         let stream = if variant.is_embedded() {
-            let model = Gpt2 { b: base.backend, config: &self.config, weights: base.weights };
+            let model = Transformer { b: base.backend, config: &self.config, weights: base.weights };
             let mut taps = Taps::new(base.backend, &variant.edits, vec![], n_pos, pace);
             &model.embed(&spec.tokens, 0, &mut taps)?
         } else {
@@ -171,7 +171,9 @@ impl<B: Backend> Engine<B> {
         pace: &mut impl Pace,
     ) -> Result<B::Tensor, RunError> {
         let batch = Batch::new(base.backend, group.sequences.clone());
-        let model = Gpt2 { b: &batch, config: &self.config, weights: &base.batched };
+        let model = Transformer { b: &batch, config: &self.config, weights: &base.batched };
+        let positions = |of: &Sequence| transformer::positions(of.n_past, of.len);
+        let positions: Vec<u32> = group.sequences.iter().flat_map(positions).collect();
         let past = |(k, v): &(B::Tensor, B::Tensor)| (Batched::Base(k.clone()), Batched::Base(v.clone()));
         let mut cache = KvCache::of(base.kv.iter().map(past).collect(), spec.tokens.len());
         let mut taps = BatchTaps {
@@ -183,7 +185,8 @@ impl<B: Backend> Engine<B> {
             n_pos: spec.tokens.len(),
             pace,
         };
-        let resid = model.blocks(layer..layer + 1, Batched::Rows(resid), &mut cache, &mut taps).await?;
+        let resid =
+            model.blocks(layer..layer + 1, Batched::Rows(resid), &positions, &mut cache, &mut taps).await?;
         Ok(batch::rows(&resid)?.clone())
     }
 }

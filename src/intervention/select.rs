@@ -94,7 +94,7 @@ impl Select {
             let (key, index, start) = match axis {
                 Axis::Pos => ("pos", &self.pos, window.start),
                 Axis::KeyPos => ("key_pos", &self.key_pos, 0),
-                Axis::Head => ("head", &self.head, 0),
+                Axis::Head | Axis::KvHead => ("head", &self.head, 0),
                 Axis::DModel | Axis::DHead | Axis::DMlp | Axis::DVocab | Axis::One => {
                     ("component", &self.component, 0)
                 }
@@ -122,7 +122,7 @@ impl Select {
         for (key, is_given, is_there) in [
             ("pos", self.pos.is_some(), axes.contains(&Axis::Pos)),
             ("key_pos", self.key_pos.is_some(), axes.contains(&Axis::KeyPos)),
-            ("head", self.head.is_some(), axes.contains(&Axis::Head)),
+            ("head", self.head.is_some(), axes.iter().any(|axis| matches!(axis, Axis::Head | Axis::KvHead))),
             ("component", self.component.is_some(), has_component),
         ] {
             if is_given && !is_there {

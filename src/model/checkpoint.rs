@@ -14,19 +14,30 @@ use super::{ModelConfig, weights::OnBackend};
 
 mod config_json;
 mod error;
+mod families;
 mod filler;
+mod gemma;
 mod gpt2;
 mod header;
+mod llama;
+mod neo;
+mod neox;
+mod opt;
+mod phi;
 mod reader;
+mod rope;
+mod shards;
 mod stream;
 mod tensors;
 
 pub use config_json::ConfigJson;
 pub use error::LoadError;
 pub use reader::WeightsReader;
+pub use shards::{Shard, ShardReader};
 pub use tensors::{Source, TensorFile};
 
 pub(in crate::model) use filler::{Done, Target};
+pub(in crate::model) use shards::names as shard_names;
 pub(in crate::model) use stream::Stream;
 
 /// A model's files, as bytes.

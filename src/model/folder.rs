@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    checkpoint::{Checkpoint, LoadError, WeightsReader},
+    checkpoint::{Checkpoint, LoadError, Shard, WeightsReader, shard_names},
     tokenizer::Tokenizer,
 };
 use crate::backend::Backend;
@@ -14,6 +14,8 @@ pub struct Folder(BTreeMap<String, Vec<u8>>);
 
 /// The usual name of the weights.
 pub const WEIGHTS: &str = "model.safetensors";
+/// Which of several files has which tensor.
+pub const INDEX: &str = "model.safetensors.index.json";
 /// The configuration.
 pub const CONFIG: &str = "config.json";
 /// The tokenizer, whole.
@@ -55,6 +57,17 @@ impl Folder {
         WeightsReader::new(b, self.file(CONFIG)?, total_bytes)
     }
 
+    /// The same for the files that [`Folder::shards`] names, of which the headers were read.
+    ///
+    /// Errors: [`LoadError`].
+    pub fn reader_of_shards<'b, B: Backend>(
+        &self,
+        b: &'b B,
+        shards: Vec<Shard>,
+    ) -> Result<WeightsReader<'b, B>, LoadError> {
+        WeightsReader::of_shards(b, self.file(CONFIG)?, shards)
+    }
+
     fn file(&self, name: &str) -> Result<&[u8], LoadError> {
         let bytes = self.0.get(name).map(Vec::as_slice);
         bytes.ok_or_else(|| LoadError::MissingFile { file: name.to_owned() })
@@ -78,6 +91,20 @@ impl Folder {
                     None => LoadError::MissingFile { file: WEIGHTS.to_owned() },
                 })
             }
+        }
+    }
+
+    /// The names of the weights' files: one, or those of model.safetensors.index.json.
+    ///
+    /// Errors: there is none; one of them is missing.
+    pub fn shards(&self) -> Result<Vec<String>, LoadError> {
+        let Some(index) = self.0.get(INDEX).filter(|_| !self.0.contains_key(WEIGHTS)) else {
+            return Ok(vec![self.weights()?.to_owned()]);
+        };
+        let names = shard_names(index)?;
+        match names.iter().find(|name| !self.0.contains_key(*name)) {
+            Some(file) => Err(LoadError::MissingFile { file: file.clone() }),
+            None => Ok(names.into_iter().collect()),
         }
     }
 
@@ -115,5 +142,24 @@ mod tests {
             LoadError::OtherFormat { file: "pytorch_model.bin".into() }
         );
         assert_eq!(error_with(&["a.safetensors", "b.safetensors"]), LoadError::SeveralWeights { n: 2 });
+    }
+
+    #[test]
+    fn an_index_names_the_files() {
+        let shards = |index: &str, names: &[&str]| {
+            let mut folder = Folder::default();
+            names.iter().for_each(|name| folder.insert(*name, vec![]));
+            folder.insert(INDEX, index.as_bytes().to_vec());
+            folder.shards()
+        };
+        let index =
+            r#"{"metadata":{},"weight_map":{"w":"b.safetensors","v":"a.safetensors","u":"b.safetensors"}}"#;
+        let (a, b) = ("a.safetensors", "b.safetensors");
+        assert_eq!(shards(index, &[a, b, "c.safetensors"]), Ok(vec![a.to_owned(), b.to_owned()]));
+        assert_eq!(shards(index, &[a, b, WEIGHTS]), Ok(vec![WEIGHTS.to_owned()]));
+        assert_eq!(shards(index, &[a]), Err(LoadError::MissingFile { file: b.to_owned() }));
+        for broken in ["", "[]", r#"{"weight_map":{}}"#, r#"{"weight_map":{"w":1}}"#] {
+            assert!(matches!(shards(broken, &[a, b]), Err(LoadError::Index { .. })), "{broken}");
+        }
     }
 }

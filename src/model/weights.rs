@@ -1,4 +1,4 @@
-//! The weights of a GPT-2-style model, in TransformerLens' orientation: row vectors, `x @ W`.
+//! The weights of a model, in TransformerLens' orientation: row vectors, `x @ W`.
 
 use crate::{backend::Backend, op::MatrixAxes};
 
@@ -6,10 +6,12 @@ use crate::{backend::Backend, op::MatrixAxes};
 /// right of a product.
 #[derive(Clone, Debug)]
 pub struct Weights<T, M = T> {
+    /// How the matrices of the blocks are stored.
+    pub axes: MatrixAxes,
     /// W_E, stored transposed. [d_vocab d_model]
     pub w_e: M,
-    /// W_pos. [n_ctx d_model]
-    pub w_pos: T,
+    /// W_pos, where positions are learned. [n_ctx d_model]
+    pub w_pos: Option<T>,
     /// One a layer.
     pub blocks: Vec<BlockWeights<T, M>>,
     /// The norm before the unembedding.
@@ -39,22 +41,26 @@ pub struct BlockWeights<T, M = T> {
     pub ln1: Affine<T>,
     /// Attention.
     pub attn: AttnWeights<T, M>,
+    /// Of what attention writes.
+    pub ln1_post: Option<Affine<T>>,
     /// The MLP and its norm; absent in attention-only models.
     pub mlp: Option<MlpWeights<T, M>>,
 }
 
-/// Attention of one block. The heads are side by side: column `head * d_head + e`.
+/// Attention of one block. The heads are side by side: column `head * d_head + e`. Keys and values may have fewer.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the field's own names; shapes beside them")]
 pub struct AttnWeights<T, M = T> {
-    pub w_q: M, // [d_model (head d_head)]
-    pub w_k: M, // [d_model (head d_head)]
-    pub w_v: M, // [d_model (head d_head)]
-    pub b_q: T, // [(head d_head)]
-    pub b_k: T, // [(head d_head)]
-    pub b_v: T, // [(head d_head)]
-    pub w_o: M, // [(head d_head) d_model]
-    pub b_o: T, // [d_model]
+    pub w_q: M,                    // [d_model (head d_head)]
+    pub w_k: M,                    // [d_model (kv d_head)]
+    pub w_v: M,                    // [d_model (kv d_head)]
+    pub w_o: M,                    // [(head d_head) d_model]
+    pub b_q: Option<T>,            // [(head d_head)]
+    pub b_k: Option<T>,            // [(kv d_head)]
+    pub b_v: Option<T>,            // [(kv d_head)]
+    pub b_o: Option<T>,            // [d_model]
+    pub q_norm: Option<Affine<T>>, // [d_head]
+    pub k_norm: Option<Affine<T>>, // [d_head]
 }
 
 /// MLP of one block.
@@ -62,14 +68,18 @@ pub struct AttnWeights<T, M = T> {
 #[expect(missing_docs, reason = "the field's own names; shapes beside them")]
 pub struct MlpWeights<T, M = T> {
     pub ln2: Affine<T>,
-    pub w_in: M,  // [d_model d_mlp]
-    pub b_in: T,  // [d_mlp]
-    pub w_out: M, // [d_mlp d_model]
-    pub b_out: T, // [d_model]
+    pub w_gate: Option<M>, // [d_model d_mlp]
+    pub w_in: M,           // [d_model d_mlp]
+    pub w_out: M,          // [d_mlp d_model]
+    pub b_in: Option<T>,   // [d_mlp]
+    pub b_out: Option<T>,  // [d_model]
+    pub ln2_post: Option<Affine<T>>,
 }
 
 /// What the embedding is called.
 pub const W_E: &str = "embed.W_E";
+/// What learned positions are called.
+pub const W_POS: &str = "pos_embed.W_pos";
 /// What an unembedding of its own is called.
 pub const W_U: &str = "unembed.W_U";
 
@@ -87,13 +97,17 @@ impl<T, M> Weights<T, M> {
     /// Calls `vector` or `matrix` with the name and value of every tensor, and how a matrix is stored.
     pub fn visit(&self, vector: &mut impl FnMut(&str, &T), matrix: &mut impl FnMut(&str, &M, MatrixAxes)) {
         matrix(W_E, &self.w_e, MatrixAxes::OutIn);
-        vector("pos_embed.W_pos", &self.w_pos);
+        self.w_pos.iter().for_each(|w| vector(W_POS, w));
         for (layer, block) in self.blocks.iter().enumerate() {
-            block.ln1.visit(&format!("blocks.{layer}.ln1"), vector);
-            block.attn.visit(layer, vector, matrix);
+            let mut stored = |name: &str, w: &M| matrix(name, w, self.axes);
+            let name = |name: &str| format!("blocks.{layer}.{name}");
+            block.ln1.visit(&name("ln1"), vector);
+            block.attn.visit(&name("attn"), vector, &mut stored);
+            block.ln1_post.iter().for_each(|norm| norm.visit(&name("ln1_post"), vector));
             if let Some(mlp) = &block.mlp {
-                mlp.ln2.visit(&format!("blocks.{layer}.ln2"), vector);
-                mlp.visit(layer, vector, matrix);
+                mlp.ln2.visit(&name("ln2"), vector);
+                mlp.visit(&name("mlp"), vector, &mut stored);
+                mlp.ln2_post.iter().for_each(|norm| norm.visit(&name("ln2_post"), vector));
             }
         }
         self.ln_final.visit("ln_final", vector);
@@ -108,16 +122,20 @@ impl<T, M> Weights<T, M> {
         matrix: &mut impl FnMut(&str, M, MatrixAxes) -> Result<N, E>,
     ) -> Result<Weights<U, N>, E> {
         let w_e = matrix(W_E, self.w_e, MatrixAxes::OutIn)?;
-        let w_pos = vector("pos_embed.W_pos", self.w_pos)?;
+        let w_pos = self.w_pos.map(|w| vector(W_POS, w)).transpose()?;
         let mut blocks = Vec::with_capacity(self.blocks.len());
         for (layer, block) in self.blocks.into_iter().enumerate() {
+            let mut stored = |name: &str, w: M| matrix(name, w, self.axes);
+            let name = |name: &str| format!("blocks.{layer}.{name}");
             blocks.push(BlockWeights {
-                ln1: block.ln1.try_map(&format!("blocks.{layer}.ln1"), vector)?,
-                attn: block.attn.try_map(layer, vector, matrix)?,
-                mlp: block.mlp.map(|mlp| mlp.try_map(layer, vector, matrix)).transpose()?,
+                ln1: block.ln1.try_map(&name("ln1"), vector)?,
+                attn: block.attn.try_map(&name("attn"), vector, &mut stored)?,
+                ln1_post: try_map_norm(block.ln1_post, &name("ln1_post"), vector)?,
+                mlp: block.mlp.map(|mlp| mlp.try_map(&name(""), vector, &mut stored)).transpose()?,
             });
         }
         Ok(Weights {
+            axes: self.axes,
             w_e,
             w_pos,
             blocks,
@@ -142,70 +160,78 @@ impl<T> Affine<T> {
     }
 }
 
+fn try_map_norm<T, U, E>(
+    norm: Option<Affine<T>>,
+    name: &str,
+    f: &mut impl FnMut(&str, T) -> Result<U, E>,
+) -> Result<Option<Affine<U>>, E> {
+    norm.map(|norm| norm.try_map(name, f)).transpose()
+}
+
 impl<T, M> AttnWeights<T, M> {
-    fn visit(
-        &self,
-        layer: usize,
-        vector: &mut impl FnMut(&str, &T),
-        matrix: &mut impl FnMut(&str, &M, MatrixAxes),
-    ) {
-        let Self { w_q, w_k, w_v, b_q, b_k, b_v, w_o, b_o } = self;
+    fn visit(&self, attn: &str, vector: &mut impl FnMut(&str, &T), matrix: &mut impl FnMut(&str, &M)) {
+        let Self { w_q, w_k, w_v, w_o, b_q, b_k, b_v, b_o, q_norm, k_norm } = self;
         for (name, w) in [("W_Q", w_q), ("W_K", w_k), ("W_V", w_v), ("W_O", w_o)] {
-            matrix(&format!("blocks.{layer}.attn.{name}"), w, MatrixAxes::InOut);
+            matrix(&format!("{attn}.{name}"), w);
         }
         for (name, b) in [("b_Q", b_q), ("b_K", b_k), ("b_V", b_v), ("b_O", b_o)] {
-            vector(&format!("blocks.{layer}.attn.{name}"), b);
+            b.iter().for_each(|b| vector(&format!("{attn}.{name}"), b));
+        }
+        for (name, norm) in [("q_norm", q_norm), ("k_norm", k_norm)] {
+            norm.iter().for_each(|norm| norm.visit(&format!("{attn}.{name}"), vector));
         }
     }
 
     fn try_map<U, N, E>(
         self,
-        layer: usize,
+        attn: &str,
         vector: &mut impl FnMut(&str, T) -> Result<U, E>,
-        matrix: &mut impl FnMut(&str, M, MatrixAxes) -> Result<N, E>,
+        matrix: &mut impl FnMut(&str, M) -> Result<N, E>,
     ) -> Result<AttnWeights<U, N>, E> {
-        let name = |name: &str| format!("blocks.{layer}.attn.{name}");
+        let name = |name: &str| format!("{attn}.{name}");
+        let mut bias = |bias: &str, b: Option<T>| b.map(|b| vector(&name(bias), b)).transpose();
         Ok(AttnWeights {
-            w_q: matrix(&name("W_Q"), self.w_q, MatrixAxes::InOut)?,
-            w_k: matrix(&name("W_K"), self.w_k, MatrixAxes::InOut)?,
-            w_v: matrix(&name("W_V"), self.w_v, MatrixAxes::InOut)?,
-            w_o: matrix(&name("W_O"), self.w_o, MatrixAxes::InOut)?,
-            b_q: vector(&name("b_Q"), self.b_q)?,
-            b_k: vector(&name("b_K"), self.b_k)?,
-            b_v: vector(&name("b_V"), self.b_v)?,
-            b_o: vector(&name("b_O"), self.b_o)?,
+            w_q: matrix(&name("W_Q"), self.w_q)?,
+            w_k: matrix(&name("W_K"), self.w_k)?,
+            w_v: matrix(&name("W_V"), self.w_v)?,
+            w_o: matrix(&name("W_O"), self.w_o)?,
+            b_q: bias("b_Q", self.b_q)?,
+            b_k: bias("b_K", self.b_k)?,
+            b_v: bias("b_V", self.b_v)?,
+            b_o: bias("b_O", self.b_o)?,
+            q_norm: try_map_norm(self.q_norm, &name("q_norm"), vector)?,
+            k_norm: try_map_norm(self.k_norm, &name("k_norm"), vector)?,
         })
     }
 }
 
 impl<T, M> MlpWeights<T, M> {
-    fn visit(
-        &self,
-        layer: usize,
-        vector: &mut impl FnMut(&str, &T),
-        matrix: &mut impl FnMut(&str, &M, MatrixAxes),
-    ) {
-        let Self { ln2: _, w_in, b_in, w_out, b_out } = self;
-        matrix(&format!("blocks.{layer}.mlp.W_in"), w_in, MatrixAxes::InOut);
-        matrix(&format!("blocks.{layer}.mlp.W_out"), w_out, MatrixAxes::InOut);
-        vector(&format!("blocks.{layer}.mlp.b_in"), b_in);
-        vector(&format!("blocks.{layer}.mlp.b_out"), b_out);
+    fn visit(&self, mlp: &str, vector: &mut impl FnMut(&str, &T), matrix: &mut impl FnMut(&str, &M)) {
+        let Self { ln2: _, w_gate, w_in, w_out, b_in, b_out, ln2_post: _ } = self;
+        w_gate.iter().for_each(|w| matrix(&format!("{mlp}.W_gate"), w));
+        matrix(&format!("{mlp}.W_in"), w_in);
+        matrix(&format!("{mlp}.W_out"), w_out);
+        for (name, b) in [("b_in", b_in), ("b_out", b_out)] {
+            b.iter().for_each(|b| vector(&format!("{mlp}.{name}"), b));
+        }
     }
 
+    /// `block` is what the names begin with.
     fn try_map<U, N, E>(
         self,
-        layer: usize,
+        block: &str,
         vector: &mut impl FnMut(&str, T) -> Result<U, E>,
-        matrix: &mut impl FnMut(&str, M, MatrixAxes) -> Result<N, E>,
+        matrix: &mut impl FnMut(&str, M) -> Result<N, E>,
     ) -> Result<MlpWeights<U, N>, E> {
-        let ln2 = self.ln2.try_map(&format!("blocks.{layer}.ln2"), vector)?;
-        let name = |name: &str| format!("blocks.{layer}.mlp.{name}");
+        let name = |name: &str| format!("{block}{name}");
         Ok(MlpWeights {
-            ln2,
-            w_in: matrix(&name("W_in"), self.w_in, MatrixAxes::InOut)?,
-            w_out: matrix(&name("W_out"), self.w_out, MatrixAxes::InOut)?,
-            b_in: vector(&name("b_in"), self.b_in)?,
-            b_out: vector(&name("b_out"), self.b_out)?,
+            ln2: self.ln2.try_map(&name("ln2"), vector)?,
+            w_gate: self.w_gate.map(|w| matrix(&name("mlp.W_gate"), w)).transpose()?,
+            w_in: matrix(&name("mlp.W_in"), self.w_in)?,
+            w_out: matrix(&name("mlp.W_out"), self.w_out)?,
+            b_in: self.b_in.map(|b| vector(&name("mlp.b_in"), b)).transpose()?,
+            b_out: self.b_out.map(|b| vector(&name("mlp.b_out"), b)).transpose()?,
+            ln2_post: try_map_norm(self.ln2_post, &name("ln2_post"), vector)?,
         })
     }
 }

@@ -79,7 +79,7 @@ def run(model: HookedTransformer, tokens: list[int], interventions: list[dict], 
     got = {}
 
     def keep(value, hook):
-        got[hook.name] = value[0].detach().clone()
+        got[hook.name] = _unbatched(hook.name, value, len(tokens)).detach().clone()
 
     with torch.no_grad():
         logits = model.run_with_hooks(
@@ -92,9 +92,7 @@ def everything(model: HookedTransformer, tokens: list[int]) -> dict[str, torch.T
     """Every hook point of one run; the optional ones from runs of their own, since `use_split_qkv_input`
     and `use_attn_in` give `ln1` a head axis."""
     got = run(model, tokens, [], lambda name: not _is_optional(name) and name not in NOT_STORED)
-    for optional in OPTIONAL:
-        if optional == "hook_mlp_in" and model.cfg.attn_only:
-            continue
+    for optional in _optional(model):
         more = run(model, tokens, [], lambda name: name.endswith("." + optional))
         assert_close(f"logits with {optional}", more.pop("logits"), got["logits"], 1e-5)
         assert len(more) == model.cfg.n_layers, optional
@@ -108,9 +106,7 @@ def gradients(model: HookedTransformer, tokens: list[int], metric) -> dict[str, 
     As in `everything`, the optional hook points come from runs of their own.
     """
     got = _gradients(model, tokens, metric, lambda name: not _is_optional(name) and name not in NOT_STORED)
-    for optional in OPTIONAL:
-        if optional == "hook_mlp_in" and model.cfg.attn_only:
-            continue
+    for optional in _optional(model):
         more = _gradients(model, tokens, metric, lambda name: name.endswith("." + optional))
         assert_close(f"logit gradients with {optional}", more.pop("logits"), got["logits"], 1e-5)
         assert len(more) == model.cfg.n_layers, optional
@@ -135,7 +131,10 @@ def _gradients(model: HookedTransformer, tokens: list[int], metric, chosen) -> d
         logits.retain_grad()
         metric(logits[0]).backward()
     values["logits"] = [logits]
-    got = {name: sum(value.grad[0] for value in calls).detach().clone() for name, calls in values.items()}
+    got = {
+        name: _unbatched(name, sum(value.grad for value in calls), len(tokens)).detach().clone()
+        for name, calls in values.items()
+    }
     model.zero_grad()
     return got
 
@@ -159,11 +158,27 @@ def _source(model: HookedTransformer, intervention: dict) -> torch.Tensor | None
 
 def _switch(model: HookedTransformer, names: list[str]) -> None:
     """Turns on the optional hook points among `names`, and every other one off."""
-    for switch in dict.fromkeys(OPTIONAL.values()):
-        if switch == "set_use_hook_mlp_in" and model.cfg.attn_only:
-            continue
+    for switch in dict.fromkeys(_optional(model).values()):
         mine = tuple("." + optional for optional, its_switch in OPTIONAL.items() if its_switch == switch)
         getattr(model, switch)(any(name.endswith(mine) for name in names))
+
+
+def _optional(model: HookedTransformer) -> dict[str, str]:
+    """The optional hook points that the model has, each with its switch."""
+    missing = set()
+    if model.cfg.attn_only:
+        missing.add("hook_mlp_in")
+    if model.cfg.n_key_value_heads is not None:
+        # Refused there: heads that share keys and values have no input of their own for them.
+        missing.add("hook_attn_in")
+    return {name: switch for name, switch in OPTIONAL.items() if name not in missing}
+
+
+def _unbatched(name: str, value: torch.Tensor, n_pos: int) -> torch.Tensor:
+    """Without the batch axis; norms of queries and keys see positions and heads as one axis, which becomes two."""
+    if ".q_norm." in name or ".k_norm." in name:
+        return value.reshape(n_pos, -1, value.shape[-1])
+    return value[0]
 
 
 def without_optional_hooks(model: HookedTransformer) -> None:

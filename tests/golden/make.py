@@ -13,6 +13,7 @@ from transformers.utils.logging import disable_progress_bar
 import bpe
 import compare
 import edits
+import families
 import lens
 import manifest
 import models
@@ -45,6 +46,8 @@ def main() -> None:
 
     for spec in models.SPECS:
         make_model(spec, out / spec.name)
+    for family in families.FAMILIES:
+        make_family(family, out / family.name)
     saes.make(out)
     bpe.save(out)
     manifest.write(out)
@@ -77,6 +80,26 @@ def make_model(spec: models.Spec, folder: Path) -> None:
     write_json(dict(cases=cases), folder / "expected.json")
 
 
+def make_family(family: families.Family, folder: Path) -> None:
+    """One folder of another family: the model, every hook point for each kind of weights, gradients, greedy text."""
+    families.save(family, folder)
+    hf = families.load(family, folder)
+    tokens = list(family.prompt)
+    cases = []
+    for weights in ("raw", "processed"):
+        model = families.build(family, hf, weights)
+        exact = families.build(family, hf, weights, torch.float64)
+        got = lens.everything(model, tokens)
+        check_rounding(family, got, lens.everything(exact, tokens))
+        check_against_transformers(family, hf, weights, tokens, got["logits"])
+        file = f"odd-{weights}.safetensors"
+        write_tensors(got, folder / file)
+        cases.append(dict(file=file, weights=weights, tokens=tokens, loss_nats=lens.loss(model, tokens), greedy=greedy(hf, tokens, 9)))
+        if weights == "raw":
+            make_gradients(model, exact, weights, family, folder)
+    write_json(dict(cases=cases), folder / "expected.json")
+
+
 def make_interventions(model, weights: str, spec: models.Spec, folder: Path) -> None:
     """interventions-{weights}.json says what was done, the .safetensors beside it what came of it, as `case/hook`."""
     tokens = list(spec.prompt)
@@ -93,7 +116,7 @@ def make_interventions(model, weights: str, spec: models.Spec, folder: Path) -> 
     write_tensors(results, folder / f"interventions-{weights}.safetensors")
 
 
-def make_gradients(model, exact, weights: str, spec: models.Spec, folder: Path) -> None:
+def make_gradients(model, exact, weights: str, spec: models.Spec | families.Family, folder: Path) -> None:
     """gradients-{weights}.json names the metric, the .safetensors beside it has its gradients by autograd."""
     tokens = list(spec.prompt)
     if weights == "raw":
@@ -119,14 +142,14 @@ def make_patching(model, exact, spec: models.Spec, folder: Path) -> None:
     write_tensors(got, folder / "patching.safetensors")
 
 
-def check_rounding(spec: models.Spec, got: dict[str, torch.Tensor], exact: dict[str, torch.Tensor]) -> None:
+def check_rounding(spec: models.Spec | families.Family, got: dict[str, torch.Tensor], exact: dict[str, torch.Tensor]) -> None:
     """The f32 goldens must be true to far less than the tolerance that they are used with."""
     assert list(got) == list(exact)
     for name, value in got.items():
         compare.assert_close(f"{spec.name} f32 beside f64: {name}", value, exact[name], ROUNDING_TOL)
 
 
-def check_against_transformers(spec: models.Spec, hf, weights: str, tokens: list[int], logits: torch.Tensor) -> None:
+def check_against_transformers(spec: models.Spec | families.Family, hf, weights: str, tokens: list[int], logits: torch.Tensor) -> None:
     """TransformerLens must say what transformers says; processed weights shift logits, not log-probabilities."""
     with torch.no_grad():
         want = hf(torch.tensor([tokens])).logits[0]
@@ -135,9 +158,9 @@ def check_against_transformers(spec: models.Spec, hf, weights: str, tokens: list
         compare.assert_close(f"{spec.name} logits", logits, want, LOGITS_TOL)
 
 
-def greedy(hf, tokens: list[int]) -> list[int]:
+def greedy(hf, tokens: list[int], most: int = N_NEW_TOKENS) -> list[int]:
     """New tokens by transformers' generate with its KV cache, as many as fit."""
-    n_new = min(N_NEW_TOKENS, hf.config.n_positions - len(tokens))
+    n_new = min(most, hf.config.max_position_embeddings - len(tokens))
     made = hf.generate(
         torch.tensor([tokens]), attention_mask=torch.ones(1, len(tokens), dtype=torch.long),
         max_new_tokens=n_new, do_sample=False, use_cache=True, pad_token_id=0,

@@ -5,6 +5,7 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
+import families
 import models
 from files import sha256, write_json
 
@@ -27,6 +28,15 @@ def write(out: Path) -> None:
                 "tokens": {"odd": list(spec.prompt), "one": list(spec.one_token)},
             }
             for spec in models.SPECS
+        }
+        | {
+            family.name: {
+                "seed": family.seed,
+                "dtype": str(family.dtype).removeprefix("torch."),
+                "computed_in": "float32",
+                "tokens": {"odd": list(family.prompt)},
+            }
+            for family in families.FAMILIES
         },
         "files": {
             str(path.relative_to(out)): {"sha256": sha256(path), "size_bytes": path.stat().st_size}

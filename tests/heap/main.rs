@@ -75,9 +75,9 @@ fn the_cpu_needs_little_beside_the_weights() {
 fn processing_needs_one_matrix_beside_both_forms() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let b = Cpu::<f32>::default();
-    let raw = load(&b, &WeightsFile::new(Order::EmbeddingFirst), 1 << 16).weights;
+    let Checkpoint { config, weights: raw, .. } = load(&b, &WeightsFile::new(Order::EmbeddingFirst), 1 << 16);
     let heap = Heap::now();
-    let processed = pollster::block_on(fold::process(&b, &raw)).expect("there is memory");
+    let processed = pollster::block_on(fold::process(&b, &config, &raw)).expect("there is memory");
     let (kept_bytes, peak_bytes) = (heap.kept_bytes(), heap.peak_bytes());
     println!("{kept_bytes} bytes kept, {peak_bytes} at most");
     assert!(raw.n_values(&b) < processed.n_values(&b), "the unembedding is no longer the embedding");

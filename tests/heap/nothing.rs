@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use vitrine::{
     backend::{Backend, BackendError},
-    op::{Activation, MatrixAxes, NormKind},
+    op::{Activation, MatrixAxes, NormKind, Scoring},
     tensor::{Dtype, HostTensor},
 };
 
@@ -115,10 +115,14 @@ impl Backend for Nothing {
         heads_in(&Shape, &[usize; 2]);
         heads_out(&Shape, &[usize; 2]);
         sum_heads(&Shape);
-        attn_scores(&Shape, &Shape, f32);
+        scale(Shape, f32);
+        rotate(Shape, &Shape);
+        attn_scores(&Shape, &Shape, Scoring);
+        soft_cap(Shape, f32);
         softmax(Shape);
         attn_mix(&Shape, &Shape);
         activate(Shape, Activation);
+        gated(Shape, &Shape, Activation);
         edit(&Shape, &Shape, &Shape);
         top_k(&Shape, usize);
         standings(&Shape, &[u32]);

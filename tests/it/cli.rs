@@ -8,12 +8,14 @@ use vitrine::{
     engine::NoPace,
     hook::{HookPoint, HookSet},
     intervention::Intervention,
+    model::folder::INDEX,
     run::{RunSpec, WeightForm},
     tensor::HostTensor,
 };
 
 use crate::support::{
-    ATTN_ONLY, GPT2, Scratch, TALES, bytes, call, call_with_input, edits, engine, run, spec, tensors,
+    ATTN_ONLY, FAMILIES, GPT2, Scratch, TALES, bytes, call, call_with_input, edits, engine, files, in_shards,
+    run, spec, tensors,
 };
 
 const TOKENS: &str = "11,4,60,23,4,57,0";
@@ -56,6 +58,41 @@ fn a_run_writes_what_the_library_computes() {
         assert_eq!(got["ln_final.hook_scale"].shape(), [7, 1]);
         assert_eq!(got["logits"].shape(), [7, config.d_vocab]);
     }
+}
+
+#[test]
+fn each_family_is_read_from_one_file_and_from_several() {
+    for model in FAMILIES {
+        let folder = Scratch::with(&in_shards(&files(model)));
+        let logits = |dir: &str| {
+            let out = folder.path("out.safetensors");
+            call(&["run", "--model", dir, "--tokens", "3,14,15", "--out", &out]).works();
+            tensors(&fs::read(out).expect("the captures"))
+        };
+        assert_eq!(logits(&folder.path("")), logits(model), "{model}");
+    }
+}
+
+#[test]
+fn shards_that_are_missing_cut_or_there_twice_are_named() {
+    let [first, second] = ["model-00001-of-00003.safetensors", "model-00002-of-00003.safetensors"];
+    let whole = || in_shards(&files("tests/golden/llama"));
+    let refuses = |words: &str, files: &BTreeMap<String, Vec<u8>>| {
+        let folder = Scratch::with(files);
+        call(&["run", "--model", &folder.path(""), "--tokens", "3"]).refuses(words, words);
+    };
+    let mut missing = whole();
+    missing.remove(second);
+    refuses(&format!("the folder has no {second}"), &missing);
+    let with = |name: &str, bytes: &[u8]| {
+        let mut files = whole();
+        files.insert(name.to_owned(), bytes.to_vec());
+        files
+    };
+    refuses("is in more than one of the weights files", &with(second, &whole()[first]));
+    let cut = &whole()[second];
+    refuses("is cut short", &with(second, &cut[..cut.len() - 1]));
+    refuses("does not say which file has which tensor", &with(INDEX, b""));
 }
 
 #[test]

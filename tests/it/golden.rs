@@ -10,6 +10,7 @@ use vitrine::{
 };
 
 mod bpe;
+mod choices;
 pub(crate) mod edits;
 mod files;
 pub(crate) mod gradients;

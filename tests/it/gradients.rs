@@ -10,8 +10,8 @@ use vitrine::{
     metric::Metric,
     model::{
         checkpoint::Checkpoint,
-        gpt2::{Gpt2, KvCache},
         tap::Tap,
+        transformer::{KvCache, Transformer},
         weights::OnBackend,
     },
     run::{GradientSpec, Gradients, WeightForm},
@@ -20,12 +20,12 @@ use vitrine::{
 
 use crate::{
     compare::compare,
-    support::{ATTN_ONLY, GPT2, edits, engine, files, read},
+    support::{FAMILIES, GPT2, edits, engine, files, read},
 };
 
-const TOKENS: [u32; 7] = [3, 14, 15, 9, 26, 5, 35];
+const TOKENS: [u32; 7] = [3, 14, 15, 9, 26, 5, 29];
 const METRIC: Metric = Metric::LogitDiff { pos: -1, correct: 5, wrong: 9 };
-const STEP: f32 = 1.0 / 4096.0;
+const STEP: f32 = 1.0 / 32_768.0;
 
 fn spec(at: impl IntoIterator<Item = HookPoint>) -> GradientSpec {
     GradientSpec {
@@ -102,7 +102,7 @@ impl Exact {
     fn metric(&self, mut nudge: Nudge) -> f64 {
         let b = Cpu::<f64>::default();
         let mut cache = KvCache::new(self.config.n_layers);
-        let model = Gpt2 { b: &b, config: &self.config, weights: &self.weights };
+        let model = Transformer { b: &b, config: &self.config, weights: &self.weights };
         let logits =
             pollster::block_on(model.forward(&TOKENS, &mut cache, &mut nudge)).expect("a golden model runs");
         let d_vocab = b.shape(&logits)[1];
@@ -123,7 +123,7 @@ fn entries(n: usize) -> impl Iterator<Item = usize> {
 
 #[test]
 fn gradients_are_slopes() {
-    for model in [GPT2, ATTN_ONLY] {
+    for model in FAMILIES {
         let exact = Exact::of(model);
         let got = gradients(model, true);
         for (hook, gradient) in &got.gradients {
@@ -151,7 +151,7 @@ fn a_slope_elsewhere_is_another() {
 
 #[test]
 fn f32_agrees_with_f64() {
-    for model in [GPT2, ATTN_ONLY] {
+    for model in FAMILIES {
         let (got, want) = (gradients(model, false), gradients(model, true));
         for (hook, want) in &want.gradients {
             let name = format!("d/d {hook}, backwards");

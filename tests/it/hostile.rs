@@ -186,7 +186,8 @@ fn bad_configs() -> Vec<Bad> {
     let contradiction = "contradict each other at tensor";
     let not_positive = "which is not a positive number in f32";
     let mut bad = vec![
-        with_config("model_type", json!("llama"), "architecture `llama` is not one that this build reads"),
+        with_config("model_type", json!("mamba"), "it has a recurrent state instead of attention"),
+        with_config("model_type", json!("novel"), "architecture `novel` is not one that this build reads"),
         with_config("model_type", json!("GPT2"), "architecture `GPT2`"),
         with_config("model_type", json!("vitrine_attn_only"), "the weights file has MLP tensors such as"),
         with_config("n_layer", json!(4), "says 4 layers, the weights file has 3"),

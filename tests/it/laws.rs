@@ -6,13 +6,14 @@ use vitrine::{
     hook::{Axis, HookPoint, HookSet, Presence, Site},
     intervention::{Edit, Intervention, Select, Source, Values},
     prompt::Prompt,
+    protocol::FinishReason,
     run::{GenerateSpec, Readout, RunSpec, WeightForm},
     tensor::HostTensor,
 };
 
 use crate::{
     compare::{GOLDEN_TOL, compare},
-    support::{ATTN_ONLY, GPT2, always, edits, engine, logits, run, spec, try_run},
+    support::{ATTN_ONLY, FAMILIES, GPT2, always, edits, engine, logits, run, spec, try_run},
 };
 
 /// f32 against the f64 oracle. make.py measured the same distance between the precisions of torch.
@@ -25,7 +26,7 @@ const REORDER_TOL: f32 = 1e-5;
 const FOLD_TOL: f32 = 1e-4;
 
 const MODELS: [&str; 2] = [GPT2, ATTN_ONLY];
-const TOKENS: [u32; 11] = [11, 4, 60, 23, 4, 57, 0, 68, 31, 62, 5];
+const TOKENS: [u32; 11] = [11, 4, 30, 23, 4, 27, 0, 28, 19, 22, 5];
 
 /// Hands the names of all laws to another macro.
 macro_rules! with_all_laws {
@@ -107,7 +108,7 @@ pub(crate) fn pattern_rows_sum_to_one_and_see_no_future<B: Backend>(on: impl Fn(
             }
         }
     }
-    for model in MODELS {
+    for model in FAMILIES {
         check(&on(model), model);
     }
 }
@@ -126,12 +127,12 @@ fn before(hook: HookPoint, value: &HostTensor, n_pos: usize) -> Vec<f32> {
 }
 
 pub(crate) fn a_later_token_changes_no_earlier_position<B: Backend>(on: impl Fn(&str) -> Engine<B>) {
-    for model in MODELS {
+    for model in FAMILIES {
         let engine = on(model);
         let whole = run(&engine, &capture_all(&engine, &TOKENS));
         for n_pos in [1, 6, 10] {
             let mut other = TOKENS;
-            other[n_pos..].iter_mut().for_each(|id| *id = (*id + 29) % 70);
+            other[n_pos..].iter_mut().for_each(|id| *id = (*id + 13) % 31);
             let changed = run(&engine, &capture_all(&engine, &other));
             let shorter = run(&engine, &capture_all(&engine, &TOKENS[..n_pos]));
             for (hook, value) in &whole.captures {
@@ -165,8 +166,9 @@ pub(crate) fn folded_and_unfolded_weights_are_the_same_function<B: Backend>(on: 
             run(engine, &RunSpec { weights: WeightForm::Processed, ..capture_all(engine, &TOKENS) });
         let logits = |result: &vitrine::run::RunResult| result.captures[&HookPoint::Logits].clone();
         same("log-probabilities", &logprobs(&logits(&processed)), &logprobs(&logits(&raw)), FOLD_TOL);
-        // The weights did change: logits lost their mean over the vocabulary.
-        assert!(compare("logits", &logits(&processed), &logits(&raw), FOLD_TOL).is_err(), "{model}");
+        // The weights did change: logits lost their mean over the vocabulary, unless they are capped.
+        let is_other = compare("logits", &logits(&processed), &logits(&raw), FOLD_TOL).is_err();
+        assert_eq!(is_other, engine.config().logit_soft_cap.is_none(), "{model}");
         for layer in 0..engine.config().n_layers {
             for site in [Site::Pattern, Site::AttnScores, Site::Q, Site::K, Site::Ln1Normalized] {
                 let hook = HookPoint::Block(layer, site);
@@ -174,13 +176,13 @@ pub(crate) fn folded_and_unfolded_weights_are_the_same_function<B: Backend>(on: 
             }
         }
     }
-    for model in MODELS {
+    for model in FAMILIES {
         check(&on(model), model);
     }
 }
 
 pub(crate) fn patching_a_run_with_itself_changes_nothing<B: Backend>(on: impl Fn(&str) -> Engine<B>) {
-    for model in MODELS {
+    for model in FAMILIES {
         let engine = on(model);
         let want = logits(&engine, &TOKENS, &[]);
         for hook in engine.config().hook_points() {
@@ -197,7 +199,7 @@ pub(crate) fn patching_a_run_with_itself_changes_nothing<B: Backend>(on: impl Fn
 }
 
 pub(crate) fn an_edit_that_keeps_every_value_changes_nothing<B: Backend>(on: impl Fn(&str) -> Engine<B>) {
-    for model in MODELS {
+    for model in FAMILIES {
         let engine = on(model);
         let want = logits(&engine, &TOKENS, &[]);
         for hook in always(&engine) {
@@ -209,7 +211,7 @@ pub(crate) fn an_edit_that_keeps_every_value_changes_nothing<B: Backend>(on: imp
 pub(crate) fn the_cache_holds_the_value_that_the_model_went_on_to_use<B: Backend>(
     on: impl Fn(&str) -> Engine<B>,
 ) {
-    for model in MODELS {
+    for model in FAMILIES {
         let engine = on(model);
         let whole = run(&engine, &capture_all(&engine, &TOKENS));
         for hook in engine.config().hook_points() {
@@ -252,7 +254,7 @@ pub(crate) fn what_is_downstream_follows_an_edit<B: Backend>(on: impl Fn(&str) -
 }
 
 pub(crate) fn capture_changes_nothing<B: Backend>(on: impl Fn(&str) -> Engine<B>) {
-    for model in MODELS {
+    for model in FAMILIES {
         let engine = on(model);
         let want = logits(&engine, &TOKENS, &[]);
         let all = RunSpec { capture: HookSet::of(always(&engine)), ..spec(&TOKENS) };
@@ -270,7 +272,7 @@ pub(crate) fn capture_changes_nothing<B: Backend>(on: impl Fn(&str) -> Engine<B>
 }
 
 pub(crate) fn f32_agrees_with_the_f64_oracle<B: Backend>(on: impl Fn(&str) -> Engine<B>) {
-    for model in MODELS {
+    for model in FAMILIES {
         let (working, oracle) = (on(model), engine::<f64>(model));
         for weights in [WeightForm::Raw, WeightForm::Processed] {
             let spec = RunSpec { weights, ..capture_all(&working, &TOKENS) };
@@ -341,22 +343,24 @@ pub(crate) fn a_cached_continuation_is_the_one_of_running_everything_again<B: Ba
         "[]",
         r#"[{"at":"blocks.1.hook_resid_pre","select":{"pos":4},"edit":{"kind":"zero"}}]"#,
         r#"[{"at":"blocks.0.attn.hook_z","select":{"head":1},"edit":{"kind":"scale","by":-2}}]"#,
-        r#"[{"at":"blocks.1.attn.hook_v","select":{"pos":"9:14","head":[0,2]},"edit":{"kind":"set","values":1.5}}]"#,
+        r#"[{"at":"blocks.1.attn.hook_v","select":{"pos":"9:14","head":[0,-1]},"edit":{"kind":"set","values":1.5}}]"#,
         r#"[{"at":"blocks.0.attn.hook_k","select":{"pos":"2:5"},"edit":{"kind":"add","values":0.75}}]"#,
         r#"[{"at":"blocks.1.attn.hook_attn_scores","select":{"key_pos":[0,3]},"edit":{"kind":"add","values":2}}]"#,
         r#"[{"at":"blocks.1.attn.hook_pattern","select":{"pos":"8:13","key_pos":2},"edit":{"kind":"zero"}}]"#,
-        r#"[{"at":"blocks.0.attn.hook_result","select":{"head":2},"edit":{"kind":"scale","by":3}}]"#,
+        r#"[{"at":"blocks.0.attn.hook_result","select":{"head":-1},"edit":{"kind":"scale","by":3}}]"#,
         r#"[{"at":"blocks.1.hook_q_input","select":{"head":0,"component":[1,5]},"edit":{"kind":"add","values":4}}]"#,
         r#"[{"at":"blocks.1.hook_attn_out","select":{"pos":[2,3]},
-             "edit":{"kind":"patch","from":{"prompt":{"tokens":[40,19,10,66]}}}}]"#,
+             "edit":{"kind":"patch","from":{"prompt":{"tokens":[4,19,10,26]}}}}]"#,
     ];
-    for model in MODELS {
+    // Windows of the smallest models are three keys: every step has left the first ones behind.
+    for model in FAMILIES {
         let engine = on(model);
         for case in cases {
             let spec = GenerateSpec { interventions: edits(case), ..greedy(&TOKENS, 8) };
             let cached = pollster::block_on(engine.generate(&spec, &mut NoPace, |_| {}))
                 .unwrap_or_else(|error| panic!("{model} {case}: {error}"));
-            assert_eq!(cached.steps.len(), 8, "{model} {case}: {:?}", cached.reason);
+            let has_ended = cached.reason == FinishReason::EndOfSequence && 1 < cached.steps.len();
+            assert!(has_ended || cached.steps.len() == 8, "{model} {case}: {:?}", cached.reason);
             let mut tokens = TOKENS.to_vec();
             for step in cached.steps {
                 let again = RunSpec { interventions: edits(case), ..self::spec(&tokens) };

@@ -6,6 +6,7 @@ use vitrine::{
     engine::{Cancelled, Engine, Pace},
     hook::{HookPoint, HookSet, Site},
     intervention::Intervention,
+    model::ModelConfig,
     prompt::Prompt,
     run::{Readout, RunResult, RunSpec, WeightForm},
 };
@@ -48,14 +49,16 @@ fn run(engine: &Engine<Cpu>, spec: &RunSpec) -> (RunResult, usize) {
     (pollster::block_on(engine.run(spec, &mut blocks)).expect("runs"), blocks.0)
 }
 
-fn of_layer(layer: usize) -> HookSet {
-    HookSet::of(Site::all().filter(|site| *site != Site::Result).map(|site| HookPoint::Block(layer, site)))
+fn of_layer(config: &ModelConfig, layer: usize) -> HookSet {
+    let sites = Site::all().filter(|site| config.has(*site) && *site != Site::Result);
+    HookSet::of(sites.map(|site| HookPoint::Block(layer, site)))
 }
 
 #[test]
 fn a_layer_of_a_long_prompt_is_computed_alone_and_is_what_it_was() {
     let engine = engine::<f32>(TALES_4L);
     let edits = edits(EDITS);
+    let of_layer = |layer| of_layer(engine.config(), layer);
     let all = HookSet::of(
         (0..N_LAYERS)
             .flat_map(|layer| of_layer(layer).resolve(&engine.config().hook_points()).expect("are there")),

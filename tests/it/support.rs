@@ -18,7 +18,7 @@ use vitrine::{
     intervention::Intervention,
     model::{
         checkpoint::{Checkpoint, LoadError},
-        folder::{CONFIG, Folder, MERGES, TOKENIZER, VOCAB, WEIGHTS},
+        folder::{CONFIG, Folder, INDEX, MERGES, TOKENIZER, VOCAB, WEIGHTS},
         tokenizer::Tokenizer,
     },
     run::{Readout, RunResult, RunSpec, WeightForm},
@@ -29,6 +29,21 @@ use vitrine::{
 pub(crate) const GPT2: &str = "tests/golden/gpt2-tiny";
 /// The golden model without.
 pub(crate) const ATTN_ONLY: &str = "tests/golden/attn-only";
+/// Both, and one of each other family. The smallest vocabulary has 31 ids.
+pub(crate) const FAMILIES: [&str; 12] = [
+    GPT2,
+    ATTN_ONLY,
+    "tests/golden/neox",
+    "tests/golden/neo",
+    "tests/golden/llama",
+    "tests/golden/mistral",
+    "tests/golden/qwen2",
+    "tests/golden/qwen3",
+    "tests/golden/gemma2",
+    "tests/golden/gemma3",
+    "tests/golden/opt",
+    "tests/golden/phi",
+];
 /// The embedded model that has a tokenizer and an induction head.
 pub(crate) const TALES: &str = "assets/models/tales-attn-2l";
 
@@ -128,6 +143,24 @@ pub(crate) fn tensors(bytes: &[u8]) -> BTreeMap<String, HostTensor> {
         (name.to_owned(), HostTensor::new(view.shape().to_vec(), data).expect("safetensors checks it"))
     };
     file.iter().map(read).collect()
+}
+
+/// The same files, with every third tensor in each of three weights files, as save_pretrained names them.
+#[cfg(feature = "cli")]
+pub(crate) fn in_shards(files: &BTreeMap<String, Vec<u8>>) -> BTreeMap<String, Vec<u8>> {
+    let mut files = files.clone();
+    let whole = files.remove(WEIGHTS).expect("a weights file");
+    let whole = SafeTensors::deserialize(&whole).expect("a safetensors file");
+    let mut weight_map = BTreeMap::new();
+    for nth in 0..3 {
+        let file = format!("model-0000{}-of-00003.safetensors", nth + 1);
+        let tensors: Vec<_> = whole.iter().skip(nth).step_by(3).collect();
+        weight_map.extend(tensors.iter().map(|(name, _)| ((*name).to_owned(), file.clone())));
+        files.insert(file, safetensors::serialize(tensors, None).expect("they were in a file"));
+    }
+    let index = serde_json::json!({"metadata": {}, "weight_map": weight_map});
+    files.insert(INDEX.to_owned(), index.to_string().into_bytes());
+    files
 }
 
 /// A folder for one test, removed at its end.

@@ -26,31 +26,37 @@ pub(crate) struct Model {
 
 /// A file below the golden folder, and its name there.
 macro_rules! golden {
-    ($folder:literal, $file:literal) => {
-        include_bytes!(concat!("../golden/", $folder, "/", $file)).as_slice()
+    ($folder:literal, $($part:literal),+) => {
+        include_bytes!(concat!("../golden/", $folder, "/", $($part),+)).as_slice()
     };
 }
 
 macro_rules! model {
-    ($name:literal) => {
+    ($name:literal: $($prompt:literal),*) => {
         Model {
             name: $name,
             config: golden!($name, "config.json"),
             weights: golden!($name, "model.safetensors"),
             expected: golden!($name, "expected.json"),
-            values: &[
-                ("odd-raw.safetensors", golden!($name, "odd-raw.safetensors")),
-                ("odd-processed.safetensors", golden!($name, "odd-processed.safetensors")),
-                ("one-raw.safetensors", golden!($name, "one-raw.safetensors")),
-                ("one-processed.safetensors", golden!($name, "one-processed.safetensors")),
-            ],
+            values: &[$(
+                (concat!($prompt, "-raw.safetensors"), golden!($name, $prompt, "-raw.safetensors")),
+                (
+                    concat!($prompt, "-processed.safetensors"),
+                    golden!($name, $prompt, "-processed.safetensors"),
+                ),
+            )*],
             gradients: [golden!($name, "gradients-raw.json"), golden!($name, "gradients-raw.safetensors")],
         }
     };
 }
 
-/// A model with MLPs and one without.
-pub(crate) const MODELS: [Model; 2] = [model!("gpt2-tiny"), model!("attn-only")];
+/// A model with MLPs and one without; two that have between them what the other families do differently.
+pub(crate) const MODELS: [Model; 4] = [
+    model!("gpt2-tiny": "odd", "one"),
+    model!("attn-only": "odd", "one"),
+    model!("neox": "odd"),
+    model!("gemma2": "odd"),
+];
 
 /// One prompt with one form of the weights.
 #[derive(Deserialize)]

@@ -13,10 +13,6 @@ impl<B: Backward> Backward for Checked<B> {
         self.0.multiply(a, b)
     }
 
-    fn scale(&self, x: &B::Tensor, by: f32) -> Op<B::Tensor> {
-        self.0.scale(x, by)
-    }
-
     fn scatter(&self, dy: &B::Tensor, rows: &[u32], n_rows: usize) -> Op<B::Tensor> {
         self.0.scatter(dy, rows, n_rows)
     }
@@ -59,8 +55,16 @@ impl<B: Backward> Backward for Checked<B> {
         self.0.attn_dots(dz, v)
     }
 
-    fn attn_mix_t(&self, pattern: &B::Tensor, dz: &B::Tensor) -> Op<B::Tensor> {
-        self.0.attn_mix_t(pattern, dz)
+    fn rotate_dx(&self, dy: &B::Tensor, turns: &B::Tensor) -> Op<B::Tensor> {
+        self.0.rotate_dx(dy, turns)
+    }
+
+    fn soft_cap_dx(&self, y: &B::Tensor, dy: &B::Tensor, cap: f32) -> Op<B::Tensor> {
+        self.0.soft_cap_dx(y, dy, cap)
+    }
+
+    fn attn_mix_t(&self, pattern: &B::Tensor, dz: &B::Tensor, n_kv_heads: usize) -> Op<B::Tensor> {
+        self.0.attn_mix_t(pattern, dz, n_kv_heads)
     }
 
     fn softmax_dx(&self, y: &B::Tensor, dy: &B::Tensor) -> Op<B::Tensor> {

@@ -21,6 +21,6 @@ pub(super) fn affine<R: Real>(
 }
 
 /// `by * x`
-pub(super) fn scale<R: Real>(x: &CpuTensor<R>, by: R) -> CpuTensor<R> {
-    CpuTensor::new(x.shape.clone(), x.data.iter().map(|x| *x * by).collect())
+pub(super) fn scale<R: Real>(x: CpuTensor<R>, by: R) -> CpuTensor<R> {
+    x.changed(|data| data.iter_mut().for_each(|x| *x = *x * by))
 }

@@ -1,8 +1,8 @@
 //! The derivatives, beside their operations.
 
 use super::{
-    Cpu, CpuMatrix, CpuTensor, Op, Real, activate, affine, attn_mix, attn_scores, edit, heads, linear, norm,
-    rows, softmax,
+    Cpu, CpuMatrix, CpuTensor, Op, Real, activate, attn_mix, attn_scores, edit, heads, linear, norm, rotate,
+    rows, soft_cap, softmax,
 };
 use crate::{
     backend::backward::Backward,
@@ -12,10 +12,6 @@ use crate::{
 impl<R: Real> Backward for Cpu<R> {
     fn multiply(&self, a: &CpuTensor<R>, b: &CpuTensor<R>) -> Op<R> {
         Ok(edit::multiply(a, b))
-    }
-
-    fn scale(&self, x: &CpuTensor<R>, by: f32) -> Op<R> {
-        Ok(affine::scale(x, R::from_f32(by)))
     }
 
     fn scatter(&self, dy: &CpuTensor<R>, rows: &[u32], n_rows: usize) -> Op<R> {
@@ -60,8 +56,16 @@ impl<R: Real> Backward for Cpu<R> {
         Ok(attn_scores::attn_dots(dz, v))
     }
 
-    fn attn_mix_t(&self, pattern: &CpuTensor<R>, dz: &CpuTensor<R>) -> Op<R> {
-        Ok(attn_mix::attn_mix_t(pattern, dz))
+    fn rotate_dx(&self, dy: &CpuTensor<R>, turns: &CpuTensor<R>) -> Op<R> {
+        Ok(rotate::rotate_dx(dy, turns))
+    }
+
+    fn soft_cap_dx(&self, y: &CpuTensor<R>, dy: &CpuTensor<R>, cap: f32) -> Op<R> {
+        Ok(soft_cap::soft_cap_dx(y, dy, R::from_f32(cap)))
+    }
+
+    fn attn_mix_t(&self, pattern: &CpuTensor<R>, dz: &CpuTensor<R>, n_kv_heads: usize) -> Op<R> {
+        Ok(attn_mix::attn_mix_t(pattern, dz, n_kv_heads))
     }
 
     fn softmax_dx(&self, y: &CpuTensor<R>, dy: &CpuTensor<R>) -> Op<R> {

@@ -35,6 +35,7 @@ pub(super) fn plain_sum_of_squares<R: Real>(row: &[R], centre: R) -> R {
 fn mean<R: Real>(row: &[R], kind: NormKind) -> R {
     match kind {
         NormKind::LayerNorm => R::sum_of(row) / R::from_f32(row.len() as f32),
+        NormKind::Rms => R::zero(),
     }
 }
 

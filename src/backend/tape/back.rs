@@ -7,25 +7,115 @@ use crate::{
 
 /// What an operation needs for its derivative: where its inputs stand (`None`: constant), and values.
 pub(super) enum Back<B: Backend> {
-    Same { x: Option<usize> },
-    Reshape { x: Option<usize>, shape: Vec<usize> },
-    Gather { x: Option<usize>, rows: Vec<u32>, n_rows: usize },
-    Append { a: Option<usize>, b: Option<usize>, n_a: usize },
-    Add { a: Option<usize>, b: Option<usize> },
-    RepeatHeads { x: Option<usize> },
-    NormScale { x: Option<usize>, at: B::Tensor, scale: B::Tensor, kind: NormKind },
-    Normalize { x: Option<usize>, scale: Option<usize>, y: B::Tensor, scale_value: B::Tensor, kind: NormKind },
-    Affine { x: Option<usize>, w: Option<B::Tensor> },
-    Linear { x: Option<usize>, w: B::Matrix },
-    LinearAt { x: Option<usize>, w: B::Matrix, columns: Vec<u32> },
-    HeadsIn { x: Option<usize>, w: B::Matrix },
-    HeadsOut { z: Option<usize>, w: B::Matrix, d_head: usize },
-    SumHeads { x: Option<usize>, n_heads: usize },
-    AttnScores { q: Option<usize>, k: Option<usize>, q_value: B::Tensor, k_value: B::Tensor, scale: f32 },
-    Softmax { x: Option<usize>, y: B::Tensor },
-    AttnMix { pattern: Option<usize>, v: Option<usize>, pattern_value: B::Tensor, v_value: B::Tensor },
-    Activate { x: Option<usize>, at: B::Tensor, activation: Activation },
-    Edit { x: Option<usize>, keep: B::Tensor },
+    Same {
+        x: Option<usize>,
+    },
+    Reshape {
+        x: Option<usize>,
+        shape: Vec<usize>,
+    },
+    Gather {
+        x: Option<usize>,
+        rows: Vec<u32>,
+        n_rows: usize,
+    },
+    Append {
+        a: Option<usize>,
+        b: Option<usize>,
+        n_a: usize,
+    },
+    Add {
+        a: Option<usize>,
+        b: Option<usize>,
+    },
+    Scale {
+        x: Option<usize>,
+        by: f32,
+    },
+    RepeatHeads {
+        x: Option<usize>,
+    },
+    NormScale {
+        x: Option<usize>,
+        at: B::Tensor,
+        scale: B::Tensor,
+        kind: NormKind,
+    },
+    Normalize {
+        x: Option<usize>,
+        scale: Option<usize>,
+        y: B::Tensor,
+        scale_value: B::Tensor,
+        kind: NormKind,
+    },
+    Affine {
+        x: Option<usize>,
+        w: Option<B::Tensor>,
+    },
+    Linear {
+        x: Option<usize>,
+        w: B::Matrix,
+    },
+    LinearAt {
+        x: Option<usize>,
+        w: B::Matrix,
+        columns: Vec<u32>,
+    },
+    HeadsIn {
+        x: Option<usize>,
+        w: B::Matrix,
+    },
+    HeadsOut {
+        z: Option<usize>,
+        w: B::Matrix,
+        d_head: usize,
+    },
+    SumHeads {
+        x: Option<usize>,
+        n_heads: usize,
+    },
+    Rotate {
+        x: Option<usize>,
+        turns: B::Tensor,
+    },
+    AttnScores {
+        q: Option<usize>,
+        k: Option<usize>,
+        q_value: B::Tensor,
+        k_value: B::Tensor,
+        scale: f32,
+    },
+    SoftCap {
+        x: Option<usize>,
+        y: B::Tensor,
+        cap: f32,
+    },
+    Softmax {
+        x: Option<usize>,
+        y: B::Tensor,
+    },
+    AttnMix {
+        pattern: Option<usize>,
+        v: Option<usize>,
+        pattern_value: B::Tensor,
+        v_value: B::Tensor,
+    },
+    Activate {
+        x: Option<usize>,
+        at: B::Tensor,
+        activation: Activation,
+    },
+    Gated {
+        gate: Option<usize>,
+        up: Option<usize>,
+        gate_value: B::Tensor,
+        up_value: B::Tensor,
+        activation: Activation,
+    },
+    Edit {
+        x: Option<usize>,
+        keep: B::Tensor,
+    },
 }
 
 type Done = Result<(), BackendError>;
@@ -54,6 +144,7 @@ impl<B: Backward> Back<B> {
                 to(a, &|| Ok(dy.clone()))?;
                 to(other, &|| Ok(dy.clone()))
             }
+            Self::Scale { x, by } => to(x, &|| b.scale(dy.clone(), *by)),
             Self::RepeatHeads { x } => to(x, &|| b.sum_heads(dy)),
             Self::NormScale { x, at, scale, kind } => to(x, &|| b.norm_scale_dx(at, scale, dy, *kind)),
             Self::Normalize { x, scale, y, scale_value, kind } => {
@@ -66,19 +157,30 @@ impl<B: Backward> Back<B> {
             Self::HeadsIn { x, w } => to(x, &|| b.heads_in_dx(dy, w)),
             Self::HeadsOut { z, w, d_head } => to(z, &|| b.heads_out_dx(dy, w, *d_head)),
             Self::SumHeads { x, n_heads } => to(x, &|| b.repeat_heads(dy, *n_heads)),
+            Self::Rotate { x, turns } => to(x, &|| b.rotate_dx(dy, turns)),
             Self::AttnScores { q, k, q_value, k_value, scale } => {
-                to(q, &|| b.scale(&b.attn_mix(dy, k_value)?, scale.recip()))?;
-                to(k, &|| b.scale(&b.attn_mix_t(dy, q_value)?, scale.recip()))
+                to(q, &|| b.scale(b.attn_mix(dy, k_value)?, scale.recip()))?;
+                to(k, &|| b.scale(b.attn_mix_t(dy, q_value, n_heads(b, k_value))?, scale.recip()))
             }
+            Self::SoftCap { x, y, cap } => to(x, &|| b.soft_cap_dx(y, dy, *cap)),
             Self::Softmax { x, y } => to(x, &|| b.softmax_dx(y, dy)),
             Self::AttnMix { pattern, v, pattern_value, v_value } => {
                 to(pattern, &|| b.attn_dots(dy, v_value))?;
-                to(v, &|| b.attn_mix_t(pattern_value, dy))
+                to(v, &|| b.attn_mix_t(pattern_value, dy, n_heads(b, v_value)))
             }
             Self::Activate { x, at, activation } => to(x, &|| b.activate_dx(at, dy, *activation)),
+            Self::Gated { gate, up, gate_value, up_value, activation } => {
+                to(gate, &|| b.activate_dx(gate_value, &b.multiply(up_value, dy)?, *activation))?;
+                to(up, &|| b.multiply(&b.activate(gate_value.clone(), *activation)?, dy))
+            }
             Self::Edit { x, keep } => to(x, &|| b.multiply(keep, dy)),
         }
     }
+}
+
+/// Of keys or values.
+fn n_heads<B: Backend>(b: &B, x: &B::Tensor) -> usize {
+    b.shape(x)[1]
 }
 
 /// Entries `start..end` of the outermost axis.

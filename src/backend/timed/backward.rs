@@ -11,10 +11,6 @@ impl<B: Backward> Backward for Timed<B> {
         self.time("multiply", |inner| inner.multiply(a, b))
     }
 
-    fn scale(&self, x: &B::Tensor, by: f32) -> Op<B> {
-        self.time("scale", |inner| inner.scale(x, by))
-    }
-
     fn scatter(&self, dy: &B::Tensor, rows: &[u32], n_rows: usize) -> Op<B> {
         self.time("scatter", |inner| inner.scatter(dy, rows, n_rows))
     }
@@ -51,8 +47,16 @@ impl<B: Backward> Backward for Timed<B> {
         self.time("attn_dots", |inner| inner.attn_dots(dz, v))
     }
 
-    fn attn_mix_t(&self, pattern: &B::Tensor, dz: &B::Tensor) -> Op<B> {
-        self.time("attn_mix_t", |inner| inner.attn_mix_t(pattern, dz))
+    fn rotate_dx(&self, dy: &B::Tensor, turns: &B::Tensor) -> Op<B> {
+        self.time("rotate_dx", |inner| inner.rotate_dx(dy, turns))
+    }
+
+    fn soft_cap_dx(&self, y: &B::Tensor, dy: &B::Tensor, cap: f32) -> Op<B> {
+        self.time("soft_cap_dx", |inner| inner.soft_cap_dx(y, dy, cap))
+    }
+
+    fn attn_mix_t(&self, pattern: &B::Tensor, dz: &B::Tensor, n_kv_heads: usize) -> Op<B> {
+        self.time("attn_mix_t", |inner| inner.attn_mix_t(pattern, dz, n_kv_heads))
     }
 
     fn softmax_dx(&self, y: &B::Tensor, dy: &B::Tensor) -> Op<B> {

@@ -3,6 +3,7 @@
 use super::{
     GpuMatrix, GpuTensor, Tensor, WebGpu, heads_of,
     program::{Dx, Heads, Op},
+    rotation_of,
 };
 use crate::{
     backend::{Backend as _, backward::Backward},
@@ -18,10 +19,6 @@ impl WebGpu {
 impl Backward for WebGpu {
     fn multiply(&self, a: &GpuTensor, b: &GpuTensor) -> Tensor {
         self.derivative(Dx::Multiply, &[a, b], a.shape().to_vec())
-    }
-
-    fn scale(&self, x: &GpuTensor, by: f32) -> Tensor {
-        self.derivative(Dx::Scale(by.into()), &[x], x.shape().to_vec())
     }
 
     fn scatter(&self, dy: &GpuTensor, rows: &[u32], n_rows: usize) -> Tensor {
@@ -54,14 +51,14 @@ impl Backward for WebGpu {
     fn heads_in_dx(&self, dy: &GpuTensor, w: &GpuMatrix) -> Tensor {
         let (n_pos, n_heads, d_head) = (dy.shape()[0], dy.shape()[1], dy.shape()[2]);
         let n_in = self.matrix_shape(w)[0];
-        let dx = Dx::HeadsIn { n_heads, n_in, d_head, format: w.format };
-        self.derivative(dx, &[dy, w.in_out()?], vec![n_pos, n_heads, n_in])
+        let dx = Dx::HeadsIn { n_heads, n_in, d_head, axes: w.axes, format: w.format };
+        self.derivative(dx, &[dy, &w.stored], vec![n_pos, n_heads, n_in])
     }
 
     fn heads_out_dx(&self, dy: &GpuTensor, w: &GpuMatrix, d_head: usize) -> Tensor {
         let (n_pos, n_heads, n_out) = (dy.shape()[0], dy.shape()[1], dy.shape()[2]);
-        let dx = Dx::HeadsOut { n_heads, d_head, n_out, format: w.format };
-        self.derivative(dx, &[dy, w.in_out()?], vec![n_pos, n_heads, d_head])
+        let dx = Dx::HeadsOut { n_heads, d_head, n_out, axes: w.axes, format: w.format };
+        self.derivative(dx, &[dy, &w.stored], vec![n_pos, n_heads, d_head])
     }
 
     fn attn_dots(&self, dz: &GpuTensor, v: &GpuTensor) -> Tensor {
@@ -69,10 +66,18 @@ impl Backward for WebGpu {
         self.derivative(Dx::AttnDots(heads), &[dz, v], vec![heads.n_heads, heads.n_q, heads.n_k])
     }
 
-    fn attn_mix_t(&self, pattern: &GpuTensor, dz: &GpuTensor) -> Tensor {
+    fn rotate_dx(&self, dy: &GpuTensor, turns: &GpuTensor) -> Tensor {
+        self.derivative(Dx::Rotate(rotation_of(dy, turns)), &[dy, turns], dy.shape().to_vec())
+    }
+
+    fn soft_cap_dx(&self, y: &GpuTensor, dy: &GpuTensor, cap: f32) -> Tensor {
+        self.derivative(Dx::SoftCap(cap.into()), &[y, dy], y.shape().to_vec())
+    }
+
+    fn attn_mix_t(&self, pattern: &GpuTensor, dz: &GpuTensor, n_kv_heads: usize) -> Tensor {
         let (n_heads, n_q, n_k) = (pattern.shape()[0], pattern.shape()[1], pattern.shape()[2]);
-        let heads = Heads { n_q, n_k, n_heads, d_head: dz.shape()[2] };
-        self.derivative(Dx::AttnMixT(heads), &[pattern, dz], vec![n_k, n_heads, heads.d_head])
+        let heads = Heads { n_q, n_k, n_heads, n_kv_heads, d_head: dz.shape()[2] };
+        self.derivative(Dx::AttnMixT(heads), &[pattern, dz], vec![n_k, n_kv_heads, heads.d_head])
     }
 
     fn softmax_dx(&self, y: &GpuTensor, dy: &GpuTensor) -> Tensor {

@@ -73,22 +73,27 @@ impl Work {
             Op::Dx(Dx::HeadsIn { d_head, .. }) => d_head,
             Op::Dx(Dx::HeadsOut { n_out, .. }) => n_out,
             Op::Dx(Dx::AttnDots(heads)) => heads.d_head,
-            Op::Dx(Dx::AttnMixT(heads)) => heads.n_q,
+            Op::Dx(Dx::AttnMixT(heads)) => heads.n_q * heads.n_heads / heads.n_kv_heads.max(1),
             Op::Dx(Dx::Scatter { n_dy, .. }) => n_dy,
             Op::Append
             | Op::Add
+            | Op::Scale(_)
             | Op::RepeatHeads { .. }
             | Op::NormScale { .. }
             | Op::Normalize { .. }
             | Op::Affine { .. }
             | Op::SumHeads { .. }
+            | Op::Rotate(_)
+            | Op::SoftCap(_)
             | Op::Softmax { .. }
             | Op::Standings { .. }
             | Op::Activate(_)
+            | Op::Gated(_)
             | Op::Edit
             | Op::Dx(
                 Dx::Multiply
-                | Dx::Scale(_)
+                | Dx::Rotate(_)
+                | Dx::SoftCap(_)
                 | Dx::NormScale { .. }
                 | Dx::NormalizeScale { .. }
                 | Dx::Softmax { .. }

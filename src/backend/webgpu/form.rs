@@ -24,6 +24,8 @@ pub(super) fn form(program: &Program) -> Program {
 struct Attention {
     heads: Heads,
     scores: Id,
+    /// The same as `scores` where nothing caps them.
+    capped: Id,
     pattern: Id,
     mix: Id,
     /// Keys, values.
@@ -38,7 +40,8 @@ impl Attention {
         let Op::AttnMix(heads) = values[mix].op else { return None };
         let &[pattern, v] = values[mix].inputs.as_slice() else { return None };
         let Op::Softmax { n } = values[pattern].op else { return None };
-        let scores = values[pattern].inputs[0];
+        let capped = values[pattern].inputs[0];
+        let scores = if let Op::SoftCap(_) = values[capped].op { values[capped].inputs[0] } else { capped };
         let Op::AttnScores { heads: of_scores, .. } = values[scores].op else { return None };
         let k = values[scores].inputs[1];
         let appended = [k, v];
@@ -50,22 +53,23 @@ impl Attention {
             && past[0] != past[1]
             && is_appended(k, past[0])
             && is_appended(v, past[1])
-            && is_used(scores, pattern)
+            && is_used(capped, pattern)
+            && (scores == capped || is_used(scores, capped))
             && is_used(pattern, mix)
             && is_used(k, scores)
             && is_used(v, mix)
             && is_used(past[0], k)
             && is_used(past[1], v);
-        fits.then_some(Self { heads, scores, pattern, mix, appended, past })
+        fits.then_some(Self { heads, scores, capped, pattern, mix, appended, past })
     }
 
     fn grow(&self, form: &mut Program) {
         let heads = Heads { n_k: self.heads.n_k.next_power_of_two().max(MIN_KEYS), ..self.heads };
-        let n_more = (heads.n_k - self.heads.n_k) * heads.n_heads * heads.d_head;
+        let n_more = (heads.n_k - self.heads.n_k) * heads.n_kv_heads * heads.d_head;
         for id in self.appended.into_iter().chain(self.past) {
             form.values[id].len += n_more;
         }
-        for id in [self.scores, self.pattern] {
+        for id in [self.scores, self.capped, self.pattern] {
             form.values[id].len = heads.n_heads * heads.n_q * heads.n_k;
         }
         if let Op::AttnScores { heads: of_scores, .. } = &mut form.values[self.scores].op {
@@ -88,14 +92,20 @@ mod tests {
 
     /// One token after `n_past`, with two heads of three.
     fn step(n_past: usize) -> Program {
+        step_with(n_past, false)
+    }
+
+    fn step_with(n_past: usize, is_capped: bool) -> Program {
         let mut program = Program::default();
         let p = &mut program;
-        let heads = Heads { n_q: 1, n_k: n_past + 1, n_heads: 2, d_head: 3 };
+        let heads = Heads { n_q: 1, n_k: n_past + 1, n_heads: 2, n_kv_heads: 2, d_head: 3 };
         let [past_k, past_v] = [(); 2].map(|()| push(p, Op::Given, &[], n_past * 6));
         let [q, k, v] = [(); 3].map(|()| push(p, Op::Given, &[], 6));
         let k = push(p, Op::Append, &[past_k, k], heads.n_k * 6);
         let v = push(p, Op::Append, &[past_v, v], heads.n_k * 6);
-        let scores = push(p, Op::AttnScores { heads, scale: Bits(0) }, &[q, k], heads.n_k * 2);
+        let scores =
+            push(p, Op::AttnScores { heads, scale: Bits(0), window: u32::MAX }, &[q, k], heads.n_k * 2);
+        let scores = if is_capped { push(p, Op::SoftCap(Bits(0)), &[scores], heads.n_k * 2) } else { scores };
         let pattern = push(p, Op::Softmax { n: heads.n_k }, &[scores], heads.n_k * 2);
         push(p, Op::AttnMix(heads), &[pattern, v], 6);
         program
@@ -109,6 +119,7 @@ mod tests {
         let forms: std::collections::HashSet<Program> =
             (1..1_024).map(|n_past| form(&step(n_past))).collect();
         assert_eq!(forms.len(), 7);
+        assert_eq!(form(&step_with(16, true)), form(&step_with(31, true)), "with capped scores");
     }
 
     #[test]

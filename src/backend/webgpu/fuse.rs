@@ -3,8 +3,8 @@
 //! Pure: it never sees a device. A value that somebody may look at is written by the kernel that makes
 //! it on the way; looking therefore never changes which arithmetic is done.
 
-use super::program::{Bits, Format, Heads, Id, Op, Product, Program};
-use crate::op::{Activation, MatrixAxes};
+use super::program::{Bits, Format, Id, Op, Product, Program};
+use crate::op::{Activation, MatrixAxes, NormKind};
 
 mod backward;
 
@@ -44,6 +44,7 @@ pub(super) struct NormDx {
     pub(super) before: Option<Id>,
     pub(super) dx: Id,
     pub(super) d: usize,
+    pub(super) kind: NormKind,
 }
 
 /// A value on the way of a fused kernel.
@@ -145,13 +146,17 @@ impl Fusing<'_> {
             | Op::HeadsIn { .. }
             | Op::HeadsOut { .. }
             | Op::SumHeads { .. }
+            | Op::Rotate(_)
             | Op::SequencesPattern { .. }
             | Op::SequencesMix(_)
             | Op::AttnScores { .. }
+            | Op::SoftCap(_)
             | Op::Softmax { .. }
+            | Op::Gated(_)
             | Op::Edit
             | Op::TopK { .. }
             | Op::Standings { .. } => None,
+            Op::Scale(by) => self.attention_dx(by, id).or_else(|| self.scaled_mix_t(by, id)),
             Op::Dx(ref dx) => self.derivative(dx, id),
         };
         self.is_taken[id] = true;
@@ -187,8 +192,7 @@ impl Fusing<'_> {
         let Op::AttnScores { heads: of_scores, .. } = values[scores].op else { return None };
         // A reshape in between would give the axes other meanings.
         let Op::AttnMix(heads) = values[z].op else { return None };
-        let is_whole = |heads: &Heads| (heads.n_q, heads.n_k, heads.n_heads);
-        if is_whole(&of_scores) != is_whole(&heads) || of_scores.d_head != heads.d_head {
+        if of_scores != heads {
             return None;
         }
         self.join(&[pattern, scores], z)?;

@@ -2,12 +2,8 @@
 
 use half::{bf16, f16};
 
-use super::{GpuTensor, device::error, memory::Storage, program::Format};
-use crate::{
-    backend::{BackendError, DeviceFault},
-    op::MatrixAxes,
-    tensor::Dtype,
-};
+use super::{GpuTensor, memory::Storage, program::Format};
+use crate::{op::MatrixAxes, tensor::Dtype};
 
 /// A weight on the device, in the order in which it was uploaded. Clones share it.
 #[derive(Clone, Debug)]
@@ -30,16 +26,6 @@ impl GpuMatrix {
             MatrixAxes::OutIn => MatrixAxes::InOut,
         };
         Self { axes, ..self.clone() }
-    }
-
-    /// The values `[in out]`, for the operations that read no other order.
-    pub(super) fn in_out(&self) -> Result<&GpuTensor, BackendError> {
-        match self.axes {
-            MatrixAxes::InOut => Ok(&self.stored),
-            MatrixAxes::OutIn => {
-                Err(error(DeviceFault::Invalid, "heads are read from weights that are stored [in out]"))
-            }
-        }
     }
 }
 

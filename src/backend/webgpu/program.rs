@@ -20,6 +20,7 @@ pub(super) enum Op {
     },
     Append,
     Add,
+    Scale(Bits),
     RepeatHeads {
         n_heads: usize,
         d: usize,
@@ -43,22 +44,28 @@ pub(super) enum Op {
         n_heads: usize,
         n_in: usize,
         d_head: usize,
+        axes: MatrixAxes,
         format: Format,
     },
     HeadsOut {
         n_heads: usize,
         d_head: usize,
         n_out: usize,
+        axes: MatrixAxes,
         format: Format,
     },
     SumHeads {
         n_heads: usize,
         d: usize,
     },
+    Rotate(Rotation),
     AttnScores {
         heads: Heads,
         scale: Bits,
+        /// Keys that a query sees.
+        window: u32,
     },
+    SoftCap(Bits),
     Softmax {
         n: usize,
     },
@@ -67,9 +74,12 @@ pub(super) enum Op {
     SequencesPattern {
         heads: Heads,
         scale: Bits,
+        /// Keys that a query sees.
+        window: u32,
     },
     SequencesMix(Heads),
     Activate(Activation),
+    Gated(Activation),
     Edit,
     TopK {
         d: usize,
@@ -86,12 +96,13 @@ pub(super) enum Op {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Dx {
     Multiply,
-    Scale(Bits),
+    Rotate(Rotation),
+    SoftCap(Bits),
     Scatter { n_dy: usize, d: usize },
     NormScale { kind: NormKind, d: usize },
     NormalizeScale { d: usize },
-    HeadsIn { n_heads: usize, n_in: usize, d_head: usize, format: Format },
-    HeadsOut { n_heads: usize, d_head: usize, n_out: usize, format: Format },
+    HeadsIn { n_heads: usize, n_in: usize, d_head: usize, axes: MatrixAxes, format: Format },
+    HeadsOut { n_heads: usize, d_head: usize, n_out: usize, axes: MatrixAxes, format: Format },
     AttnDots(Heads),
     AttnMixT(Heads),
     Softmax { n: usize },
@@ -150,7 +161,18 @@ pub(super) struct Heads {
     pub(super) n_q: usize,
     pub(super) n_k: usize,
     pub(super) n_heads: usize,
+    /// Heads of the keys and values.
+    pub(super) n_kv_heads: usize,
     pub(super) d_head: usize,
+}
+
+/// Sizes of a rotation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Rotation {
+    pub(super) n_heads: usize,
+    pub(super) d_head: usize,
+    /// Pairs of entries that turn.
+    pub(super) n_pairs: usize,
 }
 
 /// A constant, comparable bit by bit.

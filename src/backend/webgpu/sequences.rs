@@ -3,9 +3,11 @@
 use super::{
     Backend as _, Tensor, WebGpu,
     graph::GpuTensor,
+    heads_of,
     program::{Heads, Op},
+    window_of,
 };
-use crate::backend::Sequence;
+use crate::{backend::Sequence, op::Scoring};
 
 /// A pattern of more entries is made a part of the sequences at a time: half of the smallest binding.
 const MAX_PATTERN: usize = 1 << 24;
@@ -17,7 +19,7 @@ impl WebGpu {
         q: &GpuTensor,
         keys_and_values: [[&GpuTensor; 2]; 2],
         sequences: &[Sequence],
-        scale: f32,
+        scoring: Scoring,
     ) -> Tensor {
         let n_heads = q.shape()[1];
         let mut parts = vec![];
@@ -27,7 +29,7 @@ impl WebGpu {
             let rows = |x: &GpuTensor| self.rows(x, start, n_rows);
             let [[base_k, own_k], [base_v, own_v]] = keys_and_values;
             let (k, v) = ([base_k, &rows(own_k)?], [base_v, &rows(own_v)?]);
-            parts.push(self.part(&rows(q)?, k, v, (part, start), scale));
+            parts.push(self.part(&rows(q)?, k, v, (part, start), scoring));
         }
         self.concat(&parts)
     }
@@ -39,15 +41,15 @@ impl WebGpu {
         [base_k, own_k]: [&GpuTensor; 2],
         [base_v, own_v]: [&GpuTensor; 2],
         (sequences, start): (&[Sequence], usize),
-        scale: f32,
+        scoring: Scoring,
     ) -> GpuTensor {
-        let (n_q, n_heads, d_head) = (q.shape()[0], q.shape()[1], q.shape()[2]);
-        let heads = Heads { n_q, n_k: n_keys(sequences), n_heads, d_head };
+        let heads = Heads { n_k: n_keys(sequences), ..heads_of(q, own_k) };
+        let Heads { n_q, n_heads, .. } = heads;
         let of_one = |sequence: &Sequence| {
             [sequence.n_past as u32, (sequence.start - start) as u32].repeat(sequence.len)
         };
         let rows: Vec<u32> = sequences.iter().flat_map(of_one).collect();
-        let op = Op::SequencesPattern { heads, scale: scale.into() };
+        let op = Op::SequencesPattern { heads, scale: scoring.scale.into(), window: window_of(scoring) };
         let shape = vec![n_q, n_heads, heads.n_k];
         let pattern = GpuTensor::with_rows(self.nth(), op, &[q, base_k, own_k], &rows, shape);
         let op = Op::SequencesMix(heads);

@@ -5,7 +5,7 @@ use crate::{
     backend::{Backend, Sequence},
     engine::{edits::Edits, readout::log_sum_exp},
     metric::MetricError,
-    model::gpt2::{self, Gpt2},
+    model::transformer::{self, Transformer},
     tensor::HostTensor,
 };
 
@@ -70,14 +70,14 @@ impl<B: Backend> Engine<B> {
         pace: &mut impl Pace,
     ) -> Result<Vec<(usize, f64)>, RunError> {
         let Some(resid) = &group.resid else { return Ok(vec![]) };
-        let model = Gpt2 { b: base.backend, config: &self.config, weights: base.weights };
+        let model = Transformer { b: base.backend, config: &self.config, weights: base.weights };
         let nothing = Edits::default();
         let mut values = vec![];
         // Those that are not edited after the last block are read together.
         let mut plain: Vec<(&Variant, Sequence)> = vec![];
         for (variant, sequence) in group.variants.iter().copied().zip(group.sequences.iter().copied()) {
             let mut taps = Taps::new(base.backend, &variant.edits, vec![], spec.tokens.len(), pace);
-            if !gpt2::is_end_watched(&taps) {
+            if !transformer::is_end_watched(&taps) {
                 plain.push((variant, sequence));
                 continue;
             }

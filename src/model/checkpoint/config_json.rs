@@ -1,56 +1,50 @@
-//! config.json of the GPT-2 family.
+//! config.json: its keys, one by one, and the notes about those that nobody asked for.
 
-use std::collections::BTreeMap;
+use std::{cell::RefCell, collections::BTreeSet};
 
-use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::LoadError;
-use crate::{
-    model::{Architecture, ModelConfig},
-    op::{Activation, NormKind},
-};
+use super::{LoadError, families};
+use crate::{model::Architecture, op::Activation};
 
-/// The keys that are read; all others are kept, to be reported.
-#[derive(Clone, Debug, Deserialize)]
+/// The keys of a config.json, or of an object inside one.
+#[derive(Clone, Debug)]
 pub struct ConfigJson {
-    model_type: Option<String>,
-    #[serde(default)]
-    architectures: Vec<String>,
-    n_embd: Option<usize>,
-    n_head: Option<usize>,
-    n_layer: Option<usize>,
-    #[serde(alias = "n_ctx")]
-    n_positions: Option<usize>,
-    n_inner: Option<usize>,
-    vocab_size: Option<usize>,
-    activation_function: Option<String>,
-    layer_norm_epsilon: Option<f64>,
-    scale_attn_weights: Option<bool>,
-    scale_attn_by_inverse_layer_idx: Option<bool>,
-    add_cross_attention: Option<bool>,
-    tie_word_embeddings: Option<bool>,
-    bos_token_id: Option<u32>,
-    eos_token_id: Option<u32>,
-    #[serde(flatten)]
-    others: BTreeMap<String, Value>,
+    object: Map<String, Value>,
+    asked_for: RefCell<BTreeSet<&'static str>>,
 }
 
 /// Keys that change nothing of a forward pass in f32, and so need no note.
 const HARMLESS: &[&str] = &[
+    "_attn_implementation_autoset",
     "_name_or_path",
+    "architectures",
+    "attention_dropout",
+    "attention_probs_dropout_prob",
     "attn_pdrop",
+    "cache_implementation",
     "chunk_size_feed_forward",
+    "classifier_dropout",
+    "dropout",
     "dtype",
     "embd_pdrop",
+    "embed_dropout",
+    "hidden_dropout",
+    "gradient_checkpointing",
+    "id2label",
+    "init_std",
     "initializer_range",
     "is_decoder",
     "is_encoder_decoder",
-    "n_ctx",
+    "label2id",
+    "model_type",
     "output_attentions",
     "output_hidden_states",
     "pad_token_id",
+    "pretraining_tp",
+    "problem_type",
     "reorder_and_upcast_attn",
+    "resid_dropout",
     "resid_pdrop",
     "return_dict",
     "summary_activation",
@@ -59,144 +53,165 @@ const HARMLESS: &[&str] = &[
     "summary_type",
     "summary_use_proj",
     "task_specific_params",
+    "tokenizer_class",
     "torch_dtype",
     "transformers_version",
     "use_cache",
-    "id2label",
-    "label2id",
-    "problem_type",
-    "gradient_checkpointing",
 ];
+
+type Read<T> = Result<T, LoadError>;
 
 impl ConfigJson {
     /// Reads config.json.
     ///
     /// Errors: [`LoadError::ConfigSyntax`], [`LoadError::UnknownArchitecture`].
-    pub fn parse(bytes: &[u8]) -> Result<Self, LoadError> {
-        // n_positions and n_ctx are one key to us; older files have both.
-        let mut json: Value = serde_json::from_slice(bytes)
+    pub fn parse(bytes: &[u8]) -> Read<Self> {
+        let object = serde_json::from_slice(bytes)
             .map_err(|error| LoadError::ConfigSyntax { message: error.to_string() })?;
-        if let Some(object) = json.as_object_mut()
-            && object.contains_key("n_positions")
-        {
-            object.remove("n_ctx");
-        }
-        let config: Self = serde_json::from_value(json)
-            .map_err(|error| LoadError::ConfigSyntax { message: error.to_string() })?;
+        let config = Self { object, asked_for: RefCell::default() };
         config.architecture()?;
         Ok(config)
     }
 
     /// `model_type`, or what `architectures` amounts to.
     pub fn model_type(&self) -> &str {
-        match &self.model_type {
+        let architectures = self.object.get("architectures").and_then(Value::as_array);
+        let first = architectures.and_then(|names| names.first()?.as_str());
+        match self.object.get("model_type").and_then(Value::as_str) {
             Some(model_type) => model_type,
-            None if self.architectures.iter().any(|name| name.starts_with("GPT2")) => "gpt2",
-            None => self.architectures.first().map_or("(none)", String::as_str),
+            None if first.is_some_and(|name| name.starts_with("GPT2")) => "gpt2",
+            None => first.unwrap_or("(none)"),
         }
     }
 
-    /// Which forward pass it asks for.
-    pub fn architecture(&self) -> Result<Architecture, LoadError> {
-        match self.model_type() {
-            "gpt2" => Ok(Architecture::Gpt2),
-            "vitrine_attn_only" => Ok(Architecture::Gpt2AttnOnly),
-            other => Err(LoadError::UnknownArchitecture { model_type: other.to_owned() }),
-        }
-    }
-
-    /// Whether it says that W_U is W_E; GPT-2 does where it says nothing.
-    pub fn is_tied(&self) -> bool {
-        self.tie_word_embeddings.unwrap_or(true)
-    }
-
-    /// One line for every key that is not understood.
-    pub fn notes(&self) -> Vec<String> {
-        let unknown = self.others.keys().filter(|key| !HARMLESS.contains(&key.as_str()));
-        unknown.map(|key| format!("config.json: `{key}` is not used")).collect()
-    }
-
-    /// Sizes and choices, checked for sense; `architecture` may have been narrowed by the weights.
+    /// Whose checkpoints look like this one.
     ///
-    /// Errors: a key that is missing, or a value that this architecture cannot have.
-    pub fn model_config(&self, architecture: Architecture) -> Result<ModelConfig, LoadError> {
-        let d_model = positive("n_embd", self.n_embd)?;
-        let n_heads = positive("n_head", self.n_head)?;
-        if d_model % n_heads != 0 {
-            let why = format!("does not divide n_embd ({d_model})");
-            return Err(LoadError::ConfigValue { key: "n_head", value: n_heads.to_string(), why });
-        }
-        self.refuse_unsupported()?;
-        let d_mlp = match architecture {
-            Architecture::Gpt2 => positive("n_inner", Some(self.n_inner.unwrap_or(4 * d_model)))?,
-            Architecture::Gpt2AttnOnly => 0,
-        };
-        let d_vocab = positive("vocab_size", self.vocab_size)?;
-        let in_vocabulary = |id: &u32| (*id as usize) < d_vocab;
-        let said_eps = self.layer_norm_epsilon.unwrap_or(1e-5);
-        // In f32, as it is used: 1e-60 would become 0.
-        let eps = said_eps as f32;
-        if !(eps > 0.0 && eps.is_finite()) {
-            let (value, why) = (format!("{said_eps:e}"), "is not a positive number in f32".to_owned());
-            return Err(LoadError::ConfigValue { key: "layer_norm_epsilon", value, why });
-        }
-        Ok(ModelConfig {
-            architecture,
-            n_layers: positive("n_layer", self.n_layer)?,
-            d_model,
-            n_heads,
-            d_head: d_model / n_heads,
-            d_mlp,
-            d_vocab,
-            n_ctx: positive("n_positions", self.n_positions)?,
-            eps,
-            activation: self.activation()?,
-            norm: NormKind::LayerNorm,
-            scale_attn_by_inverse_layer_idx: self.scale_attn_by_inverse_layer_idx.unwrap_or(false),
-            is_tied: self.is_tied(),
-            // GPT-2's own files name id 50256 as both; a smaller vocabulary may not have it.
-            bos_id: self.bos_token_id.or(self.eos_token_id).filter(in_vocabulary),
-            eos_id: self.eos_token_id.filter(in_vocabulary),
-        })
+    /// Errors: [`LoadError::UnknownArchitecture`].
+    pub fn architecture(&self) -> Read<Architecture> {
+        families::architecture(self.model_type(), |key| self.object.contains_key(key))
     }
 
-    fn activation(&self) -> Result<Activation, LoadError> {
-        match self.activation_function.as_deref() {
-            None | Some("gelu_new" | "gelu_pytorch_tanh" | "gelu_fast") => Ok(Activation::GeluNew),
+    /// One line for every key that nobody asked for.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let asked_for = self.asked_for.borrow();
+        let is_known = |key: &str| HARMLESS.contains(&key) || asked_for.contains(key);
+        let unknown = self.object.iter().filter(|(key, value)| !is_known(key) && !value.is_null());
+        unknown.map(|(key, _)| format!("config.json: `{key}` is not used")).collect()
+    }
+
+    /// The value of a key; null is none.
+    pub(super) fn get(&self, key: &'static str) -> Option<&Value> {
+        self.asked_for.borrow_mut().insert(key);
+        self.object.get(key).filter(|value| !value.is_null())
+    }
+
+    /// The value of a key as `as_type` takes it, which is called `kind`.
+    fn typed<'s, T>(
+        &'s self,
+        key: &'static str,
+        kind: &str,
+        as_type: impl Fn(&'s Value) -> Option<T>,
+    ) -> Read<Option<T>> {
+        let Some(value) = self.get(key) else { return Ok(None) };
+        let wrong = || LoadError::ConfigSyntax { message: format!("`{key}`: {value} is not {kind}") };
+        as_type(value).map(Some).ok_or_else(wrong)
+    }
+
+    pub(super) fn flag(&self, key: &'static str) -> Read<Option<bool>> {
+        self.typed(key, "true or false", Value::as_bool)
+    }
+
+    pub(super) fn text(&self, key: &'static str) -> Read<Option<&str>> {
+        self.typed(key, "a text", Value::as_str)
+    }
+
+    pub(super) fn list(&self, key: &'static str) -> Read<Option<&Vec<Value>>> {
+        self.typed(key, "a list", Value::as_array)
+    }
+
+    /// An object inside.
+    pub(super) fn object(&self, key: &'static str) -> Read<Option<Self>> {
+        let object = self.typed(key, "an object", Value::as_object)?;
+        Ok(object.map(|object| Self { object: object.clone(), asked_for: RefCell::default() }))
+    }
+
+    /// A number above 0.
+    pub(super) fn number(&self, key: &'static str) -> Read<Option<f64>> {
+        let Some(value) = self.typed(key, "a number", Value::as_f64)? else { return Ok(None) };
+        // In f32, as it is used: 1e-60 would become 0.
+        if 0.0 < value as f32 && (value as f32).is_finite() {
+            return Ok(Some(value));
+        }
+        let why = "is not a positive number in f32".to_owned();
+        Err(LoadError::ConfigValue { key, value: format!("{value:e}"), why })
+    }
+
+    /// A length or a count.
+    pub(super) fn size(&self, key: &'static str) -> Read<Option<usize>> {
+        let as_size = |value: &Value| value.as_u64().and_then(|size| usize::try_from(size).ok());
+        match self.typed(key, "a size", as_size)? {
+            Some(size) if size == 0 || size > 1 << 24 => {
+                let why = "is not a sensible size".to_owned();
+                Err(LoadError::ConfigValue { key, value: size.to_string(), why })
+            }
+            size => Ok(size),
+        }
+    }
+
+    /// Asks for keys that are true of a model and change nothing here.
+    pub(super) fn pass_over(&self, keys: &[&'static str]) {
+        self.asked_for.borrow_mut().extend(keys);
+    }
+
+    /// A length or a count that must be there.
+    pub(super) fn needed(&self, key: &'static str) -> Read<usize> {
+        self.size(key)?.ok_or(LoadError::ConfigMissing { key })
+    }
+
+    /// How many there are of `key`, such that each gets as much of `whole` as the others.
+    pub(super) fn share(&self, key: &'static str, of: &str, whole: usize) -> Read<usize> {
+        let n = self.needed(key)?;
+        if whole.is_multiple_of(n) {
+            return Ok(n);
+        }
+        let why = format!("does not divide {of} ({whole})");
+        Err(LoadError::ConfigValue { key, value: n.to_string(), why })
+    }
+
+    /// What is added to a variance.
+    pub(super) fn eps(&self, key: &'static str, default: f64) -> Read<f32> {
+        Ok(self.number(key)?.unwrap_or(default) as f32)
+    }
+
+    /// A non-linearity.
+    pub(super) fn activation(&self, key: &'static str, default: Activation) -> Read<Activation> {
+        match self.text(key)? {
+            None => Ok(default),
+            Some("gelu_new" | "gelu_pytorch_tanh" | "gelu_fast") => Ok(Activation::GeluNew),
             Some("gelu") => Ok(Activation::Gelu),
             Some("relu") => Ok(Activation::Relu),
             Some("silu" | "swish") => Ok(Activation::Silu),
-            Some(other) => Err(LoadError::ConfigValue {
-                key: "activation_function",
-                value: other.to_owned(),
-                why: "is none of gelu_new, gelu, relu, silu".to_owned(),
-            }),
+            Some(other) => {
+                let why = "is none of gelu_new, gelu, relu, silu".to_owned();
+                Err(LoadError::ConfigValue { key, value: other.to_owned(), why })
+            }
         }
     }
 
-    fn refuse_unsupported(&self) -> Result<(), LoadError> {
-        let refuse = |key, value: bool| {
+    /// A token id, the first where there are several, if the vocabulary has it.
+    pub(super) fn id(&self, key: &'static str, d_vocab: usize) -> Option<u32> {
+        let value = self.get(key)?;
+        let first = value.as_array().map_or(Some(value), |ids| ids.first());
+        let id = first?.as_u64().and_then(|id| u32::try_from(id).ok())?;
+        ((id as usize) < d_vocab).then_some(id)
+    }
+
+    /// Refuses a switch in a position that nothing here computes.
+    pub(super) fn refuse(&self, key: &'static str, refused: bool) -> Read<()> {
+        if self.flag(key)? == Some(refused) {
             let why = "is not supported".to_owned();
-            Err(LoadError::ConfigValue { key, value: value.to_string(), why })
-        };
-        if self.scale_attn_weights == Some(false) {
-            return refuse("scale_attn_weights", false);
-        }
-        if self.add_cross_attention == Some(true) {
-            return refuse("add_cross_attention", true);
+            return Err(LoadError::ConfigValue { key, value: refused.to_string(), why });
         }
         Ok(())
-    }
-}
-
-fn positive(key: &'static str, value: Option<usize>) -> Result<usize, LoadError> {
-    match value {
-        None => Err(LoadError::ConfigMissing { key }),
-        Some(value) if value == 0 || value > 1 << 24 => Err(LoadError::ConfigValue {
-            key,
-            value: value.to_string(),
-            why: "is not a sensible size".to_owned(),
-        }),
-        Some(value) => Ok(value),
     }
 }

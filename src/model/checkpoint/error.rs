@@ -12,8 +12,8 @@ pub enum LoadError {
     ConfigMissing { key: &'static str },
     #[error("config.json says `{key}`: {value}, which {why}")]
     ConfigValue { key: &'static str, value: String, why: String },
-    #[error("architecture `{model_type}` is not one that this build reads")]
-    UnknownArchitecture { model_type: String },
+    #[error("architecture `{model_type}` is not one that this build reads: {missing}")]
+    UnknownArchitecture { model_type: String, missing: &'static str },
     #[error("the weights file is not a whole safetensors file: {message}")]
     NotSafetensors { message: String },
     #[error(
@@ -22,8 +22,12 @@ pub enum LoadError {
     Truncated { expected_bytes: u64, got_bytes: u64 },
     #[error("tensor `{name}` is missing from the weights file")]
     MissingTensor { name: String },
-    #[error("the weights file has both `{name}` and `transformer.{name}`")]
-    TwiceNamed { name: String },
+    #[error("the weights file has both `{name}` and `{prefix}{name}`")]
+    TwiceNamed { name: String, prefix: &'static str },
+    #[error("tensor `{name}` is in more than one of the weights files")]
+    InTwoFiles { name: String },
+    #[error("model.safetensors.index.json does not say which file has which tensor: {message}")]
+    Index { message: String },
     #[error("tensor `{name}` is stored as {dtype}, which is not a kind of weight")]
     Dtype { name: String, dtype: String },
     #[error("config.json and the weights contradict each other at tensor `{}`: {mismatch}", mismatch.op)]
@@ -56,11 +60,11 @@ impl LoadError {
                 "Take the config.json that was saved with these weights."
             }
             Self::UnknownArchitecture { .. } => {
-                "Vitrine reads `gpt2` (GPT-2 and its fine-tunes) and `vitrine_attn_only`."
+                return format!("Vitrine reads {}.", super::families::READ);
             }
             Self::SeveralWeights { .. } => {
-                "Models in several shards are not read yet: merge them with save_pretrained(folder, \
-                 max_shard_size=\"100GB\")."
+                "On the command line shards are read where their model.safetensors.index.json is beside them; \
+                 elsewhere merge them with save_pretrained(folder, max_shard_size=\"100GB\")."
             }
             Self::NotSafetensors { .. } | Self::OtherFormat { .. } => {
                 "Take a .safetensors file. A .bin or .pt file can be converted: load it with transformers and \
@@ -69,6 +73,9 @@ impl LoadError {
             Self::Truncated { .. } => "The download or copy stopped early: fetch the file again.",
             Self::MissingTensor { .. } | Self::LayerCount { .. } | Self::Contradiction { .. } => {
                 "Check that config.json and the weights are from the same model, and that no shard is missing."
+            }
+            Self::Index { .. } | Self::InTwoFiles { .. } => {
+                "Take the shards and model.safetensors.index.json as they were saved together."
             }
             Self::TwiceNamed { .. } => "Two models were saved into one file: save one of them alone.",
             Self::UnexpectedMlp { .. } => "Set `model_type` to `gpt2` in config.json.",

@@ -109,7 +109,7 @@ impl<B: Backend> Filler<B> {
         let source = targets[0].source.clone();
         let mut weights = Vec::with_capacity(targets.len());
         for target in targets {
-            let shape = [target.source.n_rows, target.source.columns.len()];
+            let shape = [target.source.n_wanted_rows(), target.source.columns.len()];
             let twin = match target.name.as_str() {
                 W_E => self.done.matrices.get(W_U),
                 W_U => self.done.matrices.get(W_E),

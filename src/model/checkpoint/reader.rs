@@ -1,15 +1,15 @@
 //! Reading a model's weights as their bytes come.
 
 use super::{
-    Checkpoint, ConfigJson, LoadError, Source, TensorFile,
+    Checkpoint, ConfigJson, LoadError, Shard, Source, TensorFile,
     filler::{Done, Target, taken},
-    gpt2,
+    gemma, gpt2, llama, neo, neox, opt, phi,
     stream::Stream,
 };
 use crate::{
     backend::Backend,
     model::{
-        ModelConfig,
+        Architecture, ModelConfig,
         weights::{OnBackend, W_E, W_U, Weights},
     },
 };
@@ -37,6 +37,17 @@ impl<'b, B: Backend> WeightsReader<'b, B> {
         Ok(Self { b, json: ConfigJson::parse(config)?, stream: Stream::new(total_bytes) })
     }
 
+    /// Begins with config.json and the headers of all files; then come the values of each, in the same order.
+    ///
+    /// Errors: they are not what they should be, or do not describe one model.
+    pub fn of_shards(b: &'b B, config: &[u8], shards: Vec<Shard>) -> Result<Self, LoadError> {
+        let json = ConfigJson::parse(config)?;
+        let file = TensorFile::joined(shards.into_iter().map(|shard| shard.tensors))?;
+        let data_bytes = file.data_bytes();
+        let (plan, targets) = Plan::new(&json, file)?;
+        Ok(Self { b, json, stream: Stream::after_headers(plan, targets, data_bytes) })
+    }
+
     /// Takes the next bytes of the weights file.
     ///
     /// Errors: the file is not what it should be, or does not fit config.json or the backend.
@@ -51,13 +62,16 @@ impl<'b, B: Backend> WeightsReader<'b, B> {
     pub async fn finish(self) -> Result<Checkpoint<B>, LoadError> {
         let (plan, done) = self.stream.finish()?;
         let Plan { config, weights, dtype, mut notes } = plan;
+        let is_said_tied = config.is_tied;
         let weights = assembled(weights, done)?;
         let config = ModelConfig { is_tied: weights.w_u.is_none(), ..config };
-        if self.json.is_tied() && !config.is_tied {
-            notes.push(gpt2::UNTIED_NOTE.to_owned());
+        if is_said_tied && !config.is_tied {
+            notes.push(UNTIED_NOTE.to_owned());
         }
         // A device says only when it is asked whether everything found room on it.
-        self.b.read(&weights.w_pos).await?;
+        if let Some(last) = &weights.ln_final.w {
+            self.b.read(last).await?;
+        }
         Ok(Checkpoint { config, model_type: self.json.model_type().to_owned(), weights, dtype, notes })
     }
 }
@@ -65,9 +79,9 @@ impl<'b, B: Backend> WeightsReader<'b, B> {
 impl Plan {
     fn new(json: &ConfigJson, mut file: TensorFile) -> Result<(Self, Vec<Target>), LoadError> {
         let dtype = file.main_dtype();
-        let mut notes = json.notes();
-        let (config, weights) = gpt2::plan(json, &mut file, &mut notes)?;
-        notes.extend(file.unused_notes());
+        let mut of_plan = vec![];
+        let (config, weights) = plan(json, &mut file, &mut of_plan)?;
+        let notes = [json.notes(), of_plan, file.unused_notes()].concat();
         let targets = targets(&weights);
         Ok((Self { config, weights, dtype, notes }, targets))
     }
@@ -94,4 +108,29 @@ fn assembled<B: Backend>(mut plan: Weights<Source>, done: Done<B>) -> Result<OnB
         }
     }
     plan.try_map(&mut |name, _| taken(&mut vectors, name), &mut |name, _, _| taken(&mut matrices, name))
+}
+
+/// Said once it is known: the weights decide, and config.json may only disagree aloud.
+const UNTIED_NOTE: &str =
+    "config.json ties the embeddings, but the head of the file differs from its embedding: the head is used";
+
+/// Where the weights of a checkpoint are. A head of its own may turn out to be W_E.
+///
+/// Errors: configuration and header do not describe one model.
+fn plan(
+    json: &ConfigJson,
+    file: &mut TensorFile,
+    notes: &mut Vec<String>,
+) -> Result<(ModelConfig, Weights<Source>), LoadError> {
+    match json.architecture()? {
+        Architecture::Gpt2 | Architecture::Gpt2AttnOnly => gpt2::plan(json, file, notes),
+        Architecture::GptNeox => neox::plan(json, file, notes),
+        Architecture::GptNeo => neo::plan(json, file, notes),
+        Architecture::Llama | Architecture::Mistral | Architecture::Qwen2 | Architecture::Qwen3 => {
+            llama::plan(json, file, notes)
+        }
+        Architecture::Gemma2 | Architecture::Gemma3 => gemma::plan(json, file, notes),
+        Architecture::Opt => opt::plan(json, file, notes),
+        Architecture::Phi => phi::plan(json, file, notes),
+    }
 }

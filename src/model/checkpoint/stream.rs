@@ -33,6 +33,12 @@ impl<B: Backend, P> Stream<B, P> {
         Self { total_bytes, n_bytes: 0, stage: Stage::Header(Header::default()) }
     }
 
+    /// Begins after headers that were read, with `data_bytes` to come.
+    pub(in crate::model) fn after_headers(plan: P, targets: Vec<Target>, data_bytes: u64) -> Self {
+        let tensors = Tensors { file_bytes: data_bytes, plan, filler: Filler::new(targets) };
+        Self { total_bytes: None, n_bytes: 0, stage: Stage::Tensors(Box::new(tensors)) }
+    }
+
     /// Takes the next bytes; once the header is whole, `plan` says which weights are wanted.
     ///
     /// Errors: the file is not what it should be, or does not fit the plan or the backend.

@@ -11,7 +11,22 @@ use serde::{Deserialize, de::DeserializeOwned};
 use vitrine::{intervention::Intervention, run::WeightForm, tensor::HostTensor};
 
 /// The golden models.
-pub(super) const MODELS: [&str; 4] = ["gpt2-tiny", "gpt2-prefixed", "gpt2-bf16", "attn-only"];
+pub(super) const MODELS: [&str; 14] = [
+    "gpt2-tiny",
+    "gpt2-prefixed",
+    "gpt2-bf16",
+    "attn-only",
+    "neox",
+    "neo",
+    "llama",
+    "mistral",
+    "qwen2",
+    "qwen3",
+    "gemma2",
+    "gemma3",
+    "opt",
+    "phi",
+];
 
 /// One prompt with one form of the weights.
 #[derive(Deserialize)]

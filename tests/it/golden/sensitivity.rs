@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use safetensors::{Dtype, SafeTensors};
-use vitrine::{backend::cpu::Cpu, run::WeightForm};
+use vitrine::{backend::cpu::Cpu, model::Architecture, op::NormKind, run::WeightForm};
 
 use super::{
     files::{self, MODELS},
@@ -22,10 +22,29 @@ struct Part {
 fn no_bias_or_norm_can_go_missing() {
     for model in MODELS {
         let checkpoint = files::bytes(&format!("{model}/model.safetensors"));
-        let parts = parts(&checkpoint);
         let config = super::engine(model).config().clone();
-        let per_block = if config.is_attn_only() { N_PER_ATTENTION } else { N_PER_ATTENTION + N_PER_MLP };
-        assert_eq!(parts.len(), config.n_layers * per_block + N_PER_FINAL_NORM, "{model}");
+        // Gemma's norms multiply by what is stored and 1.
+        let neutral_norm = if config.has_post_norms { 0.0 } else { 1.0 };
+        let parts = parts(&checkpoint, neutral_norm);
+        let per_block = match config.architecture {
+            Architecture::Gpt2 => N_PER_ATTENTION + N_PER_MLP,
+            Architecture::Gpt2AttnOnly => N_PER_ATTENTION,
+            Architecture::GptNeox | Architecture::Opt => N_PER_ATTENTION + N_PER_MLP,
+            // One norm for both.
+            Architecture::Phi => N_PER_ATTENTION + N_PER_MLP - 2,
+            Architecture::GptNeo => N_PER_ATTENTION + N_PER_MLP - N_QKV,
+            Architecture::Llama | Architecture::Mistral => 2,
+            Architecture::Qwen2 => 2 + N_QKV,
+            Architecture::Qwen3 => 4,
+            Architecture::Gemma2 => 4,
+            Architecture::Gemma3 => 6,
+        };
+        let n_final = match config.architecture {
+            Architecture::Phi => 3,
+            _ if config.norm == NormKind::Rms => 1,
+            _ => 2,
+        };
+        assert_eq!(parts.len(), config.n_layers * per_block + n_final, "{model}");
 
         let case = cases(model, WeightForm::Raw).remove(0);
         let want = files::tensors(&format!("{model}/{}", case.file));
@@ -48,21 +67,26 @@ fn no_bias_or_norm_can_go_missing() {
 const N_PER_ATTENTION: usize = 6;
 /// ln_2 weight and bias; both biases of the MLP.
 const N_PER_MLP: usize = 4;
-/// ln_f weight and bias.
-const N_PER_FINAL_NORM: usize = 2;
+/// Q, K and V biases.
+const N_QKV: usize = 3;
 
 /// Every bias and norm parameter in the checkpoint; Q, K and V biases one by one.
-fn parts(checkpoint: &[u8]) -> Vec<Part> {
+fn parts(checkpoint: &[u8], neutral_norm: f32) -> Vec<Part> {
     let tensors = SafeTensors::deserialize(checkpoint).expect("a golden checkpoint");
     let mut parts = Vec::new();
     for (name, view) in tensors.iter() {
         // Mask buffers are called `attn.bias` too, but have four axes.
         let &[n] = view.shape() else { continue };
         let is_norm_weight = name.ends_with(".weight");
-        let n_parts = if name.ends_with("attn.c_attn.bias") { 3 } else { 1 };
+        let is_joint = name.ends_with("attn.c_attn.bias") || name.ends_with("query_key_value.bias");
+        let n_parts = if is_joint { 3 } else { 1 };
         for part in 0..n_parts {
             let entries = part * n / n_parts..(part + 1) * n / n_parts;
-            parts.push(Part { tensor: name.to_owned(), entries, neutral: f32::from(is_norm_weight) });
+            parts.push(Part {
+                tensor: name.to_owned(),
+                entries,
+                neutral: if is_norm_weight { neutral_norm } else { 0.0 },
+            });
         }
     }
     parts

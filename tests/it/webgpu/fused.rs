@@ -2,7 +2,7 @@
 
 use vitrine::{
     backend::{Backend as _, BackendError, backward::Backward, checked::Checked},
-    op::{Activation, MatrixAxes, NormKind},
+    op::{Activation, MatrixAxes, NormKind, Scoring},
 };
 
 use crate::compare::GOLDEN_TOL;
@@ -47,7 +47,7 @@ impl Work for Block {
         let by_head = |x: &B::Tensor| fits(b.reshape(x, &[n_pos, n_heads, d]));
         let read = |seed| fits(b.linear(&normed, &weight(&[d, width], seed), Some(&up(&[width], seed + 1))));
         let [q, k, v] = [5, 7, 9].map(|seed| by_head(&read(seed)));
-        let scores = fits(b.attn_scores(&q, &k, 2.3));
+        let scores = fits(b.attn_scores(&q, &k, Scoring::causal(2.3)));
         let pattern = fits(b.softmax(scores.clone()));
         let z = fits(b.attn_mix(&pattern, &v));
         let merged = fits(b.reshape(&z, &[n_pos, width]));

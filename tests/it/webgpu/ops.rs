@@ -8,7 +8,7 @@ use vitrine::{
         cpu::Cpu,
         webgpu::{Options, Preset, Scheme, WebGpu},
     },
-    op::{Activation, MatrixAxes, NormKind},
+    op::{Activation, MatrixAxes, NormKind, Scoring},
     tensor::HostTensor,
 };
 
@@ -95,7 +95,14 @@ impl Work for Sizes {
         let (w_ln, b_ln) = (up(&[d], 11), up(&[d], 12));
         let (ds, dy) = (up(&[n_pos, 1], 16), up(&[n_pos, n_out], 18));
         let rows: Vec<u32> = (0..n_out as u32).rev().chain([0, 0]).collect();
-        let norm = NormKind::LayerNorm;
+        let (norm, rms) = (NormKind::LayerNorm, NormKind::Rms);
+        // One key and value for all heads, and what is stored by its outputs.
+        let shared = up(&[n_past + n_pos, 1, d_head], 19);
+        let weight_t = |n_in: usize, n_out: usize, seed| matrix(b, &[n_out, n_in], seed, MatrixAxes::OutIn);
+        let (w_in_t, w_out_t) = (weight_t(d, n_heads * d_head, 20), weight_t(n_heads * d_head, d, 21));
+        let windowed = Scoring { scale: 1.7, window: Some(2) };
+        let turns = up(&[n_pos, d_head / 2 * 2], 22);
+        let masked = b.attn_scores(&q, &k, windowed).expect("operands fit");
         let made = [
             ("reshape", b.reshape(&x, &[d, n_pos])),
             ("gather", b.gather(&table, &rows)),
@@ -119,7 +126,26 @@ impl Work for Sizes {
             ("heads_in", b.heads_in(&by_head, &weight(&[d, n_heads * d_head], 13))),
             ("heads_out", b.heads_out(&q, &weight(&[n_heads * d_head, n_out], 14))),
             ("sum_heads", b.sum_heads(&by_head)),
-            ("attn_scores: hook_attn_scores", b.attn_scores(&q, &k, 1.7)),
+            ("attn_scores: hook_attn_scores", b.attn_scores(&q, &k, Scoring::causal(1.7))),
+            ("attn_scores, shared: hook_attn_scores", b.attn_scores(&q, &shared, Scoring::causal(0.9))),
+            ("attn_scores, windowed: hook_attn_scores", b.attn_scores(&q, &shared, windowed)),
+            ("attn_mix, shared", b.attn_mix(&pattern, &shared)),
+            ("attn_dots, shared", b.attn_dots(&q, &shared)),
+            ("attn_mix_t, shared", b.attn_mix_t(&pattern, &q, 1)),
+            ("soft_cap", b.soft_cap(x.clone(), 0.6)),
+            ("soft_cap: hook_attn_scores", b.soft_cap(masked.clone(), 0.6)),
+            ("soft_cap_dx", b.soft_cap_dx(&x, &y, 1.6)),
+            ("rotate", b.rotate(q.clone(), &turns)),
+            ("rotate_dx", b.rotate_dx(&q, &turns)),
+            ("rms norm_scale", b.norm_scale(&x, rms, 1e-5)),
+            ("rms normalize", b.normalize(&x, &scale, rms)),
+            ("rms norm_scale_dx", b.norm_scale_dx(&x, &scale, &ds, rms)),
+            ("rms normalize_dx", b.normalize_dx(&y, &scale, rms)),
+            ("heads_in, stored transposed", b.heads_in(&by_head, &w_in_t)),
+            ("heads_out, stored transposed", b.heads_out(&q, &w_out_t)),
+            ("heads_in_dx, stored transposed", b.heads_in_dx(&q, &w_in_t)),
+            ("heads_out_dx, stored transposed", b.heads_out_dx(&by_head, &w_out_t, d_head)),
+            ("gated", b.gated(x.clone(), &y, Activation::Silu)),
             ("softmax", b.softmax(x.clone())),
             ("attn_mix", b.attn_mix(&pattern, &k)),
             ("gelu_new", b.activate(x.clone(), Activation::GeluNew)),
@@ -132,7 +158,7 @@ impl Work for Sizes {
             ("top_k by head", b.top_k(&by_head, 1)),
             ("standings", b.standings(&x, &(0..n_pos).map(|pos| (pos % d) as u32).collect::<Vec<_>>())),
             ("multiply", b.multiply(&keep, &y)),
-            ("scale", b.scale(&x, -0.3)),
+            ("scale", b.scale(x.clone(), -0.3)),
             ("scatter", b.scatter(&b.columns(&w_t, &rows).expect("fits"), &rows, n_out + 1)),
             ("linear_dx", b.linear_dx(&dy, &w)),
             ("linear_dx, stored transposed", b.linear_dx(&dy, &w_t)),
@@ -143,7 +169,7 @@ impl Work for Sizes {
             ("heads_in_dx", b.heads_in_dx(&q, &weight(&[d, n_heads * d_head], 13))),
             ("heads_out_dx", b.heads_out_dx(&by_head, &weight(&[n_heads * d_head, d], 15), d_head)),
             ("attn_dots", b.attn_dots(&q, &k)),
-            ("attn_mix_t", b.attn_mix_t(&pattern, &q)),
+            ("attn_mix_t", b.attn_mix_t(&pattern, &q, n_heads)),
             ("softmax_dx", b.softmax_dx(&x, &y)),
             ("gelu_new_dx", b.activate_dx(&x, &y, Activation::GeluNew)),
             ("gelu_dx", b.activate_dx(&x, &y, Activation::Gelu)),

@@ -8,7 +8,7 @@ use vitrine::{
         cpu::Cpu,
         webgpu::{Options, Scheme},
     },
-    op::NormKind,
+    op::{NormKind, Scoring},
 };
 
 use super::ops::{OP_TOL, Work, agrees, read, up};
@@ -31,16 +31,23 @@ struct Long;
 
 impl Work for Long {
     fn on<B: Backward>(&self, b: &Checked<B>) -> Vec<(&'static str, B::Tensor)> {
-        let logits = up(b, &[3, 50_257], 1);
-        let wide = up(b, &[2, 70_000], 2);
-        let (q, k, v) = (up(b, &[2, 2, 64], 3), up(b, &[1_200, 2, 64], 4), up(b, &[1_200, 2, 64], 5));
-        let pattern = b.attn_scores(&q, &k, 8.0).and_then(|scores| b.softmax(scores)).expect("operands fit");
+        let up = |shape: &[usize], seed| up(b, shape, seed);
+        let (logits, wide) = (up(&[3, 50_257], 1), up(&[2, 70_000], 2));
+        let (q, k, v) = (up(&[2, 2, 64], 3), up(&[1_200, 2, 64], 4), up(&[1_200, 2, 64], 5));
+        let attention = |scoring, k: &_, v: &_| {
+            b.attn_scores(&q, k, scoring).and_then(|scores| b.attn_mix(&b.softmax(scores)?, v))
+        };
+        let shared = up(&[1_200, 1, 64], 6);
         let made = [
             ("top_k", b.top_k(&logits, 5)),
             ("standings", b.standings(&logits, &[0, 50_256, 31_999])),
             ("softmax", b.softmax(wide.clone())),
             ("norm_scale", b.norm_scale(&wide, NormKind::LayerNorm, 1e-5)),
-            ("attention", b.attn_mix(&pattern, &v)),
+            ("attention", attention(Scoring::causal(8.0), &k, &v)),
+            (
+                "attention, shared and windowed",
+                attention(Scoring { scale: 8.0, window: Some(700) }, &shared, &shared),
+            ),
         ];
         made.map(|(name, tensor)| (name, tensor.expect("operands fit"))).into()
     }

@@ -65,7 +65,7 @@ mod tests {
             ("src/ui/panel.rs", "use crate::{view_model::Heatmap, engine::Engine};"),
             ("src/ui/panel.rs", "fn f() { wgpu::x() }"),
             ("src/analysis/attention.rs", "use crate::backend::Backend;"),
-            ("src/analysis/attention.rs", "use crate::model::gpt2::forward;"),
+            ("src/analysis/attention.rs", "use crate::model::transformer::forward;"),
             ("src/backend/cpu/gemm.rs", "use crate::hook::HookPoint;"),
             ("src/backend.rs", "use crate::backend::webgpu::Device;"),
             ("src/tensor.rs", "use crate::hook::Site;"),

@@ -47,9 +47,16 @@ impl Gpt2 {
         for _ in 0..self.n_layers {
             let normed = norm(p, resid, n, d);
             let [q, k, v] = [(); 3].map(|()| linear(p, normed, [n, d, d], MatrixAxes::InOut));
-            let heads = Heads { n_q: n, n_k: n, n_heads: self.n_heads, d_head: self.d_head };
+            let heads = Heads {
+                n_q: n,
+                n_k: n,
+                n_heads: self.n_heads,
+                n_kv_heads: self.n_heads,
+                d_head: self.d_head,
+            };
             let n_scores = self.n_heads * n * n;
-            let scores = push(p, Op::AttnScores { heads, scale: Bits(0) }, &[q, k], n_scores);
+            let scores =
+                push(p, Op::AttnScores { heads, scale: Bits(0), window: u32::MAX }, &[q, k], n_scores);
             let pattern = push(p, Op::Softmax { n }, &[scores], n_scores);
             let z = push(p, Op::AttnMix(heads), &[pattern, v], n * d);
             let out = linear(p, z, [n, d, d], MatrixAxes::InOut);

@@ -8,7 +8,6 @@ use super::{
 impl Fusing<'_> {
     pub(super) fn derivative(&mut self, dx: &Dx, id: Id) -> Option<Kernel> {
         match dx {
-            Dx::Scale(by) => self.attention_dx(*by, id).or_else(|| self.scaled_mix_t(*by, id)),
             Dx::AttnMixT(_) => Some(Kernel::AttnMixT { mix: id, by: None }),
             Dx::Activate(activation) => {
                 let &[x, product] = self.program.values[id].inputs.as_slice() else { return None };
@@ -19,6 +18,8 @@ impl Fusing<'_> {
                 Some(Kernel::Linear { product, then, pre })
             }
             Dx::Multiply
+            | Dx::Rotate(_)
+            | Dx::SoftCap(_)
             | Dx::Scatter { .. }
             | Dx::NormScale { .. }
             | Dx::NormalizeScale { .. }
@@ -34,7 +35,7 @@ impl Fusing<'_> {
         !self.is_taken[id] && !self.written(id, by).is_kept
     }
 
-    fn scaled_mix_t(&mut self, by: Bits, id: Id) -> Option<Kernel> {
+    pub(super) fn scaled_mix_t(&mut self, by: Bits, id: Id) -> Option<Kernel> {
         let mix = self.program.values[id].inputs[0];
         let Op::Dx(Dx::AttnMixT(_)) = self.program.values[mix].op else { return None };
         if !self.is_inner(mix, &[id]) {
@@ -45,7 +46,7 @@ impl Fusing<'_> {
     }
 
     /// `scale(attn_mix(softmax_dx(pattern, attn_dots(dz, v)), k))`
-    fn attention_dx(&mut self, by: Bits, dq: Id) -> Option<Kernel> {
+    pub(super) fn attention_dx(&mut self, by: Bits, dq: Id) -> Option<Kernel> {
         let values = &self.program.values;
         let mix = values[dq].inputs[0];
         let Op::AttnMix(of_mix) = values[mix].op else { return None };
@@ -96,6 +97,6 @@ impl Fusing<'_> {
             inner.push(dn);
         }
         self.join(&inner, sum)?;
-        Some(Kernel::NormDx(NormDx { x, scale, normalized, w, dy, d_normalized, before, dx: sum, d }))
+        Some(Kernel::NormDx(NormDx { x, scale, normalized, w, dy, d_normalized, before, dx: sum, d, kind }))
     }
 }

@@ -1,10 +1,7 @@
 //! Fusion on graphs written by hand; no device.
 
 use super::*;
-use crate::{
-    backend::webgpu::program::{Dx, Value},
-    op::NormKind,
-};
+use crate::backend::webgpu::program::{Dx, Heads, Value};
 
 /// Adds a value; all have the same length here, which fusion does not look at.
 fn push(program: &mut Program, op: Op, inputs: &[Id]) -> Id {
@@ -21,7 +18,7 @@ fn keep(program: &mut Program, id: Id) {
 }
 
 const D: usize = 4;
-const HEADS: Heads = Heads { n_q: 2, n_k: 2, n_heads: 1, d_head: 4 };
+const HEADS: Heads = Heads { n_q: 2, n_k: 2, n_heads: 1, n_kv_heads: 1, d_head: 4 };
 
 fn linear(program: &mut Program, x: Id) -> Id {
     let (w, b) = (given(program), given(program));
@@ -40,7 +37,7 @@ fn norm(program: &mut Program, x: Id) -> [Id; 3] {
 }
 
 fn attention(program: &mut Program, q: Id, k: Id, v: Id) -> [Id; 3] {
-    let scores = push(program, Op::AttnScores { heads: HEADS, scale: Bits(0) }, &[q, k]);
+    let scores = push(program, Op::AttnScores { heads: HEADS, scale: Bits(0), window: u32::MAX }, &[q, k]);
     let pattern = push(program, Op::Softmax { n: 2 }, &[scores]);
     let z = push(program, Op::AttnMix(HEADS), &[pattern, v]);
     [scores, pattern, z]
@@ -129,7 +126,8 @@ fn what_something_else_reads_is_written() {
 fn an_edit_on_the_way_keeps_operations_apart() {
     let mut program = Program::default();
     let [q, k, v, keep, add] = [0; 5].map(|_| given(&mut program));
-    let scores = push(&mut program, Op::AttnScores { heads: HEADS, scale: Bits(0) }, &[q, k]);
+    let scores =
+        push(&mut program, Op::AttnScores { heads: HEADS, scale: Bits(0), window: u32::MAX }, &[q, k]);
     let edited = push(&mut program, Op::Edit, &[scores, keep, add]);
     let pattern = push(&mut program, Op::Softmax { n: 2 }, &[edited]);
     push(&mut program, Op::AttnMix(HEADS), &[pattern, v]);
@@ -216,9 +214,9 @@ fn attention_is_three_kernels_backwards() {
     push(&mut program, Op::Dx(Dx::AttnMixT(HEADS)), &[pattern, dz]);
     let d_scores = push(&mut program, Op::Dx(Dx::Softmax { n: 2 }), &[pattern, d_pattern]);
     let mix = push(&mut program, Op::AttnMix(HEADS), &[d_scores, k]);
-    push(&mut program, Op::Dx(Dx::Scale(Bits(0))), &[mix]);
+    push(&mut program, Op::Scale(Bits(0)), &[mix]);
     let mix_t = push(&mut program, Op::Dx(Dx::AttnMixT(HEADS)), &[d_scores, q]);
-    push(&mut program, Op::Dx(Dx::Scale(Bits(0))), &[mix_t]);
+    push(&mut program, Op::Scale(Bits(0)), &[mix_t]);
     assert_eq!(names(&program), ["attn_mix_t", "attention_dx", "attn_mix_t"]);
     // Scaled afterwards, where the sum itself is looked at.
     keep(&mut program, mix_t);

@@ -11,7 +11,10 @@ use super::{
 };
 use crate::op::{Activation, MatrixAxes, NormKind};
 
+mod attention;
 mod backward;
+
+use attention::heads_params;
 
 /// Invocations in a workgroup that makes one entry each.
 const ENTRIES: usize = 64;
@@ -67,13 +70,9 @@ fn kept(value: Written) -> Bound {
     maybe(value.is_kept.then_some(value.id))
 }
 
-fn heads_params(heads: Heads) -> [usize; 4] {
-    [heads.n_q, heads.n_k, heads.n_heads, heads.d_head]
-}
-
-/// Turns of loops for a row of a pattern and its mix. The same for all programs that share a plan: see `form`.
-fn steps_of(heads: Heads) -> usize {
-    heads.n_k.next_power_of_two() * (2 * heads.d_head + PASSES)
+/// Whether the norms of `shaders/shared/moments.wgsl` centre.
+fn centres(kind: NormKind) -> (&'static str, u32) {
+    ("CENTRES", u32::from(kind == NormKind::LayerNorm))
 }
 
 /// Number of workgroups, spread over two axes.
@@ -191,14 +190,24 @@ impl Lower<'_> {
             }
             Op::Append => self.entries("append", all(), y, &[self.len(inputs[0])]),
             Op::Add => self.entries("add", all(), y, &[]),
+            Op::Scale(Bits(by)) => {
+                let mut launch = self.entries("scale", all(), y, &[]);
+                launch.params.push(by);
+                launch
+            }
             Op::RepeatHeads { n_heads, d } => self.entries("repeat_heads", all(), y, &[d, n_heads]),
             Op::SumHeads { n_heads, d } => self.entries("sum_heads", all(), y, &[d, n_heads]),
-            Op::NormScale { kind: NormKind::LayerNorm, d, eps } => {
+            Op::NormScale { kind, d, eps } => {
                 let params = vec![self.len(y) as u32, d as u32, eps.0];
-                self.rows("norm_scale", PASSES * d, all(), vec![value(y)], params)
+                let mut launch = self.rows("norm_scale", PASSES * d, all(), vec![value(y)], params);
+                launch.constants.push(centres(kind));
+                launch
             }
-            Op::Normalize { kind: NormKind::LayerNorm, d } => {
-                self.rows("normalize", PASSES * d, all(), vec![value(y)], self.rows_of(y, d))
+            Op::Normalize { kind, d } => {
+                let mut launch =
+                    self.rows("normalize", PASSES * d, all(), vec![value(y)], self.rows_of(y, d));
+                launch.constants.push(centres(kind));
+                launch
             }
             Op::Affine { d, has_w, has_b } => {
                 let (w, b) = optional(&inputs[1..], has_w, has_b);
@@ -207,15 +216,21 @@ impl Lower<'_> {
                 launch
             }
             Op::Linear(_) => unreachable!("a product has a kernel of its own"),
-            Op::HeadsIn { n_heads, n_in, d_head, format } => {
-                self.weighted("heads_in", all(), y, &[n_heads, n_in, d_head], format)
+            Op::HeadsIn { n_heads, n_in, d_head, axes, format } => {
+                self.by_head("heads_in", y, [n_heads, n_in, d_head], axes, format)
             }
-            Op::HeadsOut { n_heads, d_head, n_out, format } => {
-                self.weighted("heads_out", all(), y, &[n_heads, d_head, n_out], format)
+            Op::HeadsOut { n_heads, d_head, n_out, axes, format } => {
+                self.by_head("heads_out", y, [n_heads, d_head, n_out], axes, format)
             }
-            Op::AttnScores { heads, scale } => {
+            Op::Rotate(rotation) => self.rotation(rotation, 1.0, y),
+            Op::AttnScores { heads, scale, window } => {
                 let mut launch = self.entries("attn_scores", all(), y, &heads_params(heads));
-                launch.params.push(scale.0);
+                launch.params.extend([scale.0, window]);
+                launch
+            }
+            Op::SoftCap(Bits(cap)) => {
+                let mut launch = self.entries("soft_cap", all(), y, &[]);
+                launch.params.push(cap);
                 launch
             }
             Op::Softmax { n } => self.rows(
@@ -226,19 +241,20 @@ impl Lower<'_> {
                 self.rows_of(y, n),
             ),
             Op::AttnMix(heads) => self.entries("attn_mix", all(), y, &heads_params(heads)),
-            Op::SequencesPattern { heads, scale } => {
-                let Heads { n_q, n_k, n_heads, d_head } = heads;
-                let reads = [all(), vec![Bound::Rows(y)]].concat();
-                let sizes = [n_q * n_heads, n_k, n_heads, d_head].map(|size| size as u32);
-                let params = [&sizes[..], &[scale.0]].concat();
-                self.rows("sequences_pattern", steps_of(heads), reads, vec![value(y)], params)
+            Op::SequencesPattern { heads, scale: Bits(scale), window } => {
+                self.sequences_pattern(heads, [scale, window], y)
             }
-            Op::SequencesMix(Heads { n_k, n_heads, d_head, .. }) => {
+            Op::SequencesMix(Heads { n_k, n_heads, n_kv_heads, d_head, .. }) => {
                 let reads = [all(), vec![Bound::Rows(y)]].concat();
-                self.entries("sequences_mix", reads, y, &[n_k, n_heads, d_head])
+                self.entries("sequences_mix", reads, y, &[n_k, n_heads, n_kv_heads, d_head])
             }
             Op::Activate(activation) => {
                 let mut launch = self.entries("activate", all(), y, &[]);
+                launch.constants.push(("ACTIVATION", number_of(Some(activation))));
+                launch
+            }
+            Op::Gated(activation) => {
+                let mut launch = self.entries("gated", all(), y, &[]);
                 launch.constants.push(("ACTIVATION", number_of(Some(activation))));
                 launch
             }
@@ -246,6 +262,21 @@ impl Lower<'_> {
             Op::TopK { .. } | Op::Standings { .. } => unreachable!("may be made in parts"),
             Op::Dx(ref dx) => self.derivative(dx, y),
         }
+    }
+
+    /// Each head with its part of a weight.
+    fn by_head(
+        &self,
+        name: &'static str,
+        y: Id,
+        sizes: [usize; 3],
+        axes: MatrixAxes,
+        format: Format,
+    ) -> Launch {
+        let reads = self.program.values[y].inputs.iter().copied().map(value).collect();
+        let mut launch = self.weighted(name, reads, y, &sizes, format);
+        launch.constants.push(("W_ROWS_ARE_OUT", u32::from(axes == MatrixAxes::OutIn)));
+        launch
     }
 
     /// `n_rows`, `d` of a value seen as rows.
@@ -300,35 +331,17 @@ impl Lower<'_> {
     }
 
     fn norm(&self, operands: [Option<Id>; 3], y: Id, scale: Written, normalized: Written) -> Launch {
-        let &Op::NormScale { kind: NormKind::LayerNorm, d, eps } = self.op(scale.id) else {
-            unreachable!("fused from a norm")
-        };
+        let &Op::NormScale { kind, d, eps } = self.op(scale.id) else { unreachable!("fused from a norm") };
         let params = vec![self.len(scale.id) as u32, d as u32, eps.0];
         let writes = vec![value(y), kept(scale), kept(normalized)];
         let mut launch = self.rows("norm", PASSES * d, operands.map(maybe).to_vec(), writes, params);
         launch.constants.extend([
+            centres(kind),
             ("HAS_W", u32::from(operands[1].is_some())),
             ("HAS_B", u32::from(operands[2].is_some())),
             ("KEEP_SCALE", u32::from(scale.is_kept)),
             ("KEEP_NORMALIZED", u32::from(normalized.is_kept)),
         ]);
-        launch
-    }
-
-    fn attention(&self, scores: Id, pattern: Id, z: Id, keeps_scores: bool) -> Launch {
-        let (&Op::AttnScores { heads, scale: Bits(scale) }, inputs) =
-            (self.op(scores), &self.program.values[scores].inputs)
-        else {
-            unreachable!("fused from scores")
-        };
-        let v = self.program.values[z].inputs[1];
-        let mut params = vec![(heads.n_heads * heads.n_q) as u32];
-        params.extend(heads_params(heads).map(|size| size as u32));
-        params.push(scale);
-        let reads = vec![value(inputs[0]), value(inputs[1]), value(v)];
-        let writes = vec![value(z), value(pattern), maybe(keeps_scores.then_some(scores))];
-        let mut launch = self.rows("attention", steps_of(heads), reads, writes, params);
-        launch.constants.push(("KEEP_SCORES", u32::from(keeps_scores)));
         launch
     }
 

@@ -1,7 +1,5 @@
 //! The tensor whose bytes come now.
 
-use std::borrow::Cow;
-
 use super::{Done, Target, Twin};
 use crate::{
     backend::{Backend, MAX_PART_BYTES},
@@ -61,17 +59,12 @@ impl<B: Backend> Tensor<B> {
             return Err(LoadError::NonFinite { name, index, value });
         }
         for (target, filling) in weights {
-            let columns = &target.source.columns;
-            let rows = if columns.len() == source.n_cols {
-                Cow::Borrowed(&part[..])
-            } else {
-                let size_bytes = source.dtype.size_bytes();
-                let bytes = columns.start * size_bytes..columns.end * size_bytes;
-                let rows = part.chunks_exact(source.row_bytes());
-                Cow::Owned(rows.flat_map(|row| &row[bytes.clone()]).copied().collect())
-            };
+            let rows = target.source.wanted(part, *n_rows);
             match filling {
-                Filling::Vector(values) => values.extend(source.dtype.decode(&rows)),
+                _ if rows.is_empty() => {}
+                Filling::Vector(values) => {
+                    values.extend(source.dtype.decode(&rows).into_iter().map(|v| v + target.source.plus));
+                }
                 Filling::Matrix(filling) => b.fill(filling, &rows)?,
                 Filling::Twin(twin) => twin.fill(b, &target.source, &rows).await?,
             }

@@ -8,9 +8,10 @@ use super::{
         },
         Bound, Launch,
     },
-    Lower, PASSES, heads_params, kept, maybe, number_of, steps_of, value,
+    Lower, PASSES,
+    attention::{heads_params, steps_of},
+    centres, kept, maybe, number_of, value,
 };
-use crate::op::NormKind;
 
 impl Lower<'_> {
     pub(super) fn derivative(&self, dx: &Dx, y: Id) -> Launch {
@@ -19,22 +20,27 @@ impl Lower<'_> {
         let by_row = |name, d| self.rows(name, PASSES * d, all(), vec![value(y)], self.rows_of(inputs[0], d));
         match *dx {
             Dx::Multiply => self.entries("multiply", all(), y, &[]),
-            Dx::Scale(Bits(by)) => {
-                let mut launch = self.entries("scale", all(), y, &[]);
-                launch.params.push(by);
+            Dx::Rotate(rotation) => self.rotation(rotation, -1.0, y),
+            Dx::SoftCap(Bits(cap)) => {
+                let mut launch = self.entries("soft_cap_dx", all(), y, &[]);
+                launch.params.push(cap);
                 launch
             }
             Dx::Scatter { n_dy, d } => {
                 self.entries("scatter", vec![value(inputs[0]), Bound::Rows(y)], y, &[d, n_dy])
             }
-            Dx::NormScale { kind: NormKind::LayerNorm, d } => by_row("norm_scale_dx", d),
+            Dx::NormScale { kind, d } => {
+                let mut launch = by_row("norm_scale_dx", d);
+                launch.constants.push(centres(kind));
+                launch
+            }
             Dx::NormalizeScale { d } => by_row("normalize_dscale", d),
             Dx::Softmax { n } => by_row("softmax_dx", n),
-            Dx::HeadsIn { n_heads, n_in, d_head, format } => {
-                self.weighted("heads_in_dx", all(), y, &[n_heads, n_in, d_head], format)
+            Dx::HeadsIn { n_heads, n_in, d_head, axes, format } => {
+                self.by_head("heads_in_dx", y, [n_heads, n_in, d_head], axes, format)
             }
-            Dx::HeadsOut { n_heads, d_head, n_out, format } => {
-                self.weighted("heads_out_dx", all(), y, &[n_heads, d_head, n_out], format)
+            Dx::HeadsOut { n_heads, d_head, n_out, axes, format } => {
+                self.by_head("heads_out_dx", y, [n_heads, d_head, n_out], axes, format)
             }
             Dx::AttnDots(heads) => self.entries("attn_dots", all(), y, &heads_params(heads)),
             Dx::AttnMixT(_) => unreachable!("a transposed mix has a kernel of its own"),
@@ -47,11 +53,12 @@ impl Lower<'_> {
     }
 
     pub(super) fn norm_dx(&self, norm: NormDx) -> Launch {
-        let NormDx { x, scale, normalized, w, dy, d_normalized, before, dx, d } = norm;
+        let NormDx { x, scale, normalized, w, dy, d_normalized, before, dx, d, kind } = norm;
         let reads = [Some(x), Some(scale), Some(normalized), Some(dy), w, before].map(maybe).to_vec();
         let writes = vec![value(dx), kept(d_normalized)];
         let mut launch = self.rows("norm_dx", PASSES * d, reads, writes, self.rows_of(x, d));
         launch.constants.extend([
+            centres(kind),
             ("HAS_W", u32::from(w.is_some())),
             ("HAS_BEFORE", u32::from(before.is_some())),
             ("KEEP_D_NORMALIZED", u32::from(d_normalized.is_kept)),
