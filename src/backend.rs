@@ -245,6 +245,16 @@ pub trait Backend {
     /// Softmax over the last axis; a row that is masked throughout becomes 0.
     fn softmax(&self, x: Self::Tensor) -> Result<Self::Tensor, BackendError>;
 
+    /// The softmax of scores that nobody looks at. `[q head e], [k kv e] -> [head q k]`
+    fn attn_pattern(
+        &self,
+        q: &Self::Tensor,
+        k: &Self::Tensor,
+        scoring: Scoring,
+    ) -> Result<Self::Tensor, BackendError> {
+        self.softmax(self.attn_scores(q, k, scoring)?)
+    }
+
     /// einsum: `head q k, k kv e -> q head e`
     fn attn_mix(&self, pattern: &Self::Tensor, v: &Self::Tensor) -> Result<Self::Tensor, BackendError>;
 

@@ -36,6 +36,13 @@ fn are_grouped(op: &str, n_heads: usize, kv_shape: &[usize]) -> Checks {
     Err(ShapeMismatch::new(op, vec![kv_shape[0], n_heads, kv_shape[2]], kv_shape.to_vec()))
 }
 
+fn are_queries_and_keys(q: &[usize], k: &[usize]) -> Checks {
+    has_rank("attn_scores: q", 3, q)?;
+    has_rank("attn_scores: k", 3, k)?;
+    is("attn_scores: k", &[k[0].max(q[0]), k[1], q[2]], k)?;
+    are_grouped("attn_scores: k", q[1], k)
+}
+
 fn last(shape: &[usize]) -> usize {
     shape.last().copied().unwrap_or(1)
 }
@@ -248,11 +255,7 @@ impl<B: Backend> Backend for Checked<B> {
     }
 
     fn attn_scores(&self, q: &B::Tensor, k: &B::Tensor, scoring: Scoring) -> Result<B::Tensor, BackendError> {
-        let (q_shape, k_shape) = (self.0.shape(q), self.0.shape(k));
-        has_rank("attn_scores: q", 3, &q_shape)?;
-        has_rank("attn_scores: k", 3, &k_shape)?;
-        is("attn_scores: k", &[k_shape[0].max(q_shape[0]), k_shape[1], q_shape[2]], &k_shape)?;
-        are_grouped("attn_scores: k", q_shape[1], &k_shape)?;
+        are_queries_and_keys(&self.0.shape(q), &self.0.shape(k))?;
         self.0.attn_scores(q, k, scoring)
     }
 
@@ -262,6 +265,16 @@ impl<B: Backend> Backend for Checked<B> {
 
     fn softmax(&self, x: B::Tensor) -> Result<B::Tensor, BackendError> {
         self.0.softmax(x)
+    }
+
+    fn attn_pattern(
+        &self,
+        q: &B::Tensor,
+        k: &B::Tensor,
+        scoring: Scoring,
+    ) -> Result<B::Tensor, BackendError> {
+        are_queries_and_keys(&self.0.shape(q), &self.0.shape(k))?;
+        self.0.attn_pattern(q, k, scoring)
     }
 
     fn attn_mix(&self, pattern: &B::Tensor, v: &B::Tensor) -> Result<B::Tensor, BackendError> {

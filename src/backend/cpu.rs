@@ -266,6 +266,10 @@ impl<R: Real> Backend for Cpu<R> {
         Ok(softmax::softmax(x))
     }
 
+    fn attn_pattern(&self, q: &CpuTensor<R>, k: &CpuTensor<R>, scoring: Scoring) -> Op<R> {
+        Ok(attn_scores::attn_pattern(q, k, scoring))
+    }
+
     fn attn_mix(&self, pattern: &CpuTensor<R>, v: &CpuTensor<R>) -> Op<R> {
         Ok(attn_mix::attn_mix(pattern, v))
     }

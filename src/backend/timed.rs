@@ -214,6 +214,10 @@ impl<B: Backend> Backend for Timed<B> {
         self.time("softmax", |b| b.softmax(x))
     }
 
+    fn attn_pattern(&self, q: &B::Tensor, k: &B::Tensor, scoring: Scoring) -> Op<B> {
+        self.time("attn_pattern", |b| b.attn_pattern(q, k, scoring))
+    }
+
     fn attn_mix(&self, pattern: &B::Tensor, v: &B::Tensor) -> Op<B> {
         self.time("attn_mix", |b| b.attn_mix(pattern, v))
     }

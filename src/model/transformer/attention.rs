@@ -31,13 +31,22 @@ impl<B: Backend, P: Tap<B>> Pass<'_, B, P> {
             Some((past_k, past_v)) => (self.b.append(past_k, &k)?, self.b.append(past_v, &v)?),
             None => (k, v),
         };
-        let scores = self.b.attn_scores(&q, &k, self.config.scoring(self.layer))?;
-        let scores = capped(self.b, scores, self.config.attn_soft_cap)?;
-        let scores = self.at(Site::AttnScores, scores)?; // [head q_pos k_pos]
-        let pattern = self.at(Site::Pattern, self.b.softmax(scores)?)?; // [head q_pos k_pos]
+        let pattern = self.pattern(&q, &k)?;
+        let pattern = self.at(Site::Pattern, pattern)?; // [head q_pos k_pos]
         let z = self.at(Site::Z, self.b.attn_mix(&pattern, &v)?)?; // [pos head d_head]
         *past = Some((k, v));
         self.write_out(w, &z)
+    }
+
+    /// softmax(q·k / scale). [head q_pos k_pos]
+    fn pattern(&mut self, q: &B::Tensor, k: &B::Tensor) -> Result<B::Tensor, P::Error> {
+        let (scoring, soft_cap) = (self.config.scoring(self.layer), self.config.attn_soft_cap);
+        if soft_cap.is_none() && !self.tap.watches(HookPoint::Block(self.layer, Site::AttnScores)) {
+            return Ok(self.b.attn_pattern(q, k, scoring)?);
+        }
+        let scores = capped(self.b, self.b.attn_scores(q, k, scoring)?, soft_cap)?;
+        let scores = self.at(Site::AttnScores, scores)?; // [head q_pos k_pos]
+        Ok(self.b.softmax(scores)?)
     }
 
     /// Queries or keys, turned by their position, if the model does so.
