@@ -31,8 +31,10 @@ mod pace;
 mod placing;
 mod post;
 mod probe;
+mod reading;
 mod source;
 mod tuning;
+mod weights;
 
 use loaded::Loaded;
 

@@ -10,7 +10,8 @@ use super::{
     loaded::Loaded,
     pace::{Turns, now_millis},
     placing, post, probe,
-    source::{Found, Reader, Source},
+    reading::Reader,
+    source::{Found, Source},
 };
 use crate::{
     analysis::Question,

@@ -19,6 +19,7 @@ mod kernels;
 mod keyboard;
 mod looks;
 mod page;
+mod shards;
 mod smoothness;
 mod story;
 mod threads;
@@ -47,6 +48,8 @@ const TESTS: &[Test] = &[
     ("dark_mode_is_dark_and_legible", looks::dark_mode_is_dark_and_legible),
     ("a_truncated_file_is_explained_and_the_model_stays", files::a_truncated_file_is_explained),
     ("dropped_files_are_opened", files::dropped_files_are_opened),
+    ("shards_are_read_from_a_folder_and_dropped", shards::shards_are_read_from_a_folder_and_dropped),
+    ("bad_shards_are_named", shards::bad_shards_are_named),
     ("the_engine_panel_says_where_the_time_went", engine::the_panel_says_where_the_time_went),
     ("the_gpu_answers_as_the_cpu_and_its_loss_is_survived", engine::a_lost_gpu_is_survived),
     ("a_model_from_disk_survives_the_loss_of_the_gpu", engine::a_model_from_disk_survives_too),
