@@ -4,6 +4,7 @@
 //! What is loaded belongs to one commit, so that a repository may change while its files come.
 
 mod choice;
+pub mod download;
 mod error;
 mod listing;
 mod parse;
