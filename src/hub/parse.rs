@@ -50,7 +50,7 @@ fn of_path(path: &str) -> Result<(String, String), String> {
         return Err(format!("is among the hub's {}, not its models", parts[0]));
     }
     let is_verb = |part: &&str| ["tree", "blob", "resolve", "commit"].contains(part);
-    let Some(at) = parts.iter().position(|part| is_verb(&part)).filter(|at| (1..=2).contains(at)) else {
+    let Some(at) = parts.iter().position(is_verb).filter(|at| (1..=2).contains(at)) else {
         return Ok((path.to_owned(), Repo::MAIN.to_owned()));
     };
     let (id, rest) = (parts[..at].join("/"), &parts[at + 1..]);
