@@ -34,7 +34,8 @@ pub(crate) fn prepare<B: Backward + 'static>(engine: Rc<Engine<B>>, job: &Job) -
     let forward = RunSpec {
         tokens: job.corrupted.clone(),
         capture: HookSet::default(),
-        readout: Readout::Metric(corrupted.metric.clone()),
+        // As the page asks, on both tables: what to expect at every position.
+        readout: Readout::Predictions { top_k: 5 },
         ..clean.clone()
     };
     let attribution = move |engine: &Engine<B>| -> Fallible<Vec<f32>> {

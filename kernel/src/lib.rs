@@ -29,4 +29,5 @@ pub use rows::{
     count_larger, dot, entropy, len_without_tail, max, max_of_finite, normalise, softmax, standing, sum,
     sum_exp, sum_of_squares_around,
 };
+pub use tile::MR as TILE_ROWS;
 pub use top_k::{top_k, top_k_scratch_len};

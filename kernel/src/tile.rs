@@ -11,7 +11,7 @@
 use crate::{packed::PANEL, simd::F32x4};
 
 /// Rows of a tile, at most.
-pub(crate) const MR: usize = if cfg!(target_feature = "relaxed-simd") { 6 } else { 4 };
+pub const MR: usize = if cfg!(target_feature = "relaxed-simd") { 6 } else { 4 };
 
 /// What stands on the left of a product: rows of `len` values, `stride` apart.
 #[derive(Clone, Copy)]

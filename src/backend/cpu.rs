@@ -28,6 +28,7 @@ mod linear;
 mod matrix;
 mod norm;
 mod panels;
+mod parallel;
 mod real;
 mod rotate;
 mod rows;
@@ -59,7 +60,7 @@ impl Cpu<f32> {
 
     /// How many threads take part in a product.
     pub fn n_threads(&self) -> usize {
-        self.kernel.as_ref().map_or(1, |kernel| kernel.n_threads())
+        self.kernel.as_ref().map_or_else(parallel::n_threads, |kernel| kernel.n_threads())
     }
 }
 
@@ -134,8 +135,11 @@ impl<R: Real> Backend for Cpu<R> {
     fn adapter(&self) -> String {
         let instructions =
             if cfg!(target_feature = "simd128") { "WebAssembly SIMD" } else { std::env::consts::ARCH };
-        let alone = || format!("{instructions}, 1 thread");
-        format!("{}, {}", self.kernel.as_ref().map_or_else(alone, |kernel| kernel.adapter()), R::NAME)
+        let here = || match parallel::n_threads() {
+            1 => format!("{instructions}, 1 thread"),
+            n => format!("{instructions}, {n} threads"),
+        };
+        format!("{}, {}", self.kernel.as_ref().map_or_else(here, |kernel| kernel.adapter()), R::NAME)
     }
 
     fn upload(&self, _label: &str, host: HostTensor) -> Op<R> {

@@ -54,7 +54,7 @@ async fn webgpu_is_transformer_lens_in_parallel() {
 #[wasm_bindgen_test]
 async fn a_planted_error_is_noticed() {
     let Some(device) = device(Scheme::Serial).await else { return };
-    let [_, model] = MODELS;
+    let [_, model, ..] = MODELS;
     let engine = model.engine_on(device).await;
     let case = model.cases().remove(0);
     assert_eq!(goldens::first_divergence(&engine, &model, &case, vec![]).await, Ok(()));
@@ -71,7 +71,7 @@ const SLOW: Rates = Rates { flops_per_second: 1e6, bytes_per_second: 1e7, second
 #[wasm_bindgen_test]
 async fn long_work_is_cut_and_measured_and_is_still_transformer_lens() {
     let Some(device) = device_with(Options { rates: Some(SLOW), ..Options::default() }).await else { return };
-    let [_, model] = MODELS;
+    let [_, model, ..] = MODELS;
     let engine = model.engine_on(device.clone()).await;
     device.measure(Measuring::On);
     let case = model.cases().remove(0);

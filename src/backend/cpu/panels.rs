@@ -7,6 +7,7 @@ use vitrine_kernel::{Dims, PANEL, pack_rows, pack_rows_t};
 use super::{
     Real, Values,
     kernel::{Block, Kernel},
+    parallel::by_rows,
 };
 use crate::backend::{BackendError, DeviceFault};
 
@@ -73,13 +74,15 @@ impl<R: Real> Panels<R> for Rc<Vec<R>> {
 
     fn times(&self, dims: Dims, a: &Values<R>, bias: Option<&Values<R>>) -> Result<Values<R>, BackendError> {
         let mut c = vec![R::zero(); dims.m * dims.n];
-        R::gemm_packed(dims, a, self, bias.map(|bias| &**bias), &mut c);
+        let (panels, bias): (&[R], Option<&[R]>) = (self, bias.map(|bias| &**bias));
+        by_rows(dims, (a, dims.k), (&mut c, dims.n), |dims, a, c| R::gemm_packed(dims, a, panels, bias, c));
         Ok(c.into())
     }
 
     fn times_t(&self, dims: Dims, a: &Values<R>) -> Result<Values<R>, BackendError> {
         let mut c = vec![R::zero(); dims.m * dims.k];
-        R::gemm_packed_t(dims, a, self, &mut c);
+        let panels: &[R] = self;
+        by_rows(dims, (a, dims.n), (&mut c, dims.k), |dims, a, c| R::gemm_packed_t(dims, a, panels, c));
         Ok(c.into())
     }
 }

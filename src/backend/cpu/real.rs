@@ -18,7 +18,7 @@ use crate::op::Activation;
 ///
 /// What has a body here is plain, the reference that f64 keeps; f32 has a kernel for it.
 pub trait Real:
-    num_traits::Float + Default + std::iter::Sum + std::ops::AddAssign + std::fmt::Debug + 'static
+    num_traits::Float + Default + std::iter::Sum + std::ops::AddAssign + std::fmt::Debug + Send + Sync + 'static
 {
     /// Its name, for the model card.
     const NAME: &'static str;

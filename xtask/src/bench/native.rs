@@ -3,6 +3,7 @@
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
@@ -81,8 +82,10 @@ pub fn weights(choice: &Choice) -> Option<PathBuf> {
 /// Vitrine's half, started on `provider`.
 ///
 /// Errors: it does not start.
-pub fn ours(program: &Path, weights: &Path, provider: Provider) -> Result<Program> {
-    Program::start(Command::new(program).arg(weights).arg(provider.word()))
+pub fn ours(program: &Path, weights: &Path, provider: Provider, n_threads: usize) -> Result<Program> {
+    let mut command = Command::new(program);
+    command.env("RAYON_NUM_THREADS", n_threads.to_string());
+    Program::start(command.arg(weights).arg(provider.word()))
 }
 
 /// The cases of one provider.
@@ -108,21 +111,25 @@ impl Table<'_> {
             println!("  A GPU that is computed on the processor: its times say nothing of a GPU's.");
         }
         let has_peer = peer.is_some();
-        // One program each for all cases, and a new one after a failure: weights are read once.
-        let programs = [RefCell::new(Some(ours)), RefCell::new(peer)];
+        // One program each for all cases of so many threads, and a new one after a failure: weights are read once.
+        let opened = [(Half::Ours, Some(ours)), (Half::Peer, peer)].into_iter();
+        let opened = opened.filter_map(|(half, program)| Some(((half == Half::Peer, 1), program?)));
+        let programs = RefCell::new(opened.collect::<BTreeMap<_, _>>());
         let rows = runner::rows(&self.cases, has_peer, &mut |case, half| {
-            let slot = &programs[usize::from(half == Half::Peer)];
-            let mut program = match slot.take() {
+            let (slot, programs) = ((half == Half::Peer, case.n_threads), &programs);
+            let kept = programs.borrow_mut().remove(&slot);
+            let mut program = match kept {
                 Some(program) => program,
-                None => self.start(half)?,
+                None => self.start(half, case.n_threads)?,
             };
             let measured = runner::verified(&mut program, reference, case, half)?;
-            slot.replace(Some(program));
+            programs.borrow_mut().insert(slot, program);
             Ok(Box::new(move || {
-                let mut program = slot.take().context("the program failed before")?;
-                let measured = measured(&program.measure()?)?;
-                slot.replace(Some(program));
-                Ok(measured)
+                let kept = programs.borrow_mut().remove(&slot);
+                let mut program = kept.context("the program failed before")?;
+                let times = measured(&program.measure()?)?;
+                programs.borrow_mut().insert(slot, program);
+                Ok(times)
             }))
         });
         if self.is_whole && is_claim {
@@ -137,7 +144,8 @@ impl Table<'_> {
         if half == Half::Peer {
             self.python?;
         }
-        let opened = self.start(half).and_then(|mut program| Ok((program.ask(&json!("adapter"))?, program)));
+        let opened =
+            self.start(half, 1).and_then(|mut program| Ok((program.ask(&json!("adapter"))?, program)));
         match opened {
             Ok((adapter, program)) => Some((adapter.as_str().unwrap_or("unknown").to_owned(), program)),
             Err(error) => {
@@ -147,9 +155,9 @@ impl Table<'_> {
         }
     }
 
-    fn start(&self, half: Half) -> Result<Program> {
+    fn start(&self, half: Half, n_threads: usize) -> Result<Program> {
         match half {
-            Half::Ours => ours(self.ours, self.weights, self.provider),
+            Half::Ours => ours(self.ours, self.weights, self.provider, n_threads),
             Half::Peer => {
                 let python = self.python.context("there is no Python")?;
                 let mut command = peer::script(python, "native.py");

@@ -1,6 +1,7 @@
 //! How cost grows with tokens, layers and variants, beside what the arithmetic says.
 
 use anyhow::{Context as _, Result};
+use safetensors::SafeTensors;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -105,7 +106,10 @@ impl Bench {
         let points = (1..=N_LAYERS).map(|n| {
             let folder = shallow(&self.weights, n)?;
             let reference = Reference::new(self.vitrine.clone(), &folder);
-            let measured = forward(&mut self.start(&folder)?, &reference, N_LAYERS_TOKENS)?;
+            let measured = forward(&mut self.start(&folder)?, &reference, N_LAYERS_TOKENS);
+            // Half a gigabyte.
+            fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+            let measured = measured?;
             Ok(Point { x: n, flops: flops::forward(n, N_LAYERS_TOKENS), measured }.printed("layers"))
         });
         let points = points.collect::<Result<_>>()?;
@@ -136,7 +140,7 @@ impl Bench {
     }
 
     fn start(&self, weights: &Path) -> Result<Program> {
-        native::ours(&self.ours, weights, self.provider)
+        native::ours(&self.ours, weights, self.provider, 1)
     }
 }
 
@@ -159,21 +163,26 @@ fn variants() -> Vec<(usize, usize)> {
     PATCHES.into_iter().chain(mixed.filter(|place| !PATCHES.contains(place))).collect()
 }
 
-/// A folder with the same weights and a configuration of fewer layers.
+/// A folder with the first layers of the same model.
 fn shallow(weights: &Path, n_layers: usize) -> Result<PathBuf> {
-    let folder = weights.join(format!("layers-{n_layers}"));
+    let folder = weights.join("shallow");
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let config = fs::read(weights.join("config.json")).context("the weights have a configuration")?;
     let mut config: Value = serde_json::from_slice(&config).context("the configuration is JSON")?;
     config["n_layer"] = json!(n_layers);
     fs::write(folder.join("config.json"), config.to_string())
         .with_context(|| format!("cannot write into {}", folder.display()))?;
-    let linked = folder.join("model.safetensors");
-    if !linked.is_file() {
-        fs::hard_link(weights.join("model.safetensors"), &linked)
-            .with_context(|| format!("cannot link {}", linked.display()))?;
-    }
+    let file = fs::read(weights.join("model.safetensors")).context("the weights have a file")?;
+    let all = SafeTensors::deserialize(&file).context("the weights are a safetensors file")?;
+    let kept = all.iter().filter(|(name, _)| layer_of(name).is_none_or(|layer| layer < n_layers));
+    safetensors::serialize_to_file(kept, None, &folder.join("model.safetensors"))
+        .with_context(|| format!("cannot write into {}", folder.display()))?;
     Ok(folder)
+}
+
+/// Of `h.3.ln_1.weight` it is 3.
+fn layer_of(name: &str) -> Option<usize> {
+    name.strip_prefix("h.")?.split('.').next()?.parse().ok()
 }
 
 impl Point {

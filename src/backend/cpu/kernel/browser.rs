@@ -22,7 +22,7 @@ use crate::backend::{BackendError, DeviceFault, cpu::Values};
 /// Rows that are multiplied at once: enough that reading the weights takes little beside it.
 const N_ROWS: usize = 256;
 /// A product with fewer multiplications is done before a helper wakes.
-const MIN_SHARED: usize = 1 << 18;
+const MIN_SHARED: u64 = 1 << 18;
 /// Chunks a thread: enough that none waits long for the last.
 const CHUNKS_PER_THREAD: usize = 16;
 /// As `kernel/wasm` has it.
@@ -146,11 +146,19 @@ impl Kernel {
         if self.opened.reach(end) {
             return Ok(());
         }
-        Err(BackendError::Device {
+        Err(Self::too_small(end as u64))
+    }
+
+    /// There are no `n_bytes`.
+    pub(super) fn too_small(n_bytes: u64) -> BackendError {
+        BackendError::Device {
             backend: "cpu",
             fault: DeviceFault::OutOfMemory,
-            message: format!("this browser gives the kernels no {} MB of memory", end.div_ceil(1_000_000)),
-        })
+            message: format!(
+                "this browser gives the kernels no {} MB of memory",
+                n_bytes.div_ceil(1_000_000)
+            ),
+        }
     }
 
     /// Computes a product, some rows at a time; false where a helper does not finish.
@@ -166,7 +174,8 @@ impl Kernel {
     fn are_rows_computed(&self, product: Product) -> bool {
         let Product { is_transposed, dims: Dims { m, n, k }, a, b, bias, c } = product;
         let n_panels = product.row_lens()[1].div_ceil(PANEL);
-        let is_shared = 1 < self.n_threads.get() && MIN_SHARED <= m * n * k;
+        let n_products = [n, k].into_iter().fold(m as u64, |all, n| all * n as u64);
+        let is_shared = 1 < self.n_threads.get() && MIN_SHARED <= n_products;
         let chunk = if is_shared { self.chunk(n_panels) } else { n_panels.max(1) };
         self.exports.begin(u32::from(is_transposed), m, n, k, a, b, bias, c, chunk);
         if is_shared {
@@ -245,7 +254,7 @@ impl Block {
         n: usize,
     ) -> Result<Self, BackendError> {
         let len = packed_len(k, n);
-        let region = Region::take(kernel, len)?;
+        let region = Region::take(kernel, 1, len)?;
         if !n.is_multiple_of(PANEL) {
             region.write(len - k * PANEL, &vec![0.0; k * PANEL]);
         }
@@ -317,7 +326,7 @@ impl Block {
         let kernel = self.0.kernel();
         let mut product = Product { is_transposed, dims, a: self.place(a)?, b: self.0.start(), bias, c: 0 };
         loop {
-            let result = Region::take(kernel, dims.m * product.row_lens()[1])?;
+            let result = Region::take(kernel, dims.m, product.row_lens()[1])?;
             product.c = result.start();
             if kernel.is_computed(product) {
                 return Ok(result);

@@ -24,15 +24,17 @@ impl Layout {
         Self { free: vec![], end: aligned(start) }
     }
 
-    /// A place for `n_bytes`: the first that was given back and is large enough, else behind everything.
-    pub(super) fn take(&mut self, n_bytes: usize) -> usize {
-        let n_bytes = aligned(n_bytes);
+    /// A place for `n_bytes`: the first that was given back and is large enough, else behind everything. Nothing if no
+    /// address reaches that far.
+    pub(super) fn take(&mut self, n_bytes: usize) -> Option<usize> {
+        let n_bytes = n_bytes.checked_next_multiple_of(LINE_BYTES)?;
         if let Some(free) = self.free.iter_mut().find(|free| n_bytes <= free.len()) {
             free.start += n_bytes;
-            return free.start - n_bytes;
+            return Some(free.start - n_bytes);
         }
-        self.end += n_bytes;
-        self.end - n_bytes
+        let start = self.end;
+        self.end = start.checked_add(n_bytes)?;
+        Some(start)
     }
 
     /// Gives back what `take` gave.
@@ -60,15 +62,25 @@ mod tests {
     #[test]
     fn what_is_given_back_is_taken_again() {
         let mut layout = Layout::new(100);
-        let (a, b, c) = (layout.take(64), layout.take(65), layout.take(1));
+        let mut take = |n_bytes| layout.take(n_bytes).expect("there is room");
+        let (a, b, c) = (take(64), take(65), take(1));
         assert_eq!((a, b, c, layout.end), (128, 192, 320, 384));
         layout.give(a, 64);
-        assert_eq!(layout.take(65), 384);
+        assert_eq!(layout.take(65), Some(384));
         layout.give(b, 65);
         // The two places have become one.
-        assert_eq!(layout.take(190), a);
+        assert_eq!(layout.take(190), Some(a));
         layout.give(384, 65);
         layout.give(c, 1);
         assert_eq!(layout.end, 320);
+    }
+
+    #[test]
+    fn what_no_address_reaches_is_nothing_and_changes_nothing() {
+        let mut layout = Layout::new(100);
+        for n_bytes in [usize::MAX, usize::MAX - 128, usize::MAX / 64 * 64 - 64] {
+            assert_eq!(layout.take(n_bytes), None, "{n_bytes}");
+        }
+        assert_eq!((layout.take(1), layout.end), (Some(128), 192));
     }
 }

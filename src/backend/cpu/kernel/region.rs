@@ -24,8 +24,11 @@ impl Region {
     /// Whatever was there before.
     ///
     /// Errors: no memory for them.
-    pub(super) fn take(kernel: &Rc<Kernel>, len: usize) -> Result<Self, BackendError> {
-        let start = kernel.layout.borrow_mut().take(len * F32_BYTES);
+    pub(super) fn take(kernel: &Rc<Kernel>, n_rows: usize, row_len: usize) -> Result<Self, BackendError> {
+        let len = n_rows.checked_mul(row_len);
+        let n_bytes = len.and_then(|len| len.checked_mul(F32_BYTES));
+        let start = n_bytes.and_then(|n_bytes| kernel.layout.borrow_mut().take(n_bytes));
+        let (Some(len), Some(start)) = (len, start) else { return Err(Kernel::too_small(1 << 32)) };
         let region = Self { kernel: Rc::clone(kernel), start, len };
         kernel.reach(start + len * F32_BYTES)?;
         Ok(region)
@@ -63,13 +66,13 @@ impl Region {
 
 impl Place<f32> for Region {
     fn put(kernel: &Rc<Kernel>, values: &[f32]) -> Result<Option<Self>, BackendError> {
-        let region = Self::take(kernel, values.len())?;
+        let region = Self::take(kernel, 1, values.len())?;
         region.write(0, values);
         Ok(Some(region))
     }
 
     fn copied(&self) -> Result<Self, BackendError> {
-        let copy = Self::take(&self.kernel, self.len)?;
+        let copy = Self::take(&self.kernel, 1, self.len)?;
         copy.view(0..self.len).set(&self.view(0..self.len), 0);
         Ok(copy)
     }
@@ -93,8 +96,8 @@ impl Place<f32> for Region {
     }
 
     fn standings(&self, d: usize, chosen: &[u32]) -> Result<Vec<f32>, BackendError> {
-        let ids = Self::take(&self.kernel, chosen.len())?;
-        let result = Self::take(&self.kernel, 4 * chosen.len())?;
+        let ids = Self::take(&self.kernel, 1, chosen.len())?;
+        let result = Self::take(&self.kernel, chosen.len(), 4)?;
         let (start, len) = (ids.start as u32, chosen.len() as u32);
         Uint32Array::new_with_byte_offset_and_length(&self.kernel.memory.buffer(), start, len)
             .copy_from(chosen);
@@ -104,8 +107,8 @@ impl Place<f32> for Region {
 
     fn top_k(&self, d: usize, k: usize) -> Result<Vec<f32>, BackendError> {
         let n_rows = self.len.checked_div(d).unwrap_or(0);
-        let keys = Self::take(&self.kernel, 2 * top_k_scratch_len(k))?; // of 64 bits
-        let result = Self::take(&self.kernel, n_rows * k * 2)?;
+        let keys = Self::take(&self.kernel, top_k_scratch_len(k), 2)?; // of 64 bits
+        let result = Self::take(&self.kernel, n_rows, 2 * k)?;
         self.kernel.exports.top_k(self.start, n_rows, d, k, keys.start, result.start);
         Ok(result.to_vec())
     }
