@@ -3,6 +3,7 @@
 //! Pure: nothing here asks a server for anything, and everything that a server says is checked before it is used.
 //! What is loaded belongs to one commit, so that a repository may change while its files come.
 
+mod cache;
 mod choice;
 pub mod download;
 mod error;
@@ -10,6 +11,7 @@ mod listing;
 mod parse;
 mod repo;
 
+pub use cache::{Cache, Kept};
 pub use choice::{Choice, Weights};
 pub use error::HubError;
 pub use listing::{Hash, Listing, RepoFile, next_page};

@@ -160,14 +160,13 @@ impl Download {
             State::Paused => return Ok(Step::Paused),
             State::Running => {}
         }
-        if let Some((file_idx, file)) =
-            self.files.iter().enumerate().find(|(_, file)| file.done_bytes < file.kept_bytes)
-        {
+        // Files come in order, what was kept of them too.
+        let Some((file_idx, file)) = self.files.iter().enumerate().find(|(_, file)| !file.is_whole()) else {
+            return Ok(Step::Done);
+        };
+        if file.done_bytes < file.kept_bytes {
             let (start, kept) = (file.done_bytes, file.kept_bytes);
             return Ok(Step::Reread { file_idx, start, end: kept.min(start + self.options.chunk_bytes) });
-        }
-        if self.files.iter().all(FileState::is_whole) {
-            return Ok(Step::Done);
         }
         if now_millis < self.hold_until_millis {
             return Ok(Step::Wait { until_millis: Some(self.hold_until_millis) });
@@ -213,32 +212,47 @@ impl Download {
         }
     }
 
-    /// Takes bytes that were kept from before, as [`Step::Reread`] asked for. None mean that they are not there.
+    /// Takes bytes that were kept from before, as [`Step::Reread`] asked for, and hands on what has arrived of those
+    /// behind them. None mean that they are not there.
     ///
     /// Errors: a file that was whole is not what its hash says.
-    pub fn reread(&mut self, file_idx: usize, bytes: &[u8]) -> Result<(), DownloadError> {
-        let Some(file) = self.files.get_mut(file_idx) else { return Ok(()) };
+    pub fn reread(&mut self, file_idx: usize, bytes: &[u8]) -> Result<Vec<Delivered>, DownloadError> {
         if let State::Failed(error) = &self.state {
             return Err(error.clone());
         }
+        let Some(file) = self.files.get_mut(file_idx) else { return Ok(vec![]) };
         let n_bytes =
             bytes.len().min(usize::try_from(file.kept_bytes - file.done_bytes).unwrap_or(usize::MAX));
         if n_bytes == 0 {
             file.kept_bytes = file.done_bytes;
-            file.handed_bytes = file.done_bytes;
-            return Ok(());
+            self.hand_out_again(file_idx);
+            return Ok(vec![]);
         }
         let taken = file.take(&bytes[..n_bytes]);
-        taken.map_err(|error| self.fail(error))
+        taken.map_err(|error| self.fail(error))?;
+        self.deliver()
+    }
+
+    /// Takes back what was asked for of a file and of those behind it: some of it is missing.
+    fn hand_out_again(&mut self, file_idx: usize) {
+        let n_before = self.pieces.iter().take_while(|piece| piece.file_idx < file_idx).count();
+        let flights = self.pieces.drain(n_before..).filter_map(|piece| piece.flight);
+        self.superseded.extend(flights.map(|flight| flight.id));
+        for file in &mut self.files[file_idx..] {
+            file.handed_bytes = file.here_bytes();
+        }
     }
 
     /// Hands on what is next in order.
     fn deliver(&mut self) -> Result<Vec<Delivered>, DownloadError> {
         let mut delivered = vec![];
         while let Some(piece) = self.pieces.front_mut() {
+            let file = &mut self.files[piece.file_idx];
+            if file.done_bytes < file.kept_bytes {
+                break; // That comes first.
+            }
             let bytes = std::mem::take(&mut piece.waiting);
             let (file_idx, is_last) = (piece.file_idx, piece.is_complete());
-            let file = &mut self.files[file_idx];
             if !bytes.is_empty() {
                 let start = file.done_bytes;
                 if let Err(error) = file.take(&bytes) {
@@ -306,7 +320,7 @@ impl Download {
     /// How far it is.
     pub fn progress(&self, now_millis: f64) -> Progress {
         let n_waiting: usize = self.pieces.iter().map(|piece| piece.waiting.len()).sum();
-        let n_done: u64 = self.files.iter().map(|file| file.done_bytes.max(file.kept_bytes)).sum();
+        let n_done: u64 = self.files.iter().map(FileState::here_bytes).sum();
         let total_bytes = self.files.iter().map(|file| file.wanted.size_bytes).sum();
         Progress::new(n_done + n_waiting as u64, total_bytes, self.rate.bytes_per_sec(now_millis))
     }

@@ -1,6 +1,6 @@
 //! A repository of the hub and the addresses of what it says and has.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::HubError;
 
@@ -19,7 +19,7 @@ pub struct Repo {
 }
 
 /// The name of one state of a repository: 40 hexadecimal digits.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Commit(String);
 
 impl Repo {
@@ -74,7 +74,7 @@ pub(super) fn is_hex(text: &str, n_digits: usize) -> bool {
 }
 
 /// One part of a path as a URL has it.
-fn escaped(part: &str) -> String {
+pub(super) fn escaped(part: &str) -> String {
     let escape = |byte: u8| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
         _ => format!("%{byte:02X}"),

@@ -129,7 +129,7 @@ impl Download {
         let file = &mut self.files[file_idx];
         file.has_ranges = false;
         file.handed_bytes = file.wanted.size_bytes;
-        let mut piece = Piece::new(file_idx, file.done_bytes, file.wanted.size_bytes, true);
+        let mut piece = Piece::new(file_idx, file.here_bytes(), file.wanted.size_bytes, true);
         match flight {
             // This answer serves, unless files before it are still on their way.
             Some(Flight { id, .. }) if first == 0 => {

@@ -34,15 +34,30 @@ struct SavedFile {
 
 impl Saved {
     pub(super) fn of(files: &[FileState]) -> Self {
-        let saved = |file: &FileState| SavedFile {
-            file: file.wanted.clone(),
-            done_bytes: file.done_bytes.max(file.kept_bytes),
-        };
+        let saved = |file: &FileState| SavedFile { file: file.wanted.clone(), done_bytes: file.here_bytes() };
         Self { files: files.iter().map(saved).collect() }
     }
 
+    /// Takes over what is said there of some files.
+    pub fn update(&mut self, newer: &Self) {
+        for saved in &newer.files {
+            self.forget(&saved.file);
+            self.files.push(saved.clone());
+        }
+    }
+
+    /// Forgets a file.
+    pub fn forget(&mut self, file: &RepoFile) {
+        self.files.retain(|saved| saved.file != *file);
+    }
+
+    /// Forgets all files but these.
+    pub fn keep_only(&mut self, files: &[&RepoFile]) {
+        self.files.retain(|saved| files.contains(&&saved.file));
+    }
+
     /// What is kept of a file: only if it is the same one.
-    fn bytes_of(&self, wanted: &RepoFile) -> u64 {
+    pub fn bytes_of(&self, wanted: &RepoFile) -> u64 {
         let same = self.files.iter().find(|saved| saved.file == *wanted);
         same.map_or(0, |saved| saved.done_bytes.min(wanted.size_bytes))
     }
@@ -57,6 +72,11 @@ impl FileState {
 
     pub(super) fn is_whole(&self) -> bool {
         self.done_bytes == self.wanted.size_bytes
+    }
+
+    /// Bytes that were handed on or kept from before.
+    pub(super) fn here_bytes(&self) -> u64 {
+        self.done_bytes.max(self.kept_bytes)
     }
 
     /// Takes the next bytes in order.

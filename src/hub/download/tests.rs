@@ -94,7 +94,7 @@ fn a_corrupt_file_is_fetched_anew_the_next_time() {
     let mut download = Download::new(world.files(), &whole, options());
     let mut ended = Ok(());
     while let Ok(Step::Reread { file_idx, start, end }) = download.next(0.0) {
-        ended = download.reread(file_idx, &world.disk[file_idx][start as usize..end as usize]);
+        ended = download.reread(file_idx, &world.disk[file_idx][start as usize..end as usize]).map(drop);
     }
     assert_eq!(ended, Err(DownloadError::Corrupt { path: "file-1".into() }));
     let mut again = Download::new(world.files(), &download.saved(), options());

@@ -43,6 +43,8 @@ pub(super) struct World {
     /// What is under way, with what the server will still do about it.
     flying: Vec<(RequestId, Vec<Arrival>)>,
     pub(super) disk: Vec<Vec<u8>>,
+    /// What the reader has of each file, bytes.
+    read: Vec<usize>,
     now_millis: f64,
     pub(super) n_tries: u32,
 }
@@ -54,7 +56,17 @@ impl World {
         let content = |rng: &mut ChaCha8Rng| (0..rng.next_u32() % 90).map(|_| rng.next_u32() as u8).collect();
         let contents: Vec<Vec<u8>> = (0..n_files).map(|_| content(&mut rng)).collect();
         let disk = vec![vec![]; n_files];
-        Self { rng, weather, contents, planted: None, flying: vec![], disk, now_millis: 0.0, n_tries: 50 }
+        Self {
+            rng,
+            weather,
+            contents,
+            planted: None,
+            flying: vec![],
+            disk,
+            read: vec![0; n_files],
+            now_millis: 0.0,
+            n_tries: 50,
+        }
     }
 
     pub(super) fn files(&self) -> Vec<RepoFile> {
@@ -129,17 +141,49 @@ impl World {
             self.flying.remove(nth);
         }
         self.now_millis += 10.0;
-        for Delivered { file_idx, start, bytes } in download.arrived(id, arrival, self.now_millis)? {
-            assert!(start <= self.disk[file_idx].len() as u64, "bytes come in order");
-            self.disk[file_idx].truncate(start as usize);
-            self.disk[file_idx].extend(bytes);
-        }
+        let delivered = download.arrived(id, arrival, self.now_millis)?;
+        self.keep(delivered);
         let given_up = download.superseded();
         self.flying.retain(|(id, _)| !given_up.contains(id));
         let n_waiting: usize = download.pieces.iter().map(|piece| piece.waiting.len()).sum();
         assert!(n_waiting as u64 <= CHUNK_BYTES * N_AT_ONCE as u64, "{n_waiting} bytes wait");
         assert!(self.n_at_work() <= N_AT_ONCE, "{} requests at once", self.n_at_work());
         Ok(())
+    }
+
+    /// Writes down what was handed on.
+    fn keep(&mut self, delivered: Vec<Delivered>) {
+        for Delivered { file_idx, start, bytes } in delivered {
+            self.comes(file_idx, start, bytes.len());
+            assert!(start <= self.disk[file_idx].len() as u64, "bytes come in order");
+            self.disk[file_idx].truncate(start as usize);
+            self.disk[file_idx].extend(bytes);
+        }
+    }
+
+    /// Whoever reads the files gets each after those before it, and from its start.
+    fn comes(&mut self, file_idx: usize, start: u64, n_bytes: usize) {
+        assert_eq!(self.read[file_idx] as u64, start, "file {file_idx}");
+        for before in 0..file_idx {
+            assert_eq!(self.read[before], self.contents[before].len(), "{before} is before {file_idx}");
+        }
+        self.read[file_idx] += n_bytes;
+    }
+
+    /// Begins again with what was written down, of which something may be gone.
+    fn crash(&mut self, download: &Download, options: Options) -> Download {
+        let saved = serde_json::to_string(&download.saved()).expect("is data");
+        let mut saved: Saved = serde_json::from_str(&saved).expect("was just written");
+        let files = self.files();
+        let file_idx = self.rng.next_u32() as usize % files.len();
+        match self.rng.next_u32() % 3 {
+            0 => saved.forget(&files[file_idx]),
+            1 => self.disk[file_idx].truncate(self.contents[file_idx].len() / 3),
+            _ => {}
+        }
+        self.flying.clear();
+        self.read = vec![0; files.len()];
+        Download::new(files, &saved, options)
     }
 
     /// A request may have brought everything and not yet ended.
@@ -152,12 +196,10 @@ impl World {
     pub(super) fn run(&mut self) -> Result<(), DownloadError> {
         let options = Options { n_tries: self.n_tries, ..options() };
         let mut download = Download::new(self.files(), &Saved::default(), options);
+        self.read = vec![0; self.contents.len()];
         for _ in 0..100_000 {
             if self.happens(self.weather.crashes) {
-                let saved = serde_json::to_string(&download.saved()).expect("is data");
-                let saved = serde_json::from_str(&saved).expect("was just written");
-                self.flying.clear();
-                download = Download::new(self.files(), &saved, options);
+                download = self.crash(&download, options);
             }
             if self.happens(self.weather.pauses) {
                 download.pause();
@@ -176,7 +218,11 @@ impl World {
                 Step::Reread { file_idx, start, end } => {
                     let kept = &self.disk[file_idx];
                     let bytes = &kept[(start as usize).min(kept.len())..(end as usize).min(kept.len())];
-                    download.reread(file_idx, bytes)?;
+                    let (n_bytes, delivered) = (bytes.len(), download.reread(file_idx, bytes)?);
+                    self.comes(file_idx, start, n_bytes);
+                    self.keep(delivered);
+                    let given_up = download.superseded();
+                    self.flying.retain(|(id, _)| !given_up.contains(id));
                 }
                 Step::Wait { until_millis } if self.flying.is_empty() => {
                     let until_millis = until_millis.expect("nothing is under way, so it waits for a time");
