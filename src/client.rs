@@ -19,13 +19,14 @@ use crate::{
 };
 
 pub mod api;
+mod hub;
 mod link;
 mod mailbox;
 mod reply;
 mod source;
 
 pub use reply::{Answered, Finished, Generated, Progress};
-pub use source::Source;
+pub use source::{HubModel, Source};
 
 use link::Link;
 use mailbox::Mailbox;
@@ -103,19 +104,33 @@ impl Client {
         on_progress: F,
     ) -> impl Future<Output = Result<ModelCard, Failure>> + use<F> {
         let (client, model) = (self.clone(), model.to_owned());
-        async move {
-            let (source, files) = source.for_message();
-            let (_, mailbox) = client.request(|run| ToEngine::Load { run, model, source }, files);
+        // Not before somebody waits for it.
+        async move { client.begin_load(&model, source, on_progress).1.await }
+    }
+
+    fn begin_load<F: Fn(Progress) + 'static>(
+        &self,
+        model: &str,
+        source: Source,
+        on_progress: F,
+    ) -> (RunId, impl Future<Output = Result<ModelCard, Failure>> + use<F>) {
+        let model = model.to_owned();
+        let (source, files) = source.for_message();
+        let (run, mailbox) = self.request(|run| ToEngine::Load { run, model, source }, files);
+        let loaded = async move {
             loop {
                 match mailbox.next().await {
-                    FromEngine::Progress { file, done_bytes, total_bytes, .. } => {
-                        on_progress(Progress { file, done_bytes, total_bytes });
+                    FromEngine::Progress {
+                        file, done_bytes, total_bytes, bytes_per_sec, left_secs, ..
+                    } => {
+                        on_progress(Progress { file, done_bytes, total_bytes, bytes_per_sec, left_secs });
                     }
                     FromEngine::Loaded { card, .. } => return Ok(*card),
                     other => return Err(failure_of(other)),
                 }
             }
-        }
+        };
+        (run, loaded)
     }
 
     /// Asks a question; the id is for [`Client::cancel`]. `on_partial` hears of answers that are not complete yet.
@@ -313,6 +328,7 @@ fn failure_of(letter: FromEngine) -> Failure {
         FromEngine::Failed { failure, .. } => failure,
         FromEngine::Ready { .. }
         | FromEngine::Progress { .. }
+        | FromEngine::Cached { .. }
         | FromEngine::Loaded { .. }
         | FromEngine::SaeLoaded { .. }
         | FromEngine::Encoded { .. }

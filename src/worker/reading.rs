@@ -2,9 +2,13 @@
 
 use std::rc::Rc;
 
-use js_sys::Uint8Array;
-
-use super::{State, body::Body, pace::Turns, post};
+use super::{
+    State,
+    body::{Body, Chunk},
+    hub::Slot,
+    pace::Turns,
+    post,
+};
 use crate::{
     backend::MAX_PART_BYTES,
     engine::Pace as _,
@@ -25,6 +29,8 @@ pub(super) enum Reader {
 pub(super) struct Reading {
     reader: Reader,
     turns: Turns,
+    /// Where a hub's files come from.
+    pub(super) slot: Slot,
 }
 
 impl Reading {
@@ -33,7 +39,7 @@ impl Reading {
             Reader::Request(run) => Turns::new(state, run),
             Reader::Worker => Turns::of_worker(state),
         };
-        Self { reader, turns }
+        Self { reader, turns, slot: Slot::default() }
     }
 
     /// A small file.
@@ -56,9 +62,9 @@ impl Reading {
     ) -> Result<(), Failure> {
         let mut part = vec![0; MAX_PART_BYTES];
         while let Some(chunk) = body.next().await? {
-            for start in (0..chunk.length()).step_by(part.len()) {
-                let n = part.len().min((chunk.length() - start) as usize);
-                chunk.subarray(start, start + n as u32).copy_to(&mut part[..n]);
+            for start in (0..chunk.len()).step_by(part.len()) {
+                let n = part.len().min(chunk.len() - start);
+                chunk.read(start, &mut part[..n]);
                 take(&part[..n]).await?;
                 self.turn().await?;
             }
@@ -77,14 +83,18 @@ impl Reading {
 
     fn report(&self, name: &str, body: &Body) {
         let Reader::Request(run) = self.reader else { return };
+        if body.is_reported() {
+            return;
+        }
         let (file, done_bytes, total_bytes) = (name.to_owned(), body.done_bytes, body.total_bytes);
-        post::send(FromEngine::Progress { run, file, done_bytes, total_bytes });
+        let (bytes_per_sec, left_secs) = (None, None);
+        post::send(FromEngine::Progress { run, file, done_bytes, total_bytes, bytes_per_sec, left_secs });
     }
 }
 
-fn append(bytes: &mut Vec<u8>, chunk: &Uint8Array, name: &str) -> Result<(), Failure> {
+fn append(bytes: &mut Vec<u8>, chunk: &Chunk, name: &str) -> Result<(), Failure> {
     let start = bytes.len();
-    let n_more = chunk.length() as usize;
+    let n_more = chunk.len();
     bytes.try_reserve(n_more).map_err(|_| {
         Failure::new(
             FailureKind::Model,
@@ -93,6 +103,6 @@ fn append(bytes: &mut Vec<u8>, chunk: &Uint8Array, name: &str) -> Result<(), Fai
         )
     })?;
     bytes.resize(start + n_more, 0);
-    chunk.copy_to(&mut bytes[start..]);
+    chunk.read(0, &mut bytes[start..]);
     Ok(())
 }

@@ -8,6 +8,7 @@ use super::{
     State,
     body::Body,
     fetch,
+    hub::{self, HubSource},
     reading::{Reader, Reading},
     weights::Weights,
 };
@@ -22,10 +23,11 @@ use crate::{
     protocol::ModelSource,
 };
 
-/// A folder on a server, or files of the user's.
+/// A folder on a server, files of the user's, or a repository of a hub.
 pub(super) enum Source {
     Url(String),
     Files(Vec<(String, File)>),
+    Hub(HubSource),
 }
 
 /// What the files say of a model beside its weights.
@@ -37,11 +39,15 @@ pub(super) struct Found {
 }
 
 impl Source {
-    pub(super) fn new(source: ModelSource, files: Vec<File>) -> Self {
-        match source {
+    /// Errors: this names no repository.
+    pub(super) fn new(source: ModelSource, files: Vec<File>) -> Result<Self, Failure> {
+        Ok(match source {
             ModelSource::Url { base } => Self::Url(base),
             ModelSource::Files { names } => Self::Files(names.into_iter().zip(files).collect()),
-        }
+            ModelSource::Hub { base, repo, revision, token } => {
+                Self::Hub(HubSource::new(base, &repo, revision, token)?)
+            }
+        })
     }
 
     /// In words: a URL or the names of files.
@@ -52,6 +58,7 @@ impl Source {
                 let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
                 format!("from disk: {}", names.join(", "))
             }
+            Self::Hub(hub) => hub.origin(),
         }
     }
 
@@ -64,17 +71,32 @@ impl Source {
         reader: Reader,
         b: B,
     ) -> Result<(Engine<B>, Found), Failure> {
-        let mut reading = Reading::new(state, reader);
-        let folder = self.folder(&mut reading).await?;
-        let weights = self.weights(&b, folder, &mut reading).await?;
+        let (weights, not_kept) = loop {
+            let mut reading = Reading::new(state, reader);
+            if let Self::Hub(hub) = self {
+                reading.slot = hub.begin(state, reader).await?;
+            }
+            let read = self.read(&b, &mut reading).await;
+            match (read, self) {
+                (Ok(weights), Self::Hub(hub)) => break (weights, hub.end(&reading.slot).await),
+                (Ok(weights), _) => break (weights, None),
+                (Err(_), Self::Hub(hub)) if hub.is_worth_another_try(&reading.slot) => {}
+                (Err(failure), _) => return Err(failure),
+            }
+        };
         let Weights { checkpoint, tokenizer, size_bytes } = weights;
         let found = Found {
             model_type: checkpoint.model_type.clone(),
             dtype: checkpoint.dtype.clone(),
-            notes: checkpoint.notes.clone(),
+            notes: checkpoint.notes.iter().cloned().chain(not_kept).collect(),
             size_bytes,
         };
         Ok((Engine::new(b, checkpoint, tokenizer), found))
+    }
+
+    async fn read<B: Backend>(&self, b: &B, reading: &mut Reading) -> Result<Weights<B>, Failure> {
+        let folder = self.folder(reading).await?;
+        self.weights(b, folder, reading).await
     }
 
     /// The sparse autoencoder, on `b`, and the size of its weights file, bytes.
@@ -86,6 +108,13 @@ impl Source {
         reader: Reader,
         b: &B,
     ) -> Result<(SaeFound<B>, u64), Failure> {
+        if let Self::Hub(_) = self {
+            return Err(Failure::new(
+                FailureKind::Model,
+                format!("a sparse autoencoder is not read from a hub, {}", self.origin()),
+                "Download its folder and open it from disk.",
+            ));
+        }
         let mut reading = Reading::new(state, reader);
         let missing = |name: &str| {
             Failure::new(
@@ -94,9 +123,9 @@ impl Source {
                 "A sparse autoencoder is a folder with cfg.json and sae_weights.safetensors.",
             )
         };
-        let mut cfg = self.open(CFG).await?.ok_or_else(|| missing(CFG))?;
+        let mut cfg = self.open(CFG, &reading).await?.ok_or_else(|| missing(CFG))?;
         let cfg = reading.whole(CFG, &mut cfg).await?;
-        let mut body = self.open(SAE_WEIGHTS).await?.ok_or_else(|| missing(SAE_WEIGHTS))?;
+        let mut body = self.open(SAE_WEIGHTS, &reading).await?.ok_or_else(|| missing(SAE_WEIGHTS))?;
         let mut weights = SaeReader::new(b, &cfg, body.total_bytes)?;
         reading.feed(SAE_WEIGHTS, &mut body, async |part| Ok(weights.feed(part).await?)).await?;
         Ok((weights.finish().await?, body.done_bytes))
@@ -105,15 +134,20 @@ impl Source {
     /// The small files, whole; of others the name. The tokenizer may be in one file, in two, or absent.
     async fn folder(&self, reading: &mut Reading) -> Result<Folder, Failure> {
         let mut folder = Folder::default();
-        if let Self::Files(files) = self {
-            files.iter().for_each(|(name, _)| folder.insert(name, vec![]));
+        match self {
+            Self::Url(_) => {}
+            Self::Files(files) => files.iter().for_each(|(name, _)| folder.insert(name, vec![])),
+            Self::Hub(_) => {
+                let names = hub::names(&reading.slot);
+                names.iter().for_each(|name| folder.insert(name, vec![]));
+            }
         }
         for name in [CONFIG, TOKENIZER, VOCAB, MERGES] {
             if self.insert(&mut folder, name, reading).await? && name == TOKENIZER {
                 break;
             }
         }
-        if let Self::Files(_) = self {
+        if let Self::Files(_) | Self::Hub(_) = self {
             self.insert(&mut folder, INDEX, reading).await?;
         }
         Ok(folder)
@@ -126,18 +160,19 @@ impl Source {
         name: &str,
         reading: &mut Reading,
     ) -> Result<bool, Failure> {
-        let Some(mut body) = self.open(name).await? else { return Ok(false) };
+        let Some(mut body) = self.open(name, reading).await? else { return Ok(false) };
         folder.insert(name, reading.whole(name, &mut body).await?);
         Ok(true)
     }
 
     /// One of the files; `None` if it is not there.
-    pub(super) async fn open(&self, name: &str) -> Result<Option<Body>, Failure> {
+    pub(super) async fn open(&self, name: &str, reading: &Reading) -> Result<Option<Body>, Failure> {
         match self {
             Self::Url(base) => fetch::open(&format!("{base}{name}")).await,
             Self::Files(files) => {
-                Ok(files.iter().find(|(of, _)| of == name).map(|(_, file)| Body::of_file(file)))
+                Ok(files.iter().find(|(of, _)| of == name).map(|(_, file)| Body::of_blob(file, name)))
             }
+            Self::Hub(_) => Ok(hub::open(&reading.slot, name)),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A model's weights, from one file or several to a backend.
 
-use super::{body::Body, reading::Reading, source::Source};
+use super::{body::Body, hub, reading::Reading, source::Source};
 use crate::{
     backend::Backend,
     failure::Failure,
@@ -31,12 +31,12 @@ impl Source {
     ) -> Result<Weights<B>, Failure> {
         let name = match self {
             Self::Url(_) => WEIGHTS.to_owned(),
-            Self::Files(_) => match folder.indexed()? {
+            Self::Files(_) | Self::Hub(_) => match folder.indexed()? {
                 Some(_) => return self.shards(b, &folder, folder.shards()?, reading).await,
                 None => folder.weights()?.to_owned(),
             },
         };
-        let Some(body) = self.open(&name).await? else {
+        let Some(body) = self.open(&name, reading).await? else {
             // A server does not say what it has: the index is asked for once there is no single file.
             self.insert(&mut folder, INDEX, reading).await?;
             let names = folder.indexed()?;
@@ -57,7 +57,7 @@ impl Source {
     ) -> Result<Weights<B>, Failure> {
         let (mut spans, mut shards) = (vec![], vec![]);
         for name in &names {
-            let shard = header(name, &mut self.shard(name).await?).await?;
+            let shard = header(name, &mut self.ahead(name, reading).await?).await?;
             spans.push(shard.span);
             shards.push(shard);
             reading.turn().await?;
@@ -67,7 +67,7 @@ impl Source {
         let mut size_bytes = 0;
         for (name, span) in names.iter().zip(spans) {
             let Span { data_start, .. } = span;
-            let mut body = self.shard(name).await?;
+            let mut body = self.open(name, reading).await?.ok_or_else(|| missing(name))?;
             let mut at_bytes = 0;
             let values = async |part: &[u8]| {
                 let n_skipped = usize::try_from(data_start.saturating_sub(at_bytes)).unwrap_or(usize::MAX);
@@ -82,11 +82,19 @@ impl Source {
         Ok(Weights { checkpoint: weights.finish().await?, tokenizer, size_bytes })
     }
 
-    /// One of several files.
-    async fn shard(&self, name: &str) -> Result<Body, Failure> {
-        let missing = || LoadError::MissingFile { file: name.to_owned() };
-        Ok(self.open(name).await?.ok_or_else(missing)?)
+    /// One of several files, for its header.
+    async fn ahead(&self, name: &str, reading: &Reading) -> Result<Body, Failure> {
+        let body = match self {
+            Self::Url(_) | Self::Files(_) => self.open(name, reading).await?,
+            // What is read of it now is read again when its turn comes, and hashed then.
+            Self::Hub(_) => hub::peek(&reading.slot, name).await?,
+        };
+        Ok(body.ok_or_else(|| missing(name))?)
     }
+}
+
+fn missing(name: &str) -> LoadError {
+    LoadError::MissingFile { file: name.to_owned() }
 }
 
 /// One file, which is read as it comes.
@@ -107,7 +115,9 @@ async fn one<B: Backend>(
 async fn header(name: &str, body: &mut Body) -> Result<Shard, Failure> {
     let mut reader = ShardReader::new(body.total_bytes);
     while let Some(chunk) = body.next().await? {
-        if let Some(shard) = reader.feed(&chunk.to_vec()).map_err(|error| in_file(name, error))? {
+        let mut bytes = vec![0; chunk.len()];
+        chunk.read(0, &mut bytes);
+        if let Some(shard) = reader.feed(&bytes).map_err(|error| in_file(name, error))? {
             return Ok(shard);
         }
     }
