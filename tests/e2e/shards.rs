@@ -60,7 +60,7 @@ pub(crate) fn bad_shards_are_named(world: &World, session: &Session) -> Result<(
     };
     let cut = &whole[&second][..whole[&second].len() - 1];
     let cases = [
-        ("missing", format!("the folder has no {second}"), without(&second)),
+        ("missing", format!("folder has no {second}"), without(&second)),
         ("twice", "is in more than one of the weights files".to_owned(), with(&second, &whole[&first])),
         ("cut", "is cut short".to_owned(), with(&second, cut)),
         ("broken", format!("header, in {second}"), with(&second, b"not a safetensors file")),
@@ -88,7 +88,7 @@ fn name(shard_idx: usize) -> String {
 }
 
 /// The small model's files by name, with every third tensor in each of three weights files.
-fn in_shards() -> Result<BTreeMap<String, Vec<u8>>> {
+pub(crate) fn in_shards() -> Result<BTreeMap<String, Vec<u8>>> {
     let from = paths::root().join("assets/models").join(SMALL);
     let read =
         |name: &str| fs::read(from.join(name)).with_context(|| format!("the small model has no {name}"));
