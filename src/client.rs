@@ -94,21 +94,11 @@ impl Client {
         }
     }
 
-    /// Loads a model under the name `model`.
+    /// Loads a model under the name `model`. `on_progress` hears of bytes, and from a hub of rate and time left; the id
+    /// is for [`Client::cancel`], and from a hub for [`Client::pause`] and [`Client::resume`]. This alone begins a download.
     ///
     /// Errors: a [`Failure`] in the user's words; a model loaded before under that name stays.
     pub fn load<F: Fn(Progress) + 'static>(
-        &self,
-        model: &str,
-        source: Source,
-        on_progress: F,
-    ) -> impl Future<Output = Result<ModelCard, Failure>> + use<F> {
-        let (client, model) = (self.clone(), model.to_owned());
-        // Not before somebody waits for it.
-        async move { client.begin_load(&model, source, on_progress).1.await }
-    }
-
-    fn begin_load<F: Fn(Progress) + 'static>(
         &self,
         model: &str,
         source: Source,

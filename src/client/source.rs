@@ -44,3 +44,19 @@ impl Source {
         }
     }
 }
+
+impl HubModel {
+    /// `owner/name`, and the revision behind `@` if it is not the newest: what the page calls it.
+    pub fn id(&self) -> String {
+        match &self.revision {
+            Some(revision) => format!("{}@{revision}", self.repo),
+            None => self.repo.clone(),
+        }
+    }
+
+    /// The hub's name without the protocol.
+    pub fn host(&self) -> &str {
+        let base = self.base.as_deref().unwrap_or("huggingface.co");
+        base.split_once("://").map_or(base, |(_, host)| host)
+    }
+}
