@@ -5,26 +5,13 @@
 
 use std::future::Future;
 
-use super::{Client, HubModel, Progress, Source, failure_of, mailbox::Mailbox};
+use super::{Client, failure_of, mailbox::Mailbox};
 use crate::{
     failure::Failure,
-    protocol::{CachedModel, FromEngine, ModelCard, RunId, ToEngine},
+    protocol::{CachedModel, FromEngine, RunId, ToEngine},
 };
 
 impl Client {
-    /// Loads a model of a hub's under the name `model`. This alone begins a download. `on_progress` hears of bytes, rate
-    /// and time left; the id that comes first is for [`Client::pause`], [`Client::resume`] and [`Client::cancel`].
-    ///
-    /// Errors: a [`Failure`] in the user's words; a model loaded before under that name stays.
-    pub fn load_hub<F: Fn(Progress) + 'static>(
-        &self,
-        model: &str,
-        hub: HubModel,
-        on_progress: F,
-    ) -> (RunId, impl Future<Output = Result<ModelCard, Failure>> + use<F>) {
-        self.begin_load(model, Source::Hub(hub), on_progress)
-    }
-
     /// Has a download wait. What has come stays.
     pub fn pause(&self, run: RunId) {
         self.0.post(ToEngine::Pause { run }, js_sys::Array::new());

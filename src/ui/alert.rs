@@ -118,7 +118,7 @@ fn Offer(id: String, sources: Sources) -> impl IntoView {
     let load = move |_| {
         let (repo, revision) =
             id.split_once('@').map_or((id.as_str(), None), |(repo, revision)| (repo, Some(revision)));
-        actions::load_hub(state, sources, Hub::new().model(repo, revision.map(str::to_owned)));
+        actions::load_hub(state, sources, Hub::of_machine().model(repo, revision.map(str::to_owned)));
     };
     let what =
         state.offered.get_untracked().map(|id| format!("This link is about {id}, which is not loaded."));

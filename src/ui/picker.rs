@@ -7,11 +7,11 @@ use super::{
     state::{Entry, Loading, State},
 };
 
-mod coming;
-mod curated;
-mod disk;
-mod hub;
-mod kept;
+pub mod coming;
+pub mod curated;
+pub mod disk;
+pub mod hub;
+pub mod kept;
 
 pub use disk::DropPlace;
 pub use hub::Hub;
@@ -27,7 +27,7 @@ use kept::{Kept, KeptModels};
 pub fn PickerButton() -> impl IntoView {
     let state = State::from_page();
     view! {
-        <button type="button" class="button" aria-haspopup="dialog" title="From a hub, or from this machine"
+        <button type="button" class="button load-another" aria-haspopup="dialog" title="From a hub, or from this machine"
             on:click=move |_| state.shows_models.set(true)>
             <span class="wide-only">"Load another…"</span>
             <span class="narrow-only">"Load…"</span>
@@ -43,7 +43,7 @@ pub fn Picker(
 ) -> impl IntoView {
     let state = State::from_page();
     let dialog = NodeRef::<Dialog>::new();
-    let (hub, kept) = (Hub::new(), Kept::new());
+    let (hub, kept) = (Hub::of_machine(), Kept::default());
     provide_context(hub);
     provide_context(kept);
     Effect::new(move || {

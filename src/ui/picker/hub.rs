@@ -25,7 +25,7 @@ pub struct Hub {
 
 impl Hub {
     /// The hub that was chosen here before, and nobody's token.
-    pub fn new() -> Self {
+    pub fn of_machine() -> Self {
         Self { base: RwSignal::new(dom::stored(BASE_KEY).unwrap_or_default()), token: RwSignal::default() }
     }
 

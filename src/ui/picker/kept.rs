@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// What is kept, as far as it was looked at.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct Kept {
     models: RwSignal<Option<Vec<CachedModel>>>,
     room: RwSignal<Option<dom::Room>>,
@@ -18,11 +18,6 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// Nothing was looked at yet.
-    pub fn new() -> Self {
-        Self { models: RwSignal::new(None), room: RwSignal::new(None), failure: RwSignal::new(None) }
-    }
-
     /// Looks again.
     pub fn look(self, state: State) {
         let cached = state.client.get_value().cached();
