@@ -19,13 +19,14 @@ use crate::{
 };
 
 pub mod api;
+mod hub;
 mod link;
 mod mailbox;
 mod reply;
 mod source;
 
 pub use reply::{Answered, Finished, Generated, Progress};
-pub use source::Source;
+pub use source::{HubModel, Source};
 
 use link::Link;
 use mailbox::Mailbox;
@@ -93,7 +94,8 @@ impl Client {
         }
     }
 
-    /// Loads a model under the name `model`.
+    /// Loads a model under the name `model`. `on_progress` hears of bytes, and from a hub of rate and time left; the id
+    /// is for [`Client::cancel`], and from a hub for [`Client::pause`] and [`Client::resume`]. This alone begins a download.
     ///
     /// Errors: a [`Failure`] in the user's words; a model loaded before under that name stays.
     pub fn load<F: Fn(Progress) + 'static>(
@@ -101,21 +103,24 @@ impl Client {
         model: &str,
         source: Source,
         on_progress: F,
-    ) -> impl Future<Output = Result<ModelCard, Failure>> + use<F> {
-        let (client, model) = (self.clone(), model.to_owned());
-        async move {
-            let (source, files) = source.for_message();
-            let (_, mailbox) = client.request(|run| ToEngine::Load { run, model, source }, files);
+    ) -> (RunId, impl Future<Output = Result<ModelCard, Failure>> + use<F>) {
+        let model = model.to_owned();
+        let (source, files) = source.for_message();
+        let (run, mailbox) = self.request(|run| ToEngine::Load { run, model, source }, files);
+        let loaded = async move {
             loop {
                 match mailbox.next().await {
-                    FromEngine::Progress { file, done_bytes, total_bytes, .. } => {
-                        on_progress(Progress { file, done_bytes, total_bytes });
+                    FromEngine::Progress {
+                        file, done_bytes, total_bytes, bytes_per_sec, left_secs, ..
+                    } => {
+                        on_progress(Progress { file, done_bytes, total_bytes, bytes_per_sec, left_secs });
                     }
                     FromEngine::Loaded { card, .. } => return Ok(*card),
                     other => return Err(failure_of(other)),
                 }
             }
-        }
+        };
+        (run, loaded)
     }
 
     /// Asks a question; the id is for [`Client::cancel`]. `on_partial` hears of answers that are not complete yet.
@@ -313,6 +318,7 @@ fn failure_of(letter: FromEngine) -> Failure {
         FromEngine::Failed { failure, .. } => failure,
         FromEngine::Ready { .. }
         | FromEngine::Progress { .. }
+        | FromEngine::Cached { .. }
         | FromEngine::Loaded { .. }
         | FromEngine::SaeLoaded { .. }
         | FromEngine::Encoded { .. }

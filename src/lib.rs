@@ -32,6 +32,9 @@ pub mod engine;
 
 pub mod analysis;
 
+#[cfg(feature = "engine")]
+pub mod hub;
+
 pub mod failure;
 pub mod placement;
 pub mod protocol;

@@ -17,11 +17,14 @@ use crate::{
     tensor::{HostTensor, ShapeMismatch},
 };
 
+mod hub;
+
 use crate::run::{Activations, Features};
 pub use crate::run::{EncodeSpec, FinishReason, GenerateSpec};
+pub use hub::{CachedModel, CachedRevision, Secret};
 
 /// Changes with every incompatible change of this file.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// How each adapter does its matrix products, once that was measured: words that only the engine understands, by what
 /// the adapter is called.
@@ -126,10 +129,34 @@ pub enum ToEngine {
         /// How.
         spec: GenerateSpec,
     },
-    /// Stop working on a request; it replies `Failed` with kind `Cancelled`.
+    /// Stop working on a request; it replies `Failed` with kind `Cancelled`. What a download has brought is kept.
     Cancel {
         /// The request.
         run: RunId,
+    },
+    /// Have a download from a hub wait; what has come is kept. Replies: none.
+    Pause {
+        /// The request that loads.
+        run: RunId,
+    },
+    /// Go on with a download that waits. Replies: none.
+    Resume {
+        /// The request that loads.
+        run: RunId,
+    },
+    /// Say what is kept of models from hubs. Replies: `Cached` | `Failed`.
+    ListCached {
+        /// The request.
+        run: RunId,
+    },
+    /// Delete what is kept of a model from a hub; models that are loaded stay. Replies: `Cached` | `Failed`.
+    DeleteCached {
+        /// The request.
+        run: RunId,
+        /// Which hub, as [`CachedModel`] has it.
+        base: String,
+        /// Which repository.
+        repo: String,
     },
 }
 
@@ -146,6 +173,17 @@ pub enum ModelSource {
     Files {
         /// Their names, e.g. `config.json`.
         names: Vec<String>,
+    },
+    /// A repository of a hub, whose files are kept between visits where the browser has room for them.
+    Hub {
+        /// The hub's address; `None` is <https://huggingface.co>.
+        base: Option<String>,
+        /// `owner/name`, `owner/name@revision`, or the address of its page.
+        repo: String,
+        /// A branch, a tag or a commit; it wins over one in `repo`.
+        revision: Option<String>,
+        /// Who asks, for what not everybody gets. Sent to `base` only, kept nowhere.
+        token: Option<Secret>,
     },
 }
 
@@ -166,8 +204,19 @@ pub enum FromEngine {
         file: String,
         /// Bytes so far.
         done_bytes: u64,
-        /// Bytes in all, where the server says.
+        /// Bytes in all, where the server says. From a hub both are of all files together.
         total_bytes: Option<u64>,
+        /// Of the last seconds, from a hub.
+        bytes_per_sec: Option<f64>,
+        /// At that rate.
+        left_secs: Option<f64>,
+    },
+    /// What is kept of models from hubs.
+    Cached {
+        /// The request.
+        run: RunId,
+        /// By hub and repository.
+        models: Vec<CachedModel>,
     },
     /// A model is there.
     Loaded {
@@ -330,6 +379,7 @@ impl FromEngine {
         match self {
             Self::Ready { .. } | Self::Moved { .. } | Self::Tuned { .. } => None,
             Self::Progress { run, .. }
+            | Self::Cached { run, .. }
             | Self::Loaded { run, .. }
             | Self::SaeLoaded { run, .. }
             | Self::Encoded { run, .. }
@@ -361,6 +411,7 @@ impl FromEngine {
             Self::Encoded { features, .. } => vec![&mut features.pairs],
             Self::Ready { .. }
             | Self::Progress { .. }
+            | Self::Cached { .. }
             | Self::Loaded { .. }
             | Self::SaeLoaded { .. }
             | Self::Moved { .. }

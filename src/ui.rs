@@ -30,6 +30,7 @@ pub mod keys;
 pub mod mark;
 pub mod models;
 pub mod panel;
+pub mod picker;
 pub mod prompt;
 pub mod state;
 pub mod strip;

@@ -6,6 +6,7 @@ pub mod address;
 pub mod bars;
 pub mod chips;
 pub mod color;
+pub mod curated;
 pub mod download;
 pub mod elevation;
 pub mod engine;

@@ -25,15 +25,19 @@ use crate::{
 mod any_engine;
 mod body;
 mod fetch;
+mod hub;
 mod jobs;
 mod loaded;
 mod pace;
 mod placing;
 mod post;
 mod probe;
+mod reading;
 mod source;
 mod tuning;
+mod weights;
 
+use hub::Control;
 use loaded::Loaded;
 
 /// What all requests share.
@@ -41,6 +45,8 @@ use loaded::Loaded;
 struct State {
     models: RefCell<BTreeMap<String, Rc<Loaded>>>,
     cancelled: RefCell<BTreeSet<RunId>>,
+    /// Of requests that download from a hub.
+    controls: RefCell<BTreeMap<RunId, Rc<Control>>>,
     wish: Cell<Wish>,
     gpu: RefCell<Option<WebGpu>>,
     presets: RefCell<Presets>,
@@ -59,6 +65,15 @@ impl State {
                 "Load a model, or wait until it is there.",
             )
         })
+    }
+
+    /// What the user says to the download of a request.
+    fn control(&self, run: RunId) -> Rc<Control> {
+        let control = Rc::clone(self.controls.borrow_mut().entry(run).or_default());
+        if self.is_cancelled(run) {
+            control.cancel();
+        }
+        control
     }
 
     fn is_cancelled(&self, run: RunId) -> bool {
@@ -105,6 +120,19 @@ fn receive(state: &Rc<State>, data: &JsValue) {
     match message {
         ToEngine::Cancel { run } => {
             state.cancelled.borrow_mut().insert(run);
+            if let Some(control) = state.controls.borrow().get(&run) {
+                control.cancel();
+            }
+        }
+        ToEngine::Pause { run } => pause(&state, run, true),
+        ToEngine::Resume { run } => pause(&state, run, false),
+        ToEngine::ListCached { run } => {
+            begin(&state);
+            spawn_local(async move { finish(&state, run, jobs::list_cached(run).await) });
+        }
+        ToEngine::DeleteCached { run, base, repo } => {
+            begin(&state);
+            spawn_local(async move { finish(&state, run, jobs::delete_cached(run, &base, &repo).await) });
         }
         ToEngine::Unload { model } => {
             state.models.borrow_mut().remove(&model);
@@ -118,6 +146,8 @@ fn receive(state: &Rc<State>, data: &JsValue) {
         }
         ToEngine::Load { run, model, source } => {
             begin(&state);
+            // What is said of it is heard from now on.
+            state.control(run);
             spawn_local(
                 async move { finish(&state, run, jobs::load(&state, run, model, source, files).await) },
             );
@@ -156,6 +186,13 @@ fn receive(state: &Rc<State>, data: &JsValue) {
     }
 }
 
+/// Has the download of a request wait, or go on.
+fn pause(state: &State, run: RunId, is_paused: bool) {
+    if let Some(control) = state.controls.borrow().get(&run) {
+        control.pause(is_paused);
+    }
+}
+
 /// Notes that a request is under way.
 fn begin(state: &State) {
     state.n_busy.set(state.n_busy.get() + 1);
@@ -167,6 +204,7 @@ fn finish(state: &State, run: RunId, result: Result<FromEngine, Failure>) {
     state.n_busy.set(state.n_busy.get() - 1);
     state.last_end_millis.set(pace::now_millis());
     state.cancelled.borrow_mut().remove(&run);
+    state.controls.borrow_mut().remove(&run);
     post::send(result.unwrap_or_else(|failure| FromEngine::Failed { run: Some(run), failure }));
 }
 

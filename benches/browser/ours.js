@@ -4,7 +4,7 @@
 // are kept and scored, and the candidates at every position come back. Arrays that nobody looks at stay in the worker.
 import { publish, sample, times } from "./timing.js";
 
-const VERSION = 4;
+const VERSION = 5;
 const MODEL = "bench";
 
 // The worker that the built page names, with at most so many threads, on the CPU or on WebGPU.

@@ -88,7 +88,7 @@ fn checkpoint<B: Backend>(
 /// A weights file, at its first value, and what its header says.
 fn open_shard(path: &Path) -> Result<(File, Shard), Failure> {
     let (mut file, n_bytes) = open_file(path)?;
-    let mut reader = ShardReader::new(n_bytes);
+    let mut reader = ShardReader::new(Some(n_bytes));
     let mut part = vec![0; HEADER_PART_BYTES];
     loop {
         match file.read(&mut part) {
@@ -98,7 +98,7 @@ fn open_shard(path: &Path) -> Result<(File, Shard), Failure> {
                 else {
                     continue;
                 };
-                let at = file.seek(SeekFrom::Start(shard.data_start));
+                let at = file.seek(SeekFrom::Start(shard.span.data_start));
                 return at.map(|_| (file, shard)).map_err(|error| unreadable(path, &error));
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}

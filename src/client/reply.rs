@@ -20,10 +20,14 @@ pub struct Answered {
 pub struct Progress {
     /// The file.
     pub file: String,
-    /// Bytes so far.
+    /// Bytes so far. From a hub, of all files together.
     pub done_bytes: u64,
-    /// Bytes in all, where the server says.
+    /// Bytes in all, where the server says. From a hub, of all files together.
     pub total_bytes: Option<u64>,
+    /// Of the last seconds; from a hub only.
+    pub bytes_per_sec: Option<f64>,
+    /// Seconds left at that rate; from a hub only.
+    pub left_secs: Option<f64>,
 }
 
 /// One more token of a continuation.

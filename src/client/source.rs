@@ -3,15 +3,30 @@
 use js_sys::Array;
 use web_sys::File;
 
-use crate::protocol::ModelSource;
+use crate::protocol::{ModelSource, Secret};
 
-/// A folder on a server, or files that the user gave.
+/// A folder on a server, files that the user gave, or a repository of a hub.
 #[derive(Clone, Debug)]
 pub enum Source {
     /// An absolute URL with its final slash.
     Url(String),
     /// The files themselves; the engine reads them.
     Files(Vec<File>),
+    /// A repository of a hub.
+    Hub(HubModel),
+}
+
+/// A model of a hub's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HubModel {
+    /// The hub's address; `None` is <https://huggingface.co>.
+    pub base: Option<String>,
+    /// `owner/name`, `owner/name@revision`, or the address of its page.
+    pub repo: String,
+    /// A branch, a tag or a commit; it wins over one in `repo`.
+    pub revision: Option<String>,
+    /// Who asks, for what not everybody gets. Sent to the hub only, kept nowhere but here.
+    pub token: Option<Secret>,
 }
 
 impl Source {
@@ -23,6 +38,25 @@ impl Source {
                 let names = files.iter().map(File::name).collect();
                 (ModelSource::Files { names }, files.iter().collect())
             }
+            Self::Hub(HubModel { base, repo, revision, token }) => {
+                (ModelSource::Hub { base, repo, revision, token }, Array::new())
+            }
         }
+    }
+}
+
+impl HubModel {
+    /// `owner/name`, and the revision behind `@` if it is not the newest: what the page calls it.
+    pub fn id(&self) -> String {
+        match &self.revision {
+            Some(revision) => format!("{}@{revision}", self.repo),
+            None => self.repo.clone(),
+        }
+    }
+
+    /// The hub's name without the protocol.
+    pub fn host(&self) -> &str {
+        let base = self.base.as_deref().unwrap_or("huggingface.co");
+        base.split_once("://").map_or(base, |(_, host)| host)
     }
 }

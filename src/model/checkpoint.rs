@@ -33,7 +33,7 @@ mod tensors;
 pub use config_json::ConfigJson;
 pub use error::LoadError;
 pub use reader::WeightsReader;
-pub use shards::{Shard, ShardReader};
+pub use shards::{Shard, ShardReader, Span};
 pub use tensors::{Source, TensorFile};
 
 pub(in crate::model) use filler::{Done, Target};

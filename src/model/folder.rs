@@ -98,14 +98,20 @@ impl Folder {
     ///
     /// Errors: there is none; one of them is missing.
     pub fn shards(&self) -> Result<Vec<String>, LoadError> {
-        let Some(index) = self.0.get(INDEX).filter(|_| !self.0.contains_key(WEIGHTS)) else {
-            return Ok(vec![self.weights()?.to_owned()]);
-        };
-        let names = shard_names(index)?;
+        let Some(names) = self.indexed()? else { return Ok(vec![self.weights()?.to_owned()]) };
         match names.iter().find(|name| !self.0.contains_key(*name)) {
             Some(file) => Err(LoadError::MissingFile { file: file.clone() }),
-            None => Ok(names.into_iter().collect()),
+            None => Ok(names),
         }
+    }
+
+    /// The names that model.safetensors.index.json has, whether or not those files are there; `None` where it is
+    /// absent, or model.safetensors is there and makes it superfluous.
+    ///
+    /// Errors: it is not an index.
+    pub fn indexed(&self) -> Result<Option<Vec<String>>, LoadError> {
+        let index = self.0.get(INDEX).filter(|_| !self.0.contains_key(WEIGHTS));
+        index.map(|index| Ok(shard_names(index)?.into_iter().collect())).transpose()
     }
 
     /// The tokenizer, if its files are there.

@@ -3,11 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use leptos::{prelude::*, task::spawn_local};
-use web_sys::File;
 
 use super::{
     dom,
-    state::{Asking, Engine, Entry, Generation, Loading, Made, NewToken, Phase, Shown, State, Wanted},
+    state::{Asking, Engine, Generation, Loading, Made, NewToken, Phase, Shown, State, Wanted},
 };
 use crate::{
     analysis::{Answer, Question, attention},
@@ -16,8 +15,12 @@ use crate::{
     prompt::Prompt,
     protocol::GenerateSpec,
     run::WeightForm,
-    view_model::{download::Download, sampling::Sampling},
+    view_model::sampling::Sampling,
 };
+
+mod loading;
+
+pub use loading::{cancel, forget, load, load_hub, open_files, pause, show_model};
 
 /// How long after the last keystroke the question is asked.
 const TYPING_PAUSE: Duration = Duration::from_millis(250);
@@ -26,59 +29,6 @@ const TOP_K: usize = 10;
 
 /// Where each model comes from. Files are JavaScript's, so this stays on the page's thread.
 pub type Sources = StoredValue<BTreeMap<String, Source>, LocalStorage>;
-
-/// Loads a model; what was loaded under its name before stays until the new one is whole.
-pub fn load(state: State, sources: Sources, id: &str) {
-    let Some(source) = sources.with_value(|sources| sources.get(id).cloned()) else { return };
-    let id = id.to_owned();
-    state.set_loading(&id, Loading::Running(Download::default()));
-    let progress_id = id.clone();
-    let loaded = client(state).load(&id, source, move |progress| {
-        state.models.update(|models| {
-            let entry = models.iter_mut().find(|entry| entry.id == progress_id);
-            if let Some(Entry { loading: Loading::Running(download), .. }) = entry {
-                download.update(progress.file, progress.done_bytes, progress.total_bytes);
-            }
-        });
-    });
-    spawn_local(async move {
-        match loaded.await {
-            Ok(card) => state.set_loading(&id, Loading::Done(Arc::new(card))),
-            Err(failure) => state.set_loading(&id, Loading::Failed(failure)),
-        }
-    });
-}
-
-/// Opens files of the user's as a model. A bad file leaves everything as it was, with a message.
-pub fn open_files(state: State, sources: Sources, files: Vec<File>) {
-    if files.is_empty() {
-        return;
-    }
-    state.touch();
-    state.open_failure.set(None);
-    let n_own = state.models.with_untracked(|models| models.iter().filter(|entry| entry.is_own()).count());
-    let id = format!("{}{}", Entry::OWN, n_own + 1);
-    let words = files.iter().map(File::name).collect::<Vec<_>>().join(", ");
-    let entry = Entry { id: id.clone(), words, loading: Loading::Running(Download::default()) };
-    state.models.update(|models| models.push(entry));
-    let source = Source::Files(files);
-    let loaded = client(state).load(&id, source.clone(), |_| ());
-    spawn_local(async move {
-        match loaded.await {
-            Ok(card) => {
-                sources.update_value(|sources| {
-                    sources.insert(id.clone(), source);
-                });
-                state.set_loading(&id, Loading::Done(Arc::new(card)));
-                state.model.set(id);
-            }
-            Err(failure) => {
-                state.models.update(|models| models.retain(|entry| entry.id != id));
-                state.open_failure.set(Some(failure));
-            }
-        }
-    });
-}
 
 /// Asks whenever something else is wanted, and when the model that it is wanted of is there.
 pub fn ask_whenever_wanted(state: State) {

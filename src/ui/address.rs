@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use leptos::{ev, prelude::*};
 
-use super::{dom, state::State, wish};
+use super::{
+    dom,
+    state::{Entry, State},
+    wish,
+};
 use crate::view_model::address::Address;
 
 /// Browsers refuse more than a hundred changes of the URL in half a minute.
@@ -39,6 +43,8 @@ fn follow(state: State, address: &Address) {
         let is_known = state.models.with_untracked(|models| models.iter().any(|entry| entry.id == *model));
         if is_known {
             state.model.set(model.clone());
+        } else if Entry::is_of_hub(model) {
+            state.offered.set(Some(model.clone()));
         }
     }
     if let Some(prompt) = &address.prompt {

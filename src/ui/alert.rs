@@ -4,12 +4,13 @@ use leptos::prelude::*;
 
 use super::{
     actions::{self, Sources},
-    dom,
+    dom, models,
+    picker::Hub,
     state::{Engine, Entry, Loading, State},
 };
 use crate::{
     failure::{Failure, FailureKind},
-    view_model::sentence::sentence,
+    view_model::{curated::Curated, number, sentence::sentence},
 };
 
 /// One failure in words.
@@ -51,7 +52,8 @@ pub fn Alerts(
         let alert = |(id, failure)| view! { <LoadAlert id failure sources/> };
         failed.get().into_iter().map(alert).collect_view()
     };
-    view! { <div class="alerts">{engine}{noticed}{opened}{loads}</div> }
+    let offered = move || Some(view! { <Offer id=state.offered.get()? sources/> });
+    view! { <div class="alerts">{engine}{offered}{noticed}{opened}{loads}</div> }
 }
 
 #[component]
@@ -93,10 +95,42 @@ fn OpenAlert(failure: Failure) -> impl IntoView {
 fn LoadAlert(id: String, failure: Failure, sources: Sources) -> impl IntoView {
     let state = State::from_page();
     let name = format!("Load {id} again");
+    let again = id.clone();
+    let others = (!models::is_embedded(&id)).then(|| view! {
+        <button type="button" class="button" on:click=move |_| state.shows_models.set(true)>"Models…"</button>
+        <button type="button" class="button" on:click=move |_| actions::forget(state, &id)>"Dismiss"</button>
+    });
     view! {
         <Alert failure>
-            <button type="button" class="button" on:click=move |_| actions::load(state, sources, &id)>{name}</button>
+            <button type="button" class="button" on:click=move |_| actions::load(state, sources, &again)>{name}</button>
+            {others}
         </Alert>
+    }
+}
+
+/// A link that speaks of a model which is not here: nothing is fetched without a click.
+#[component]
+fn Offer(id: String, sources: Sources) -> impl IntoView {
+    let state = State::from_page();
+    let size = Curated::of(&id).map(|model| format!(" (about {})", number::bytes(model.size_bytes)));
+    let hint =
+        format!("It would be fetched from a hub{} and kept in this browser.", size.unwrap_or_default());
+    let load = move |_| {
+        let (repo, revision) =
+            id.split_once('@').map_or((id.as_str(), None), |(repo, revision)| (repo, Some(revision)));
+        actions::load_hub(state, sources, Hub::of_machine().model(repo, revision.map(str::to_owned)));
+    };
+    let what =
+        state.offered.get_untracked().map(|id| format!("This link is about {id}, which is not loaded."));
+    view! {
+        <div class="offered" role="status">
+            <p class="alert-what">{what}</p>
+            <p class="alert-hint">{hint}</p>
+            <div class="alert-actions">
+                <button type="button" class="button primary" on:click=load>"Load it"</button>
+                <button type="button" class="button" on:click=move |_| state.offered.set(None)>"Not now"</button>
+            </div>
+        </div>
     }
 }
 

@@ -16,6 +16,7 @@ use super::{
     inspector::Inspector,
     isolation, keys, models,
     panel::{attention::AttentionPanel, generation::GenerationPanel, next_token::NextTokenPanel},
+    picker::{DropPlace, Picker},
     prompt::PromptEditor,
     strip::TokenStrip,
     wish,
@@ -59,7 +60,7 @@ pub fn App() -> impl IntoView {
 
     let ask_scores = Callback::new(move |head| state.wants_scores.set(Some(head)));
     view! {
-        <Header sources is_helping/>
+        <Header is_helping/>
         <main class="page">
             <alert::Alerts sources/>
             <section class="spine" id="prompt-box" aria-label="Prompt and tokens">
@@ -82,6 +83,8 @@ pub fn App() -> impl IntoView {
                 </aside>
             </div>
         </main>
+        <Picker sources/>
+        <DropPlace sources/>
         <EnginePanel/>
         <Help is_open=is_helping/>
     }

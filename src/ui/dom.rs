@@ -134,3 +134,21 @@ pub fn store(key: &str, value: Option<&str>) {
         };
     }
 }
+
+/// What this page's files take, and how much they may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Bytes in use.
+    pub used_bytes: u64,
+    /// Bytes in all.
+    pub quota_bytes: u64,
+}
+
+/// How much room the browser gives the page; `None` where it does not say.
+pub async fn room() -> Option<Room> {
+    let storage = Reflect::get(&window().navigator(), &"storage".into()).ok().filter(JsValue::is_object)?;
+    let storage: web_sys::StorageManager = storage.unchecked_into();
+    let estimate: web_sys::StorageEstimate =
+        JsFuture::from(storage.estimate().ok()?).await.ok()?.unchecked_into();
+    Some(Room { used_bytes: estimate.get_usage()? as u64, quota_bytes: estimate.get_quota()? as u64 })
+}

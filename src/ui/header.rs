@@ -1,14 +1,11 @@
-//! The name, the model chooser, opening one's own, theme and help.
+//! The name, the model chooser, theme and help.
 
-use leptos::{ev, prelude::*};
-use wasm_bindgen::JsCast as _;
-use web_sys::HtmlInputElement;
+use leptos::prelude::*;
 
 use super::{
-    actions::{self, Sources},
-    dom,
     engine_panel::EngineButton,
     models,
+    picker::PickerButton,
     state::{Entry, Loading, State},
     theme::ThemeButton,
 };
@@ -17,8 +14,6 @@ use crate::view_model::address::Address;
 /// The line on top.
 #[component]
 pub fn Header(
-    /// Where models come from.
-    sources: Sources,
     /// Whether the help is open.
     is_helping: RwSignal<bool>,
 ) -> impl IntoView {
@@ -29,7 +24,7 @@ pub fn Header(
             <div class="top-tools">
                 <WholePage/>
                 <ModelChooser/>
-                <OpenOwn sources/>
+                <PickerButton/>
                 <EngineButton/>
                 <ThemeButton/>
                 <button type="button" class="icon" aria-label="Help" title="Help and keys (?)" on:click=move |_| is_helping.set(true)>
@@ -103,51 +98,5 @@ fn Progress() -> impl IntoView {
         {move || running.get().map(|(id, percent)| view! {
             <progress class="progress" max="100" value=percent aria-label=format!("Loading {id}")></progress>
         })}
-    }
-}
-
-/// A Hugging Face folder's files: chosen, or dropped anywhere on the page.
-#[component]
-fn OpenOwn(sources: Sources) -> impl IntoView {
-    let state = State::from_page();
-    let is_dragging = RwSignal::new(false);
-    let chosen = move |input: HtmlInputElement| {
-        actions::open_files(state, sources, dom::files_of(input.files()));
-        input.set_value(""); // The same files may be chosen again.
-    };
-    let over = window_event_listener(ev::dragover, move |event| {
-        event.prevent_default();
-        if !is_dragging.get_untracked() {
-            is_dragging.set(true);
-        }
-    });
-    let left = window_event_listener(ev::dragleave, move |event| {
-        // Leaving the window, not passing from one element to the next.
-        if event.related_target().is_none() {
-            is_dragging.set(false);
-        }
-    });
-    let dropped = window_event_listener(ev::drop, move |event| {
-        event.prevent_default();
-        is_dragging.set(false);
-        let files = event.data_transfer().map(|data| dom::files_of(data.files())).unwrap_or_default();
-        actions::open_files(state, sources, files);
-    });
-    on_cleanup(move || {
-        over.remove();
-        left.remove();
-        dropped.remove();
-    });
-    view! {
-        <label class="button open-own" title="config.json, model.safetensors and tokenizer.json (or vocab.json and merges.txt); nothing leaves this machine">
-            <span class="wide-only">"Open your own…"</span>
-            <span class="narrow-only">"Open…"</span>
-            <input type="file" multiple class="visually-hidden" aria-label="Open a model from disk"
-                accept=".json,.safetensors,.txt"
-                on:change=move |event| if let Some(input) = event.target() { chosen(input.unchecked_into()) }/>
-        </label>
-        <Show when=move || is_dragging.get()>
-            <div class="drop" aria-hidden="true"><p>"Let go to open these files as a model"</p></div>
-        </Show>
     }
 }

@@ -70,7 +70,12 @@ pub fn is_default_on_offer(state: State) -> bool {
     state.model.get() == FIRST && matches!(state.loading_of(DEFAULT), Loading::Done(_))
 }
 
+/// Whether a model comes with the page.
+pub fn is_embedded(id: &str) -> bool {
+    EMBEDDED.iter().any(|(embedded, _)| *embedded == id)
+}
+
 /// Where an embedded model's own card is.
 pub fn readme(id: &str) -> Option<String> {
-    EMBEDDED.iter().any(|(embedded, _)| *embedded == id).then(|| format!("models/{id}/README.md"))
+    is_embedded(id).then(|| format!("models/{id}/README.md"))
 }

@@ -3,7 +3,7 @@
 //! Signals hold state; everything that can be computed from it is a memo. What changes state because of the
 //! outside world is in [`super::actions`].
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use leptos::prelude::*;
 
@@ -61,6 +61,10 @@ pub struct State {
     pub is_moving: RwSignal<bool>,
     /// Whether the engine's panel is open.
     pub shows_engine: RwSignal<bool>,
+    /// Whether the choice of models is open.
+    pub shows_models: RwSignal<bool>,
+    /// A model of a hub that a link speaks of, until the user has it loaded or not.
+    pub offered: RwSignal<Option<String>>,
     /// Whether the user has done anything: from then on the page makes no choice of its own.
     pub is_touched: RwSignal<bool>,
     /// Whether the page is a view inside another page.
@@ -71,6 +75,8 @@ pub struct State {
     pub client: StoredValue<Client, LocalStorage>,
     /// The question under way.
     pub ask_run: StoredValue<Option<RunId>>,
+    /// The requests that load models, by the models' ids.
+    pub load_runs: StoredValue<BTreeMap<String, RunId>>,
 }
 
 /// The engine's door, and what the engine changes by itself.
@@ -96,6 +102,7 @@ impl State {
         let is_known =
             |id: &String| models.with_untracked(|models| models.iter().any(|entry| entry.id == *id));
         let model = address.model.clone().filter(is_known);
+        let offered = address.model.clone().filter(|id| !is_known(id) && Entry::is_of_hub(id));
         let focus = Focus::new();
         focus.head.lock(address.head);
         focus.pos.lock(address.pos);
@@ -118,10 +125,13 @@ impl State {
             wish: RwSignal::new(wish),
             is_moving,
             shows_engine: RwSignal::new(false),
+            shows_models: RwSignal::new(false),
+            offered: RwSignal::new(offered),
             is_embed: RwSignal::new(address.is_embed),
             focus,
             client: StoredValue::new_local(client),
             ask_run: StoredValue::new(None),
+            load_runs: StoredValue::default(),
         }
     }
 
@@ -253,7 +263,7 @@ impl State {
     pub fn address(self) -> Address {
         let is_touched = self.is_touched.get();
         Address {
-            model: is_touched.then(|| self.model.get()),
+            model: self.offered.get().or_else(|| is_touched.then(|| self.model.get())),
             prompt: is_touched.then(|| self.prompt.get()),
             bos: self.bos.get(),
             head: self.focus.head.locked(),

@@ -56,6 +56,16 @@ pub fn short_millis(value: f64) -> String {
     if value < 10.0 { format!("{value:.1} ms") } else { millis(value) }
 }
 
+/// A time to wait, rounded as people do: `12 s`, `1 min 15 s`, `2 h 5 min`.
+pub fn duration(secs: f64) -> String {
+    let secs = secs.max(0.0).ceil() as u64;
+    match secs {
+        0..60 => format!("{secs} s"),
+        60..3_600 => format!("{} min {} s", secs / 60, secs % 60),
+        _ => format!("{} h {} min", secs / 3_600, secs % 3_600 / 60),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,6 +82,10 @@ mod tests {
         assert_eq!((count(7), count(1_052_672)), ("7".into(), "1\u{2009}052\u{2009}672".into()));
         assert_eq!((percent(1, 3), percent(0, 0), percent(9, 3)), (33, 100, 100));
         assert_eq!((millis(48.2), millis(1312.0)), ("48 ms".into(), "1.3 s".into()));
+        assert_eq!(
+            (duration(0.2), duration(75.0), duration(7_500.0)),
+            ("1 s".into(), "1 min 15 s".into(), "2 h 5 min".into())
+        );
         assert_eq!((short_millis(0.82), short_millis(48.2)), ("0.8 ms".into(), "48 ms".into()));
     }
 }

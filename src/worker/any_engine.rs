@@ -5,7 +5,8 @@ use std::rc::Rc;
 use super::{
     State,
     pace::{Turns, now_millis},
-    source::{Reader, Source},
+    reading::Reader,
+    source::Source,
 };
 use crate::{
     analysis::{Answer, Question},

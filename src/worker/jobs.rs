@@ -7,10 +7,12 @@ use web_sys::File;
 use super::{
     State,
     any_engine::SaeFacts,
+    hub,
     loaded::Loaded,
     pace::{Turns, now_millis},
     placing, post, probe,
-    source::{Found, Reader, Source},
+    reading::Reader,
+    source::{Found, Source},
 };
 use crate::{
     analysis::Question,
@@ -31,7 +33,7 @@ pub(super) async fn load(
     source: ModelSource,
     files: Vec<File>,
 ) -> Reply {
-    let source = Source::new(source, files);
+    let source = Source::new(source, files)?;
     let (engine, found, failure) = placing::read(state, &model, &source, Reader::Request(run)).await?;
     let Found { model_type, dtype, notes, size_bytes } = found;
     let facts = ModelCard {
@@ -75,13 +77,24 @@ pub(super) async fn load_sae(
     files: Vec<File>,
 ) -> Reply {
     let model = state.model(model)?;
-    let source = Rc::new(Source::new(source, files));
+    let source = Rc::new(Source::new(source, files)?);
     let _moving = model.begin_move().await;
     let facts = model.engine().read_sae(state, &sae, &source, Reader::Request(run)).await?;
     model.keep_sae_source(&sae, Rc::clone(&source));
     let SaeFacts { config, size_bytes, dtype, notes } = facts;
     let card = SaeCard { sae, config, size_bytes, dtype, origin: source.origin(), notes };
     Ok(FromEngine::SaeLoaded { run, card: Box::new(card) })
+}
+
+/// What is kept of models from hubs.
+pub(super) async fn list_cached(run: RunId) -> Reply {
+    Ok(FromEngine::Cached { run, models: hub::list().await })
+}
+
+/// Deletes what is kept of one of them.
+pub(super) async fn delete_cached(run: RunId, base: &str, repo: &str) -> Reply {
+    hub::delete(base, repo).await?;
+    list_cached(run).await
 }
 
 /// The features of what a sparse autoencoder reads.

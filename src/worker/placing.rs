@@ -9,7 +9,8 @@ use super::{
     loaded::Loaded,
     pace::{Turns, now_millis},
     post, probe,
-    source::{Found, Reader, Source},
+    reading::Reader,
+    source::{Found, Source},
     tuning,
 };
 use crate::{

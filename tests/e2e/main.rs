@@ -15,10 +15,12 @@ mod embedding;
 mod engine;
 mod files;
 mod generation;
+mod hub;
 mod kernels;
 mod keyboard;
 mod looks;
 mod page;
+mod shards;
 mod smoothness;
 mod story;
 mod threads;
@@ -47,6 +49,21 @@ const TESTS: &[Test] = &[
     ("dark_mode_is_dark_and_legible", looks::dark_mode_is_dark_and_legible),
     ("a_truncated_file_is_explained_and_the_model_stays", files::a_truncated_file_is_explained),
     ("dropped_files_are_opened", files::dropped_files_are_opened),
+    ("shards_are_read_from_a_folder_and_dropped", shards::shards_are_read_from_a_folder_and_dropped),
+    ("bad_shards_are_named", shards::bad_shards_are_named),
+    ("a_model_from_a_hub_is_loaded_and_kept", hub::a_model_is_loaded_and_kept),
+    (
+        "a_commit_from_a_hub_is_asked_for_once",
+        hub::a_commit_needs_no_question_and_another_one_fetches_what_is_new,
+    ),
+    ("a_token_goes_to_the_hub_only", hub::a_token_goes_to_the_hub_only),
+    ("what_a_hub_refuses_is_explained", hub::what_a_hub_refuses_is_explained),
+    ("a_bad_connection_to_a_hub_only_takes_longer", hub::a_bad_connection_only_takes_longer),
+    ("a_download_from_a_hub_waits_and_goes_on", hub::a_download_waits_and_goes_on_in_another_tab),
+    ("a_damaged_file_of_a_hub_is_fetched_anew", hub::a_damaged_file_on_disk_is_fetched_anew),
+    ("a_hub_without_room_goes_on", hub::without_room_it_goes_on_and_says_so),
+    ("a_hub_in_another_tab_goes_on", hub::without_a_place_it_goes_on_and_says_so),
+    ("shards_come_from_a_hub", hub::shards_come_from_a_hub),
     ("the_engine_panel_says_where_the_time_went", engine::the_panel_says_where_the_time_went),
     ("the_gpu_answers_as_the_cpu_and_its_loss_is_survived", engine::a_lost_gpu_is_survived),
     ("a_model_from_disk_survives_the_loss_of_the_gpu", engine::a_model_from_disk_survives_too),

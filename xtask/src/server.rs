@@ -8,7 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 pub mod connection;
+#[cfg(feature = "e2e")]
+pub mod hub;
 pub mod reply;
+
+use connection::Request;
+use reply::Reply;
 
 /// How the site is served.
 #[derive(Debug, Clone)]
@@ -89,27 +94,42 @@ pub fn start(options: &Options) -> Result<Running> {
     if !index.is_file() {
         return Err(anyhow!("there is no {}; `cargo xtask build` makes it", index.display()));
     }
-    let listener = bind(options.port)?;
+    let options = options.clone();
+    let (port, base) = (options.port, options.base.clone());
+    start_with(port, &base, move |request| Some(reply::reply(request, &options)))
+}
+
+/// Serves whatever `answer` makes of requests, as [`start`] does; where it is `None`, the connection ends.
+fn start_with(
+    port: u16,
+    base: &str,
+    answer: impl Fn(&Request) -> Option<Reply> + Send + Sync + 'static,
+) -> Result<Running> {
+    let listener = bind(port)?;
     let address = listener.local_addr().context("the server has no port")?;
-    let (options, is_stopped) = (Arc::new(options.clone()), Arc::new(AtomicBool::new(false)));
-    let url = format!("http://{address}{}", options.base);
+    let is_stopped = Arc::new(AtomicBool::new(false));
+    let url = format!("http://{address}{base}");
     let listening = std::thread::spawn({
         let is_stopped = Arc::clone(&is_stopped);
-        move || listen(&listener, &options, &is_stopped)
+        move || listen(&listener, &Arc::new(answer), &is_stopped)
     });
     Ok(Running { address, url, is_stopped, listening: Some(listening) })
 }
 
 /// Gives every connection a thread: a browser keeps several open, and none may wait for another.
-fn listen(listener: &TcpListener, options: &Arc<Options>, is_stopped: &AtomicBool) {
+fn listen(
+    listener: &TcpListener,
+    answer: &Arc<impl Fn(&Request) -> Option<Reply> + Send + Sync + 'static>,
+    is_stopped: &AtomicBool,
+) {
     for stream in listener.incoming() {
         if is_stopped.load(Ordering::Relaxed) {
             return;
         }
         // A connection that failed before it began is the browser's to repeat.
         let Ok(stream) = stream else { continue };
-        let options = Arc::clone(options);
-        std::thread::spawn(move || connection::serve(stream, &options));
+        let answer = Arc::clone(answer);
+        std::thread::spawn(move || connection::serve(stream, &*answer));
     }
 }
 

@@ -63,8 +63,8 @@ impl LoadError {
                 return format!("Vitrine reads {}.", super::families::READ);
             }
             Self::SeveralWeights { .. } => {
-                "On the command line shards are read where their model.safetensors.index.json is beside them; \
-                 elsewhere merge them with save_pretrained(folder, max_shard_size=\"100GB\")."
+                "Several files are one model where their model.safetensors.index.json is beside them: bring that, \
+                 too, or merge them with save_pretrained(folder, max_shard_size=\"100GB\")."
             }
             Self::NotSafetensors { .. } | Self::OtherFormat { .. } => {
                 "Take a .safetensors file. A .bin or .pt file can be converted: load it with transformers and \
@@ -82,8 +82,8 @@ impl LoadError {
             Self::Dtype { .. } => "Save the weights as F32, F16 or BF16.",
             Self::NonFinite { .. } => "The weights are damaged or training diverged: take an earlier checkpoint.",
             Self::MissingFile { .. } => {
-                "A model folder has config.json, model.safetensors and, for text prompts, tokenizer.json (or \
-                 vocab.json and merges.txt)."
+                "A model folder has config.json, model.safetensors (or model.safetensors.index.json and all files \
+                 that it names) and, for text prompts, tokenizer.json (or vocab.json and merges.txt)."
             }
             Self::Backend(_) => "Close what else needs memory, or take a smaller model.",
             Self::Tokenizer { .. } => "Prompts as token ids work without a tokenizer.",

@@ -148,6 +148,11 @@ impl Entry {
         self.id.starts_with(Self::OWN)
     }
 
+    /// Whether an id is that of a model from a hub: `owner/name`, and a revision behind `@` if it is not the newest.
+    pub fn is_of_hub(id: &str) -> bool {
+        id.contains('/')
+    }
+
     /// How the ids of the user's own models begin; a number follows.
     pub const OWN: &str = "own-";
 }

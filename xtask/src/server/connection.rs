@@ -4,8 +4,7 @@ use std::io::{BufRead, BufReader, Read as _, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use super::Options;
-use super::reply::{self, Reply};
+use super::reply::Reply;
 
 /// How long a connection may be idle.
 const IDLE: Duration = Duration::from_secs(120);
@@ -22,23 +21,28 @@ pub struct Request {
     pub url: String,
     /// The `Range` header.
     pub range: Option<String>,
+    /// The `Origin` header: who asks from another site.
+    pub origin: Option<String>,
+    /// The `Authorization` header.
+    pub authorization: Option<String>,
     /// Whether the connection ends after the reply.
     pub is_last: bool,
 }
 
 /// Answers until the browser has enough. A connection that breaks off (a cancelled fetch) is nobody's fault.
-pub fn serve(stream: TcpStream, options: &Options) {
-    let _ = answer_all(stream, options);
+pub fn serve(stream: TcpStream, answer: &impl Fn(&Request) -> Option<Reply>) {
+    let _ = answer_all(stream, answer);
 }
 
-fn answer_all(stream: TcpStream, options: &Options) -> std::io::Result<()> {
+fn answer_all(stream: TcpStream, answer: &impl Fn(&Request) -> Option<Reply>) -> std::io::Result<()> {
     stream.set_read_timeout(Some(IDLE))?;
     stream.set_nodelay(true)?;
     let mut writer = stream.try_clone()?;
     let mut reader = BufReader::new(stream);
     while let Some(request) = read(&mut reader)? {
         let is_head = request.method == "HEAD";
-        write(&mut writer, reply::reply(&request, options), is_head, request.is_last)?;
+        let Some(reply) = answer(&request) else { break };
+        write(&mut writer, reply, is_head, request.is_last)?;
         if request.is_last {
             break;
         }
@@ -70,6 +74,8 @@ fn read(reader: &mut impl BufRead) -> std::io::Result<Option<Request>> {
         let Some((name, value)) = line.split_once(':') else { continue };
         match name.to_ascii_lowercase().as_str() {
             "range" => request.range = Some(value.trim().to_owned()),
+            "origin" => request.origin = Some(value.trim().to_owned()),
+            "authorization" => request.authorization = Some(value.trim().to_owned()),
             "connection" => request.is_last |= value.trim().eq_ignore_ascii_case("close"),
             // We never read a body; what follows it could not be told from a request.
             "content-length" | "transfer-encoding" => request.is_last = true,
@@ -92,7 +98,11 @@ fn write(writer: &mut impl Write, mut reply: Reply, is_head: bool, is_last: bool
     head.push_str("\r\n");
     writer.write_all(head.as_bytes())?;
     if !is_head {
-        std::io::copy(&mut reply.body, writer)?;
+        let n_sent = std::io::copy(&mut reply.body, writer)?;
+        // What comes after would be taken for the rest.
+        if n_sent < reply.n_bytes {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
     }
     writer.flush()
 }
@@ -101,9 +111,13 @@ fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",
         206 => "Partial Content",
+        302 => "Found",
+        401 => "Unauthorized",
+        403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
         416 => "Range Not Satisfiable",
+        429 => "Too Many Requests",
         _ => "Internal Server Error",
     }
 }

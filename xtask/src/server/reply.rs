@@ -91,15 +91,24 @@ fn file(path: &Path, range: Option<&str>) -> std::io::Result<Reply> {
     Ok(Reply { status, headers, n_bytes, body: Box::new(file.take(n_bytes)) })
 }
 
+/// What a `Range` header asks for of a file.
 #[derive(Debug, PartialEq, Eq)]
-enum Range {
+pub enum Range {
+    /// All of it.
     Whole,
-    Part { start: u64, len: u64 },
+    /// So many bytes from `start`.
+    Part {
+        /// The first byte.
+        start: u64,
+        /// How many.
+        len: u64,
+    },
+    /// Nothing that it has.
     Unsatisfiable,
 }
 
 /// One byte range; several at once, or a unit that we do not know, give the whole file, as the standard allows.
-fn parsed_range(range: &str, size_bytes: u64) -> Range {
+pub fn parsed_range(range: &str, size_bytes: u64) -> Range {
     let Some((first, last)) = range.strip_prefix("bytes=").and_then(|range| range.split_once('-')) else {
         return Range::Whole;
     };
@@ -123,7 +132,8 @@ fn with_policy(mut reply: Reply, options: &Options) -> Reply {
     reply
 }
 
-fn text(status: u16, text: &str) -> Reply {
+/// A short text.
+pub fn text(status: u16, text: &str) -> Reply {
     let headers = vec![
         ("Content-Type", "text/plain; charset=utf-8".to_owned()),
         ("Cache-Control", "no-cache".to_owned()),

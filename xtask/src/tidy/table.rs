@@ -127,10 +127,10 @@ pub const TABLE: &[Row] = &[
         reason: "an analysis is a pure function from runs to an answer",
     },
     Row {
-        modules: &["load"],
-        may_use: &["failure"],
-        never_packages: VIEWS,
-        reason: "bytes come from somewhere; what they mean is said elsewhere",
+        modules: &["hub"],
+        may_use: &["failure", "model::folder", "model::checkpoint::LoadError"],
+        never_packages: BROWSER,
+        reason: "what to ask a hub for, and what to make of its answers, is decided without asking",
     },
     Row {
         modules: &["protocol"],
@@ -155,7 +155,7 @@ pub const TABLE: &[Row] = &[
         may_use: &[
             "engine",
             "analysis",
-            "load",
+            "hub",
             "protocol",
             "model",
             "backend",

@@ -1,0 +1,57 @@
+// The site's worker, spoken to as the page does: `window.engine`, for tests of what it does with a hub.
+class Engine {
+  #worker;
+  #nRuns = 0;
+  #requests = new Map();
+
+  // A fresh worker of the site that lies there; the one before ends as with a closed tab.
+  static async start(site) {
+    window.engine?.end();
+    const page = new DOMParser().parseFromString(await (await fetch(site)).text(), "text/html");
+    const meta = page.querySelector("meta[name=vitrine-worker]");
+    const type = meta.dataset.type === "module" ? "module" : "classic";
+    const engine = new Engine();
+    engine.#worker = new Worker(new URL(meta.content, site), { type });
+    await new Promise((resolve, reject) => {
+      engine.#worker.onerror = (event) => reject(new Error(event.message));
+      engine.#worker.onmessage = ({ data }) => {
+        const letter = JSON.parse(data.json);
+        const request = engine.#requests.get(letter.run);
+        if (letter.type === "ready") resolve();
+        else if (letter.type === "progress") request.progress.push(letter);
+        else request?.end({ ...letter, arrays: data.arrays.map((array) => [...array]) });
+      };
+    });
+    engine.say({ type: "prefer", wish: "cpu" });
+    window.engine = engine;
+  }
+
+  end() {
+    this.#worker.terminate();
+  }
+
+  say(message) {
+    this.#worker.postMessage({ json: JSON.stringify(message), files: [], arrays: [] });
+  }
+
+  // Sends a request and returns its number.
+  ask(message) {
+    const run = (this.#nRuns += 1);
+    const request = { progress: [] };
+    request.last = new Promise((resolve) => (request.end = resolve));
+    this.#requests.set(run, request);
+    this.say({ run, ...message });
+    return run;
+  }
+
+  // The last reply.
+  last(run) {
+    return this.#requests.get(run).last;
+  }
+
+  // What was said of progress.
+  progress(run) {
+    return this.#requests.get(run).progress;
+  }
+}
+window.Engine = Engine;
