@@ -18,6 +18,7 @@ import lens
 import manifest
 import models
 import patches
+import reference
 import saes
 from files import write_json, write_tensors
 
@@ -50,6 +51,7 @@ def main() -> None:
         make_family(family, out / family.name)
     saes.make(out)
     bpe.save(out)
+    reference.make(out)
     manifest.write(out)
     manifest.verify(out)
 

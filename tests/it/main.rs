@@ -16,5 +16,6 @@ mod saes;
 mod schema;
 mod support;
 mod sweeps;
+mod verify;
 #[cfg(feature = "webgpu")]
 mod webgpu;
