@@ -60,6 +60,9 @@ struct ModelArgs {
     /// Where to compute.
     #[arg(long, value_enum, default_value_t = BackendChoice::Cpu)]
     backend: BackendChoice,
+    /// Where config.json is missing, go on with the one that the tensors' names and shapes suggest.
+    #[arg(long)]
+    accept_config_guess: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

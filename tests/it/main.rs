@@ -6,6 +6,7 @@ mod cli;
 mod compare;
 mod golden;
 mod gradients;
+mod guess;
 mod hostile;
 mod laws;
 mod loading;
