@@ -20,6 +20,7 @@ import models
 import patches
 import reference
 import saes
+import vocabularies
 from files import write_json, write_tensors
 
 # transformers and TransformerLens are two independent forward passes in f32.
@@ -51,6 +52,7 @@ def main() -> None:
         make_family(family, out / family.name)
     saes.make(out)
     bpe.save(out)
+    vocabularies.save(out)
     reference.make(out)
     manifest.write(out)
     manifest.verify(out)
