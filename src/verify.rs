@@ -12,6 +12,8 @@ mod attention;
 #[cfg(feature = "engine")]
 mod check;
 #[cfg(feature = "engine")]
+mod compare;
+#[cfg(feature = "engine")]
 mod copying;
 #[cfg(feature = "engine")]
 mod eigenvalues;

@@ -3,7 +3,7 @@
 use super::{
     Entry, Outcome,
     check::{Checking, misfit},
-    outcome::Compared,
+    compare::Compared,
 };
 use crate::{
     backend::backward::Backward,

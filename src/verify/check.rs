@@ -1,9 +1,10 @@
 //! One entry of a reference on an engine.
 
 use super::{
-    Case, Check, Continuation, Entry, Outcome, Pair, Reference, Summary, attention, copying,
+    Case, Check, Continuation, Entry, Outcome, Pair, Reference, Summary, attention,
+    compare::Compared,
+    copying,
     logits::{Last, of_tokens},
-    outcome::Compared,
 };
 use crate::{
     analysis::{Answer, Question, patching},

@@ -1,6 +1,6 @@
 //! What a model says next: logits, probabilities, the likeliest tokens.
 
-use super::{Amount, Entry, Outcome, outcome::Compared};
+use super::{Amount, Entry, Outcome, compare::Compared};
 use crate::tensor::HostTensor;
 
 /// Logits at the last position.
