@@ -27,7 +27,7 @@ pub(super) struct Checking<'a, B: Backend> {
 
 /// Runs one entry by its own conventions.
 ///
-/// Errors: as [`Engine::run`]. What needs a tokenizer that is not there is not checked, which is no error.
+/// Errors: as [`Engine::run`]. What needs a tokenizer or a BOS that is not there is not checked, which is no error.
 pub async fn check<B: Backward>(
     engine: &Engine<B>,
     reference: &Reference,
@@ -40,7 +40,7 @@ pub async fn check<B: Backward>(
         return not_checked("it was published of this model with another non-linearity");
     }
     match checking.outcome(pace).await {
-        Err(RunError::NoTokenizer) => not_checked("the model came without a tokenizer"),
+        Err(error @ (RunError::NoTokenizer | RunError::NoBos)) => not_checked(&error.to_string()),
         outcome => outcome,
     }
 }
