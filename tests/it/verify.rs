@@ -55,7 +55,7 @@ fn each_kind_of_check_is_tried_and_published() {
 fn spoil(published: &mut Value) -> bool {
     match published {
         Value::Number(number) if number.is_u64() => {
-            *published = (number.as_u64().expect("is one") ^ 1).into()
+            *published = (number.as_u64().expect("is one") ^ 1).into();
         }
         Value::Number(number) => *published = (number.as_f64().expect("is one") + 1e-3).into(),
         Value::String(text) => *text = format!("{text}."),
