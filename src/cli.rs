@@ -1,4 +1,4 @@
-//! The command line: `vitrine run`, `generate`, `encode`, `ask`.
+//! The command line: `vitrine run`, `generate`, `encode`, `ask`, `verify`.
 //!
 //! For scripts and CI: results go to standard output, everything else to standard error, and the exit code
 //! is 0 only for a complete result.
@@ -24,6 +24,7 @@ mod folder;
 mod generate;
 mod run;
 mod schema;
+mod verify;
 
 /// Look inside language models from the command line.
 #[derive(Debug, Parser)]
@@ -43,6 +44,8 @@ enum Verb {
     Encode(encode::Command),
     /// Answer a question, given as JSON.
     Ask(ask::Command),
+    /// Compare the model with numbers that others published for it.
+    Verify(verify::Command),
     /// Print the JSON schema of questions or answers.
     Schema(schema::Command),
 }
@@ -57,6 +60,9 @@ struct ModelArgs {
     /// Where to compute.
     #[arg(long, value_enum, default_value_t = BackendChoice::Cpu)]
     backend: BackendChoice,
+    /// Where config.json is missing, go on with the one that the tensors' names and shapes suggest.
+    #[arg(long)]
+    accept_config_guess: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -172,6 +178,7 @@ pub fn main() -> ExitCode {
         Verb::Generate(command) => command.run(),
         Verb::Encode(command) => command.run(),
         Verb::Ask(command) => command.run(),
+        Verb::Verify(command) => command.run(),
         Verb::Schema(command) => command.run(),
     };
     match result {

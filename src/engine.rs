@@ -21,6 +21,7 @@ use crate::{
         transformer::{self, KvCache, Transformer},
         weights::OnBackend,
     },
+    op::Activation,
     run::{MAX_WHOLE, Readout, RunResult, RunSpec, WeightForm},
 };
 
@@ -112,10 +113,33 @@ impl<B: Backend> Engine<B> {
     /// Errors: the tokens, a hook name or an intervention does not fit the model; the pass was cancelled;
     /// the result is not finite.
     pub async fn run(&self, spec: &RunSpec, pace: &mut impl Pace) -> Result<RunResult, RunError> {
+        self.run_as(&self.config, spec, pace).await
+    }
+
+    /// The same with another non-linearity in the MLPs: some exports of a model have a GELU that is not its own. Runs
+    /// that values are patched from keep the model's own.
+    ///
+    /// Errors: as [`Engine::run`].
+    pub async fn run_with(
+        &self,
+        activation: Activation,
+        spec: &RunSpec,
+        pace: &mut impl Pace,
+    ) -> Result<RunResult, RunError> {
+        self.run_as(&ModelConfig { activation, ..self.config.clone() }, spec, pace).await
+    }
+
+    async fn run_as(
+        &self,
+        config: &ModelConfig,
+        spec: &RunSpec,
+        pace: &mut impl Pace,
+    ) -> Result<RunResult, RunError> {
         self.check_tokens(&spec.tokens)?;
         let wanted = spec.capture.resolve(&self.config.hook_points())?;
         let edits = self.prepare(&spec.interventions, spec.weights, pace).await?;
-        let is_long = MAX_WHOLE < spec.tokens.len();
+        // Only streams of the model itself are kept.
+        let is_long = MAX_WHOLE < spec.tokens.len() && config.activation == self.config.activation;
         if is_long && let Some(result) = self.recomputed(spec, &edits, &wanted, pace).await? {
             return Ok(result);
         }
@@ -124,8 +148,8 @@ impl<B: Backend> Engine<B> {
             taps.keep_streams();
         }
         let weights = self.weights(spec.weights).await?;
-        let model = Transformer { b: &self.backend, config: &self.config, weights };
-        let mut cache = KvCache::new(self.config.n_layers);
+        let model = Transformer { b: &self.backend, config, weights };
+        let mut cache = KvCache::new(config.n_layers);
         let resid = model.stream(&spec.tokens, &mut cache, &mut taps).await?;
         // What only a continuation would need is not kept.
         drop(cache);
@@ -177,7 +201,9 @@ impl<B: Backend> Engine<B> {
     }
 
     /// The weights in the form that a run asks for; processed ones are made at the first request.
-    async fn weights(&self, form: WeightForm) -> Result<&OnBackend<B>, RunError> {
+    ///
+    /// Errors: the backend cannot hold both forms.
+    pub async fn weights(&self, form: WeightForm) -> Result<&OnBackend<B>, RunError> {
         if form == WeightForm::Raw {
             return Ok(&self.raw);
         }

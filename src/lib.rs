@@ -31,6 +31,7 @@ pub mod backend;
 pub mod engine;
 
 pub mod analysis;
+pub mod verify;
 
 #[cfg(feature = "engine")]
 pub mod hub;

@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 mod report;
+pub mod room;
 
 pub use report::{Clock, MemoryUse, OpTime, Report};
 

@@ -14,7 +14,7 @@ use crate::{
     engine::{Engine, RunError},
     failure::{Failure, FailureKind},
     model::{
-        checkpoint::{Checkpoint, LoadError, Shard, ShardReader},
+        checkpoint::{Assumed, Checkpoint, Guess, LoadError, Shard, ShardReader},
         folder::{CONFIG, Folder, INDEX, MERGES, TOKENIZER, VOCAB},
         sae::{CFG, SAE_WEIGHTS, SaeError, SaeFound, SaeOn, SaeReader},
     },
@@ -35,10 +35,10 @@ pub(super) trait Work {
 /// Errors: a file is missing, unreadable or not what it should be; the backend is not there.
 pub(super) fn open(args: &ModelArgs, work: impl Work) -> Result<(), Failure> {
     match args.backend {
-        BackendChoice::Cpu => open_on(Cpu::<f32>::default(), &args.model, work),
+        BackendChoice::Cpu => open_on(Cpu::<f32>::default(), args, work),
         #[cfg(feature = "webgpu")]
         BackendChoice::Webgpu => match pollster::block_on(WebGpu::open()) {
-            Ok(backend) => open_on(backend, &args.model, work),
+            Ok(backend) => open_on(backend, args, work),
             Err(error) => Err(Failure::new(
                 FailureKind::Question,
                 error.to_string(),
@@ -54,35 +54,56 @@ pub(super) fn open(args: &ModelArgs, work: impl Work) -> Result<(), Failure> {
     }
 }
 
-fn open_on<B: Backward>(backend: B, dir: &Path, work: impl Work) -> Result<(), Failure> {
-    let folder = folder(dir)?;
-    let refuse = |error| in_folder(dir, error);
-    let names = folder.shards().map_err(refuse)?;
-    let tokenizer = folder.tokenizer().map_err(refuse)?;
-    let checkpoint = checkpoint(&backend, &folder, dir, &names)?;
+fn open_on<B: Backward>(backend: B, args: &ModelArgs, work: impl Work) -> Result<(), Failure> {
+    let folder = folder(&args.model)?;
+    let tokenizer = folder.tokenizer().map_err(|error| in_folder(&args.model, error))?;
+    let checkpoint = checkpoint(&backend, folder, args)?;
     say(&checkpoint.notes);
     work.on(&Engine::new(backend, checkpoint, tokenizer))
 }
 
 /// The model, from one weights file or several: all headers, then all values.
-fn checkpoint<B: Backend>(
-    b: &B,
-    folder: &Folder,
-    dir: &Path,
-    names: &[String],
-) -> Result<Checkpoint<B>, Failure> {
+fn checkpoint<B: Backend>(b: &B, mut folder: Folder, args: &ModelArgs) -> Result<Checkpoint<B>, Failure> {
+    let dir = &args.model;
     let refuse = |error| in_folder(dir, error);
     let (mut files, mut shards) = (vec![], vec![]);
-    for name in names {
+    for name in folder.shards().map_err(refuse)? {
         let (file, shard) = open_shard(&dir.join(name))?;
         files.push(file);
         shards.push(shard);
+    }
+    if !folder.has(CONFIG) {
+        let guess = Guess::of(&shards).map_err(refuse)?;
+        if !args.accept_config_guess {
+            return Err(not_accepted(dir, &guess));
+        }
+        say(&guess.assumed.iter().map(assumption).collect::<Vec<_>>());
+        folder.insert(CONFIG, guess.config.into_bytes());
     }
     let mut reader = folder.reader_of_shards(b, shards).map_err(refuse)?;
     for file in files {
         in_parts(dir, file, |part| pollster::block_on(reader.feed(part)).map_err(refuse))?;
     }
     pollster::block_on(reader.finish()).map_err(refuse)
+}
+
+/// The guess, shown instead of being used.
+fn not_accepted(dir: &Path, guess: &Guess) -> Failure {
+    let assumed: Vec<String> = guess.assumed.iter().map(assumption).collect();
+    Failure::new(
+        FailureKind::Model,
+        format!("the folder has no {CONFIG}, in {}", dir.display()),
+        format!(
+            "Its tensors suggest the one below. Write it there and change what is wrong, or go on with \
+             --accept-config-guess.\n{}\n{}",
+            guess.config,
+            assumed.join("\n")
+        ),
+    )
+}
+
+fn assumption(Assumed { key, value, why }: &Assumed) -> String {
+    format!("no tensor says `{key}`: {value} is assumed, {why}")
 }
 
 /// A weights file, at its first value, and what its header says.

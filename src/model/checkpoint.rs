@@ -18,6 +18,7 @@ mod families;
 mod filler;
 mod gemma;
 mod gpt2;
+mod guess;
 mod header;
 mod llama;
 mod neo;
@@ -32,6 +33,7 @@ mod tensors;
 
 pub use config_json::ConfigJson;
 pub use error::LoadError;
+pub use guess::{Assumed, Guess};
 pub use reader::WeightsReader;
 pub use shards::{Shard, ShardReader, Span};
 pub use tensors::{Source, TensorFile};

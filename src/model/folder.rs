@@ -73,6 +73,11 @@ impl Folder {
         bytes.ok_or_else(|| LoadError::MissingFile { file: name.to_owned() })
     }
 
+    /// Whether there is such a file.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
     /// The name of the weights: model.safetensors, or the only safetensors file there is.
     ///
     /// Errors: there is none, or more than one.

@@ -15,7 +15,50 @@ use crate::prompt::{Token, Vocabulary};
 /// A model's tokenizer.
 pub struct Tokenizer {
     inner: Inner,
-    byte_from_char: HashMap<char, u8>,
+    writing: Writing,
+}
+
+/// How a vocabulary writes tokens down.
+enum Writing {
+    /// Each byte as a printable character (GPT-2).
+    Bytes(HashMap<char, u8>),
+    /// As text, with U+2581 for a space and `<0x0A>` for a byte (SentencePiece).
+    Pieces,
+}
+
+impl Writing {
+    /// That of a tokenizer: its parts say whether it works on bytes.
+    fn of(inner: &Inner) -> Self {
+        let is_of_bytes = |part: Result<String, _>| part.is_ok_and(|json| json.contains("\"ByteLevel\""));
+        let decoder = serde_json::to_string(&inner.get_decoder());
+        if is_of_bytes(decoder) || is_of_bytes(serde_json::to_string(&inner.get_pre_tokenizer())) {
+            Self::Bytes(byte_from_char())
+        } else {
+            Self::Pieces
+        }
+    }
+
+    /// The bytes of a token that is written like this.
+    fn bytes_of(&self, name: String) -> Vec<u8> {
+        match self {
+            Self::Bytes(byte_from_char) => {
+                let bytes: Option<Vec<u8>> = name.chars().map(|c| byte_from_char.get(&c).copied()).collect();
+                // An added token is written as itself.
+                bytes.unwrap_or_else(|| name.into_bytes())
+            }
+            Self::Pieces => match byte_of(&name) {
+                Some(byte) => vec![byte],
+                None => name.replace('\u{2581}', " ").into_bytes(),
+            },
+        }
+    }
+}
+
+/// The byte that `<0x0A>` stands for.
+fn byte_of(name: &str) -> Option<u8> {
+    let digits = name.strip_prefix("<0x")?.strip_suffix('>')?;
+    let is_byte = digits.len() == 2 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    u8::from_str_radix(digits, 16).ok().filter(|_| is_byte)
 }
 
 impl std::fmt::Debug for Tokenizer {
@@ -33,7 +76,8 @@ impl Tokenizer {
     ///
     /// Errors: [`LoadError::Tokenizer`].
     pub fn from_json(bytes: &[u8]) -> Result<Self, LoadError> {
-        Ok(Self { inner: Inner::from_bytes(bytes).map_err(unreadable)?, byte_from_char: byte_from_char() })
+        let inner = Inner::from_bytes(bytes).map_err(unreadable)?;
+        Ok(Self { writing: Writing::of(&inner), inner })
     }
 
     /// From the bytes of vocab.json and merges.txt: GPT-2's byte-level BPE.
@@ -52,7 +96,7 @@ impl Tokenizer {
         let special: Vec<_> =
             special.into_iter().map(|content| tokenizers::AddedToken::from(content, true)).collect();
         inner.add_special_tokens(&special);
-        Ok(Self { inner, byte_from_char: byte_from_char() })
+        Ok(Self { inner, writing: Writing::Bytes(byte_from_char()) })
     }
 
     /// Token ids of `text`, without any that the tokenizer would add by itself: BOS is our business.
@@ -62,7 +106,8 @@ impl Tokenizer {
         Ok(self.inner.encode_fast(text, false).map_err(unreadable)?.get_ids().to_vec())
     }
 
-    /// The text of `ids`, without an unfinished character at its end. Special tokens are left out.
+    /// The text of `ids`, without an unfinished character at its end. Special tokens are left out; the space that some
+    /// tokenizers put before the first word is not, since a continuation begins with it.
     pub fn decode(&self, ids: &[u32]) -> String {
         let mut bytes = Vec::new();
         for id in ids {
@@ -81,10 +126,7 @@ impl Tokenizer {
 
     /// The bytes that a token stands for.
     fn bytes_of(&self, id: u32) -> Vec<u8> {
-        let Some(name) = self.inner.id_to_token(id) else { return vec![] };
-        let bytes: Option<Vec<u8>> = name.chars().map(|c| self.byte_from_char.get(&c).copied()).collect();
-        // An added token is written as itself.
-        bytes.unwrap_or_else(|| name.into_bytes())
+        self.inner.id_to_token(id).map_or_else(Vec::new, |name| self.writing.bytes_of(name))
     }
 
     fn is_special(&self, id: u32) -> bool {
@@ -169,6 +211,17 @@ mod tests {
         assert_eq!(tokenizer.token(4).text.as_deref(), Some(" "));
         assert!(tokenizer.token(0).is_special);
         assert_eq!(tokenizer.token(99).text, None);
+    }
+
+    #[test]
+    fn pieces_are_text_spaces_and_bytes() {
+        let bytes = |name: &str| Writing::Pieces.bytes_of(name.to_owned());
+        assert_eq!(bytes("\u{2581}the"), b" the");
+        assert_eq!(bytes("é"), "é".as_bytes());
+        assert_eq!(bytes("<0xE2>"), [0xe2]);
+        for text in ["<0xE>", "<0xZZ>", "<0x+1>", "<0xE2"] {
+            assert_eq!(bytes(text), text.as_bytes());
+        }
     }
 
     #[test]

@@ -18,7 +18,9 @@ import lens
 import manifest
 import models
 import patches
+import reference
 import saes
+import vocabularies
 from files import write_json, write_tensors
 
 # transformers and TransformerLens are two independent forward passes in f32.
@@ -50,6 +52,8 @@ def main() -> None:
         make_family(family, out / family.name)
     saes.make(out)
     bpe.save(out)
+    vocabularies.save(out)
+    reference.make(out)
     manifest.write(out)
     manifest.verify(out)
 

@@ -20,6 +20,7 @@ mod manifest;
 pub(crate) mod patching;
 pub(crate) mod saes;
 mod sensitivity;
+mod vocabularies;
 
 /// A golden model on the CPU.
 fn engine(model: &str) -> Engine<Cpu> {

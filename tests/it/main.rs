@@ -6,6 +6,7 @@ mod cli;
 mod compare;
 mod golden;
 mod gradients;
+mod guess;
 mod hostile;
 mod laws;
 mod loading;
@@ -16,5 +17,6 @@ mod saes;
 mod schema;
 mod support;
 mod sweeps;
+mod verify;
 #[cfg(feature = "webgpu")]
 mod webgpu;

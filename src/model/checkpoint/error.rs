@@ -42,6 +42,8 @@ pub enum LoadError {
     NonFinite { name: String, index: usize, value: String },
     #[error(transparent)]
     Backend(#[from] BackendError),
+    #[error("the folder has no config.json, and its tensors have names that say no family")]
+    NoGuess,
     #[error("the folder has no {file}")]
     MissingFile { file: String },
     #[error("the folder has {n} safetensors files and none is model.safetensors")]
@@ -59,6 +61,7 @@ impl LoadError {
             Self::ConfigSyntax { .. } | Self::ConfigMissing { .. } | Self::ConfigValue { .. } => {
                 "Take the config.json that was saved with these weights."
             }
+            Self::NoGuess => "Take the config.json that was saved with these weights.",
             Self::UnknownArchitecture { .. } => {
                 return format!("Vitrine reads {}.", super::families::READ);
             }

@@ -130,6 +130,11 @@ impl TensorFile {
         self.tensors.keys().map(String::as_str)
     }
 
+    /// Names and shapes of those that have not been taken.
+    pub fn shapes(&self) -> impl Iterator<Item = (&str, &[usize])> {
+        self.tensors.iter().map(|(name, info)| (name.as_str(), info.shape.as_slice()))
+    }
+
     /// The dtype that holds most bytes.
     pub fn main_dtype(&self) -> String {
         let mut bytes_by_dtype: BTreeMap<String, usize> = BTreeMap::new();

@@ -133,6 +133,24 @@ pub const TABLE: &[Row] = &[
         reason: "what to ask a hub for, and what to make of its answers, is decided without asking",
     },
     Row {
+        modules: &["verify"],
+        may_use: &[
+            "analysis",
+            "engine",
+            "model",
+            "backend",
+            "op",
+            "hook",
+            "run",
+            "intervention",
+            "metric",
+            "prompt",
+            "tensor",
+        ],
+        never_packages: BROWSER,
+        reason: "published numbers are run like any question, on any backend; who shows them is another matter",
+    },
+    Row {
         modules: &["protocol"],
         may_use: &[
             "analysis",
@@ -168,6 +186,7 @@ pub const TABLE: &[Row] = &[
             "tensor",
             "failure",
             "placement",
+            "verify",
             "cli",
         ],
         never_packages: VIEWS,
