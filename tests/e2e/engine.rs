@@ -59,7 +59,7 @@ pub(crate) fn a_model_from_disk_survives_too(world: &World, session: &Session) -
     let before = page.model()?;
     let files = copy_of_model(world, "on-gpu", 1.0)?;
     let paths: Vec<String> = files.iter().map(|path| path.to_string_lossy().into_owned()).collect();
-    page.control("Open a model from disk")?.keys(&paths.join("\n"))?;
+    page.choose_files(&paths.join("\n"))?;
     wait_for("the opened model to be the current one", PATIENCE, || {
         Ok((page.model()? != before && page.state()? == "ready").then_some(()))
     })?;

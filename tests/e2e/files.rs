@@ -33,7 +33,7 @@ pub(crate) fn a_truncated_file_is_explained(world: &World, session: &Session) ->
     let model = page.model()?;
     let files = copy_of_model(world, "truncated", 0.6)?;
     let paths: Vec<String> = files.iter().map(|path| path.to_string_lossy().into_owned()).collect();
-    page.control("Open a model from disk")?.keys(&paths.join("\n"))?;
+    page.choose_files(&paths.join("\n"))?;
     let text = page.wait_for_alert()?;
     ensure!(
         text.contains("cut short") || text.contains("truncated"),

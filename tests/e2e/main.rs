@@ -20,6 +20,7 @@ mod kernels;
 mod keyboard;
 mod looks;
 mod page;
+mod picker;
 mod shards;
 mod smoothness;
 mod story;
@@ -64,6 +65,10 @@ const TESTS: &[Test] = &[
     ("a_hub_without_room_goes_on", hub::without_room_it_goes_on_and_says_so),
     ("a_hub_in_another_tab_goes_on", hub::without_a_place_it_goes_on_and_says_so),
     ("shards_come_from_a_hub", hub::shards_come_from_a_hub),
+    ("a_model_is_chosen_and_kept", picker::a_model_is_chosen_and_kept),
+    ("a_download_is_paused_and_cancelled", picker::a_download_is_paused_and_cancelled),
+    ("a_link_fetches_nothing_unasked", picker::a_link_fetches_nothing_unasked),
+    ("a_gated_model_is_explained", picker::a_gated_model_is_explained),
     ("the_engine_panel_says_where_the_time_went", engine::the_panel_says_where_the_time_went),
     ("the_gpu_answers_as_the_cpu_and_its_loss_is_survived", engine::a_lost_gpu_is_survived),
     ("a_model_from_disk_survives_the_loss_of_the_gpu", engine::a_model_from_disk_survives_too),

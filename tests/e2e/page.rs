@@ -103,6 +103,12 @@ impl<'a> Page<'a> {
         prompt.keys(&format!("{}{}{}", key::CONTROL, key::ENTER, key::RELEASE))
     }
 
+    /// Opens files from disk as a user does; `paths` has one a line.
+    pub(crate) fn choose_files(&self, paths: &str) -> Result<()> {
+        self.control("Load another…")?.click()?;
+        self.control("Open a model from disk")?.keys(paths)
+    }
+
     /// The ids of the chips in the token strip, in order.
     pub(crate) fn token_ids(&self) -> Result<Vec<u32>> {
         let ids = self.session.script(

@@ -72,7 +72,7 @@ pub(crate) fn bad_shards_are_named(world: &World, session: &Session) -> Result<(
         let names = write(&dir, files)?;
         let paths: Vec<String> =
             names.iter().map(|name| dir.join(name).to_string_lossy().into_owned()).collect();
-        page.control("Open a model from disk")?.keys(&paths.join("\n"))?;
+        page.choose_files(&paths.join("\n"))?;
         wait_for(&format!("a message with {words:?}"), PATIENCE, || {
             Ok(page.alert_text()?.contains(words.as_str()).then_some(()))
         })

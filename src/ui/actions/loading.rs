@@ -22,7 +22,7 @@ pub fn load(state: State, sources: Sources, id: &str) {
     let Some(source) = sources.with_value(|sources| sources.get(id).cloned()) else { return };
     let id = id.to_owned();
     begin(state, &id.clone(), source, move |loaded| match loaded {
-        Ok(card) => state.set_loading(&id, Loading::Done(Arc::new(card))),
+        Ok(card) => arrived(state, &id, card),
         Err(failure) if failure.kind == FailureKind::Cancelled => forget(state, &id),
         Err(failure) => state.set_loading(&id, Loading::Failed(failure)),
     });
@@ -45,7 +45,7 @@ pub fn load_hub(state: State, sources: Sources, hub: HubModel) {
     });
     begin(state, &id.clone(), Source::Hub(hub), move |loaded| match loaded {
         Ok(card) => {
-            state.set_loading(&id, Loading::Done(Arc::new(card)));
+            arrived(state, &id, card);
             show_model(state, &id);
         }
         Err(failure) if failure.kind == FailureKind::Cancelled => forget(state, &id),
@@ -70,7 +70,7 @@ pub fn open_files(state: State, sources: Sources, files: Vec<File>) {
             sources.update_value(|sources| {
                 sources.insert(id.clone(), source);
             });
-            state.set_loading(&id, Loading::Done(Arc::new(card)));
+            arrived(state, &id, card);
             show_model(state, &id);
         }
         Err(failure) => {
@@ -115,6 +115,29 @@ pub fn forget(state: State, id: &str) {
     // One that was in use goes only after its engine did.
     if state.model.with_untracked(|model| model == id && !models::is_embedded(id)) {
         state.model.set(models::FIRST.to_owned());
+    }
+}
+
+/// Notes that a model is there. One that the user brought takes the place of the one before it: two would seldom fit.
+/// Chosen again, that one comes again, from this machine.
+fn arrived(state: State, id: &str, card: ModelCard) {
+    state.set_loading(id, Loading::Done(Arc::new(card)));
+    if models::is_embedded(id) {
+        return;
+    }
+    let is_other = |entry: &Entry| {
+        matches!(entry.loading, Loading::Done(_)) && entry.id != id && !models::is_embedded(&entry.id)
+    };
+    let others = state.models.with_untracked(|models| {
+        models.iter().filter(|entry| is_other(entry)).map(|entry| entry.id.clone()).collect::<Vec<_>>()
+    });
+    for other in others {
+        // The one in use gives way first, or it would be asked for again at once.
+        if state.model.with_untracked(|model| *model == other) {
+            state.model.set(id.to_owned());
+        }
+        client(state).unload(&other);
+        state.set_loading(&other, Loading::Idle);
     }
 }
 

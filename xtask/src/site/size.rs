@@ -4,8 +4,11 @@ use anyhow::{Context as _, Result, bail};
 use std::fs;
 use std::path::Path;
 
-/// The most that all wasm modules together may weigh, compressed as a host would send them.
+/// The most that the wasm modules of one visit may weigh together, compressed.
 pub const BUDGET_BROTLI_BYTES: usize = 1_500_000;
+
+/// How the names of the builds of the kernels begin.
+const KERNELS: &str = "kernel-";
 
 /// One file of the site.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,7 +17,7 @@ pub struct Size {
     pub name: String,
     /// As it lies on disk.
     pub raw_bytes: usize,
-    /// After brotli, quality 9 (what a host does in passing; 11 saves some percent more).
+    /// After brotli, quality 11: what the tool does unless told otherwise, for files that are compressed once.
     pub brotli_bytes: usize,
 }
 
@@ -39,14 +42,17 @@ pub fn measure(dist: &Path) -> Result<Vec<Size>> {
 
 fn brotli_bytes(raw: &[u8]) -> Result<usize> {
     let mut compressed = Vec::new();
-    let params = brotli::enc::BrotliEncoderParams { quality: 9, ..Default::default() };
+    let params = brotli::enc::BrotliEncoderParams { quality: 11, ..Default::default() };
     brotli::BrotliCompress(&mut &raw[..], &mut compressed, &params).context("brotli failed")?;
     Ok(compressed.len())
 }
 
-/// What all wasm modules weigh together, compressed.
+/// What the wasm modules of one visit weigh together, compressed: of the builds of the kernels a page loads one.
 pub fn wasm_brotli_bytes(sizes: &[Size]) -> usize {
-    sizes.iter().filter(|size| size.name.ends_with(".wasm")).map(|size| size.brotli_bytes).sum()
+    let wasm = sizes.iter().filter(|size| size.name.ends_with(".wasm"));
+    let (kernels, others): (Vec<&Size>, Vec<&Size>) = wasm.partition(|size| size.name.starts_with(KERNELS));
+    let largest_kernel = kernels.iter().map(|size| size.brotli_bytes).max().unwrap_or(0);
+    largest_kernel + others.iter().map(|size| size.brotli_bytes).sum::<usize>()
 }
 
 /// Prints the table.
@@ -56,7 +62,7 @@ pub fn print(sizes: &[Size]) {
         println!("  {name:<34} {:>10.1} {:>10.1}", kb(*raw_bytes), kb(*brotli_bytes));
     }
     let total_bytes = wasm_brotli_bytes(sizes);
-    println!("  wasm together: {:.1} of {:.0} kB compressed", kb(total_bytes), kb(BUDGET_BROTLI_BYTES));
+    println!("  wasm of a visit: {:.1} of {:.0} kB compressed", kb(total_bytes), kb(BUDGET_BROTLI_BYTES));
 }
 
 fn kb(bytes: usize) -> f64 {
@@ -92,6 +98,13 @@ mod tests {
         assert!(check(&[size("a.wasm", BUDGET_BROTLI_BYTES), size("b.js", 9)]).is_ok());
         assert!(check(&[size("a.wasm", BUDGET_BROTLI_BYTES), size("b.wasm", 1)]).is_err());
         assert!(check(&[size("b.js", 9)]).is_err());
+    }
+
+    #[test]
+    fn one_build_of_the_kernels_counts() {
+        let sizes =
+            [size("app-1.wasm", 100), size("kernel-simd-2.wasm", 8), size("kernel-relaxed-3.wasm", 9)];
+        assert_eq!(wasm_brotli_bytes(&sizes), 109);
     }
 
     #[test]
