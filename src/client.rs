@@ -16,6 +16,7 @@ use crate::{
     placement::{Report, Wish},
     prompt::{Bos, Token},
     protocol::{FromEngine, GenerateSpec, ModelCard, Presets, RunId, ToEngine, VERSION},
+    verify::Outcome,
 };
 
 pub mod api;
@@ -196,6 +197,31 @@ impl Client {
         (run, finished)
     }
 
+    /// Compares a model with what others published of it; `on_outcome` hears of each entry and of how many there are. The
+    /// id is for [`Client::cancel`].
+    ///
+    /// Errors: the reference is of another model, or cannot be read.
+    pub fn verify<F: Fn(Outcome, usize) + 'static>(
+        &self,
+        model: &str,
+        reference: String,
+        on_outcome: F,
+    ) -> (RunId, impl Future<Output = Result<(), Failure>> + use<F>) {
+        let model = model.to_owned();
+        let (run, mailbox) =
+            self.request(|run| ToEngine::Verify { run, model, reference }, js_sys::Array::new());
+        let verified = async move {
+            loop {
+                match mailbox.next().await {
+                    FromEngine::Checked { outcome, n_entries, .. } => on_outcome(*outcome, n_entries),
+                    FromEngine::Verified { .. } => return Ok(()),
+                    other => return Err(failure_of(other)),
+                }
+            }
+        };
+        (run, verified)
+    }
+
     /// Has models computed there from now on.
     pub fn prefer(&self, wish: Wish) {
         self.0.wish.set(wish);
@@ -288,7 +314,10 @@ impl Inner {
         let Some(run) = letter.run() else { return };
         let is_last = !matches!(
             letter,
-            FromEngine::Progress { .. } | FromEngine::Partial { .. } | FromEngine::Generated { .. }
+            FromEngine::Progress { .. }
+                | FromEngine::Partial { .. }
+                | FromEngine::Checked { .. }
+                | FromEngine::Generated { .. }
         );
         let mut mailboxes = self.mailboxes.borrow_mut();
         let mailbox = if is_last { mailboxes.remove(&run) } else { mailboxes.get(&run).cloned() };
@@ -325,6 +354,8 @@ fn failure_of(letter: FromEngine) -> Failure {
         | FromEngine::Moved { .. }
         | FromEngine::Tuned { .. }
         | FromEngine::Inspected { .. }
+        | FromEngine::Checked { .. }
+        | FromEngine::Verified { .. }
         | FromEngine::Tokenized { .. }
         | FromEngine::Partial { .. }
         | FromEngine::Answered { .. }

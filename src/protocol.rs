@@ -15,6 +15,7 @@ use crate::{
     placement::{Report, Wish},
     prompt::{Bos, Token},
     tensor::{HostTensor, ShapeMismatch},
+    verify::Outcome,
 };
 
 mod hub;
@@ -128,6 +129,15 @@ pub enum ToEngine {
         model: String,
         /// How.
         spec: GenerateSpec,
+    },
+    /// Compare a model with numbers that others published for it. Replies: `Checked`.., `Verified` | `Failed`.
+    Verify {
+        /// The request.
+        run: RunId,
+        /// Its name.
+        model: String,
+        /// What was published, as `assets/reference` has it.
+        reference: String,
     },
     /// Stop working on a request; it replies `Failed` with kind `Cancelled`. What a download has brought is kept.
     Cancel {
@@ -260,6 +270,20 @@ pub enum FromEngine {
         /// All that is known.
         report: Box<Report>,
     },
+    /// One entry of what was published, beside what the model gives.
+    Checked {
+        /// The request.
+        run: RunId,
+        /// What came of it.
+        outcome: Box<Outcome>,
+        /// How many entries there are.
+        n_entries: usize,
+    },
+    /// All entries were compared.
+    Verified {
+        /// The request.
+        run: RunId,
+    },
     /// A text as the model reads it.
     Tokenized {
         /// The request.
@@ -384,6 +408,8 @@ impl FromEngine {
             | Self::SaeLoaded { run, .. }
             | Self::Encoded { run, .. }
             | Self::Inspected { run, .. }
+            | Self::Checked { run, .. }
+            | Self::Verified { run }
             | Self::Tokenized { run, .. }
             | Self::Partial { run, .. }
             | Self::Answered { run, .. }
@@ -417,6 +443,8 @@ impl FromEngine {
             | Self::Moved { .. }
             | Self::Tuned { .. }
             | Self::Inspected { .. }
+            | Self::Checked { .. }
+            | Self::Verified { .. }
             | Self::Tokenized { .. }
             | Self::Generated { .. }
             | Self::Finished { .. }

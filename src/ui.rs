@@ -32,6 +32,7 @@ pub mod models;
 pub mod panel;
 pub mod picker;
 pub mod prompt;
+pub mod self_check;
 pub mod state;
 pub mod strip;
 pub mod theme;

@@ -21,6 +21,7 @@ pub mod markdown;
 pub mod number;
 pub mod reading;
 pub mod sampling;
+pub mod self_check;
 pub mod sentence;
 pub mod threads;
 pub mod token_strip;

@@ -175,6 +175,12 @@ fn receive(state: &Rc<State>, data: &JsValue) {
             begin(&state);
             spawn_local(async move { finish(&state, run, jobs::ask(&state, run, &model, &question).await) });
         }
+        ToEngine::Verify { run, model, reference } => {
+            begin(&state);
+            spawn_local(
+                async move { finish(&state, run, jobs::verify(&state, run, &model, &reference).await) },
+            );
+        }
         ToEngine::Tokenize { run, model, text, bos } => {
             begin(&state);
             finish(&state, run, jobs::tokenize(&state, run, &model, text, bos));

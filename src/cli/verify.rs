@@ -9,7 +9,7 @@ use crate::{
     backend::backward::Backward,
     engine::{Engine, NoPace},
     failure::{Failure, FailureKind},
-    verify::{Outcome, Reference, ReferenceError, Verdict, check},
+    verify::{Outcome, Reference, Verdict, check},
 };
 
 /// What others published of GPT-2 small.
@@ -39,7 +39,7 @@ impl Command {
             Some(file) => folder::read(file)?,
             None => GPT2_SMALL.as_bytes().to_vec(),
         };
-        let mut reference = Reference::read(&json).map_err(refuse)?;
+        let mut reference = Reference::read(&json)?;
         reference.entries.retain(|entry| glob_match::glob_match(&self.only, &entry.id));
         if reference.entries.is_empty() {
             return Err(Failure::new(
@@ -52,17 +52,6 @@ impl Command {
     }
 }
 
-fn refuse(error: ReferenceError) -> Failure {
-    let hint = match &error {
-        ReferenceError::OtherModel { .. } => "Give the numbers of this model with --reference FILE.",
-        ReferenceError::Unreadable { .. }
-        | ReferenceError::NoSuchPassage { .. }
-        | ReferenceError::Twice { .. }
-        | ReferenceError::Tolerance { .. } => "assets/reference/README.md says how a reference is written.",
-    };
-    Failure::new(FailureKind::Question, error.to_string(), hint)
-}
-
 struct Work<'a> {
     command: &'a Command,
     reference: &'a Reference,
@@ -71,7 +60,7 @@ struct Work<'a> {
 impl folder::Work for Work<'_> {
     fn on<B: Backward>(self, engine: &Engine<B>) -> Result<(), Failure> {
         let Self { command, reference } = self;
-        reference.fits(engine.config()).map_err(refuse)?;
+        reference.fits(engine.config())?;
         let (mut n_agree, mut n_differ, mut n_unknown) = (0, 0, 0);
         if !command.json {
             print_columns(["verdict", "entry", "published", "ours"], "difference")?;

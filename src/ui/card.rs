@@ -7,6 +7,7 @@ use leptos::prelude::*;
 use super::{
     card_text::CardText,
     models,
+    self_check::{self, SelfCheck},
     state::{Entry, State},
 };
 use crate::{protocol::ModelCard, view_model::number};
@@ -18,6 +19,12 @@ pub fn Label() -> impl IntoView {
     let id = Memo::new(move |_| state.present_model());
     // A memo, because a download changes the models many times a second.
     let card = Memo::new(move |_| state.card_of(&id.get()));
+    // Its own memo, so that a check goes on while the model moves to another backend.
+    let checkable = Memo::new(move |_| {
+        let is_checkable =
+            |card: &Arc<ModelCard>| !models::is_embedded(&card.model) && self_check::is_of(card);
+        card.get().filter(is_checkable).map(|card| card.model.clone())
+    });
     let words = move || {
         let id = id.get();
         state
@@ -33,6 +40,7 @@ pub fn Label() -> impl IntoView {
             <h2 class="label-name">{title}</h2>
             <p class="note">{words}</p>
             {move || card.get().map(|card| view! { <Facts card/> })}
+            {move || checkable.get().map(|id| view! { <SelfCheck id/> })}
         </section>
     }
 }
@@ -78,5 +86,6 @@ fn Facts(card: Arc<ModelCard>) -> impl IntoView {
             })}
         </details>
         {has_card.then(|| view! { <CardText id/> })}
+
     }
 }

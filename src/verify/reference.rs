@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     analysis::patching::{Method, Place},
+    failure::{Failure, FailureKind},
     hook::HookPoint,
     intervention::Intervention,
     metric::Metric,
@@ -235,6 +236,23 @@ pub enum ReferenceError {
          {d_vocab} tokens; this model is another"
     )]
     OtherModel { name: String, n_layers: usize, d_model: usize, n_heads: usize, d_vocab: usize },
+}
+
+impl From<ReferenceError> for Failure {
+    fn from(error: ReferenceError) -> Self {
+        let hint = match &error {
+            ReferenceError::OtherModel { .. } => {
+                "A check needs numbers of this very model (`vitrine verify --reference FILE`)."
+            }
+            ReferenceError::Unreadable { .. }
+            | ReferenceError::NoSuchPassage { .. }
+            | ReferenceError::Twice { .. }
+            | ReferenceError::Tolerance { .. } => {
+                "assets/reference/README.md says how a reference is written."
+            }
+        };
+        Self::new(FailureKind::Question, error.to_string(), hint)
+    }
 }
 
 impl Reference {

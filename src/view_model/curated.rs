@@ -67,7 +67,7 @@ impl Curated {
                 "google/gemma-3-270m",
                 536,
                 "Gemma terms",
-                "18 layers with sliding windows and a vocabulary of 262 144",
+                "18 layers with sliding windows and a vocabulary of 262\u{202f}144",
             )
         },
     ];

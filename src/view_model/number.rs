@@ -28,6 +28,11 @@ pub fn bytes(n: u64) -> String {
     }
 }
 
+/// A rounded size: `548 MB`, `1.5 GB`.
+pub fn about_bytes(n: u64) -> String {
+    if n < 1_000_000_000 { format!("{:.0} MB", n as f64 / 1e6) } else { format!("{:.1} GB", n as f64 / 1e9) }
+}
+
 /// An exact count with thin spaces between groups of three: `1 052 672`.
 pub fn count(n: u64) -> String {
     let digits = n.to_string();
@@ -78,6 +83,10 @@ mod tests {
         assert_eq!(
             (bytes(999), bytes(12_345), bytes(2_236_720)),
             ("999 B".into(), "12 kB".into(), "2.2 MB".into())
+        );
+        assert_eq!(
+            (about_bytes(548_105_171), about_bytes(1_503_300_328)),
+            ("548 MB".into(), "1.5 GB".into())
         );
         assert_eq!((count(7), count(1_052_672)), ("7".into(), "1\u{2009}052\u{2009}672".into()));
         assert_eq!((percent(1, 3), percent(0, 0), percent(9, 3)), (33, 100, 100));

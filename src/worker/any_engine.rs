@@ -24,6 +24,7 @@ use crate::{
     prompt::{Prompt, Vocabulary},
     protocol::GenerateSpec,
     run::{EncodeSpec, Features, Readout, RunSpec, WeightForm},
+    verify::{self, Entry, Outcome, Reference},
 };
 
 /// A model on the CPU.
@@ -88,6 +89,19 @@ impl AnyEngine {
                 features
             }
             Self::WebGpu(engine) => engine.encode(spec, turns).await,
+        }
+    }
+
+    /// Runs one entry of what was published.
+    pub(super) async fn check(
+        &self,
+        reference: &Reference,
+        entry: &Entry,
+        turns: &mut Turns,
+    ) -> Result<Outcome, RunError> {
+        match self {
+            Self::Cpu(engine) => verify::check(engine, reference, entry, turns).await,
+            Self::WebGpu(engine) => verify::check(engine, reference, entry, turns).await,
         }
     }
 

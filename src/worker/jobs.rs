@@ -20,6 +20,7 @@ use crate::{
     placement::{Reason, Wish},
     prompt::{Bos, Prompt},
     protocol::{EncodeSpec, FromEngine, GenerateSpec, ModelCard, ModelSource, RunId, SaeCard},
+    verify::Reference,
 };
 
 type Reply = Result<FromEngine, Failure>;
@@ -127,6 +128,22 @@ pub(super) async fn ask(state: &Rc<State>, run: RunId, model: &str, question: &Q
     });
     let answer = answer.await?;
     Ok(FromEngine::Answered { run, answer: Box::new(answer), elapsed_millis: now_millis() - start_millis })
+}
+
+/// Compares a model with what was published of it, sending each entry as it is done.
+pub(super) async fn verify(state: &Rc<State>, run: RunId, model: &str, reference: &str) -> Reply {
+    let model = state.model(model)?;
+    let reference = Reference::read(reference.as_bytes())?;
+    reference.fits(model.engine().config())?;
+    let n_entries = reference.entries.len();
+    for entry in &reference.entries {
+        let outcome = placing::with_fallback(state, &model, async |engine| {
+            engine.check(&reference, entry, &mut Turns::new(state, run)).await
+        });
+        let outcome = Box::new(outcome.await?);
+        post::send(FromEngine::Checked { run, outcome, n_entries });
+    }
+    Ok(FromEngine::Verified { run })
 }
 
 /// Tokenizes a text, however long.

@@ -21,6 +21,7 @@ mod keyboard;
 mod looks;
 mod page;
 mod picker;
+mod self_check;
 mod shards;
 mod smoothness;
 mod story;
@@ -69,6 +70,8 @@ const TESTS: &[Test] = &[
     ("a_download_is_paused_and_cancelled", picker::a_download_is_paused_and_cancelled),
     ("a_link_fetches_nothing_unasked", picker::a_link_fetches_nothing_unasked),
     ("a_gated_model_is_explained", picker::a_gated_model_is_explained),
+    ("a_planted_number_shows_red", self_check::a_planted_number_shows_red),
+    ("numbers_of_another_model_are_refused", self_check::numbers_of_another_model_are_refused),
     ("the_engine_panel_says_where_the_time_went", engine::the_panel_says_where_the_time_went),
     ("the_gpu_answers_as_the_cpu_and_its_loss_is_survived", engine::a_lost_gpu_is_survived),
     ("a_model_from_disk_survives_the_loss_of_the_gpu", engine::a_model_from_disk_survives_too),

@@ -52,10 +52,10 @@ fn Row(id: String) -> impl IntoView {
             <p class="coming-name">{title.clone()}</p>
             <p class="num" role="status">{move || download.with(Download::text)}</p>
             <progress max="100" value=move || download.with(Download::percent) aria-label=format!("Loading {title}")></progress>
-            <p class="coming-actions">
+            <div class="coming-actions">
                 {pause}
                 <button type="button" class="button" aria-label=cancel_name on:click=move |_| actions::cancel(state, &to_cancel)>"Cancel"</button>
-            </p>
+            </div>
         </li>
     }
 }

@@ -40,7 +40,7 @@ fn Row(model: Curated, sources: Sources) -> impl IntoView {
         }
     };
     let verb = move || if is_done.get() { "Use" } else { "Load" };
-    let facts = format!("about {}, {}", number::bytes(model.size_bytes), licence(model));
+    let facts = format!("about {}, {}", number::about_bytes(model.size_bytes), licence(model));
     view! {
         <li>
             <p class="curated-name">{id}</p>

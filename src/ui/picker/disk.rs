@@ -36,7 +36,7 @@ pub fn FromDisk(
         <section aria-labelledby="picker-disk">
             <h3 id="picker-disk">"From this machine"</h3>
             <p class="note">"config.json, model.safetensors or its shards with their index, and tokenizer.json or vocab.json and merges.txt. Nothing leaves this machine. Files may also be dropped anywhere on the page."</p>
-            <p class="disk">
+            <div class="disk">
                 <label class="button open-own">
                     "Choose files…"
                     <input type="file" multiple class="visually-hidden" aria-label="Open a model from disk"
@@ -47,7 +47,7 @@ pub fn FromDisk(
                     <input type="file" prop:webkitdirectory=true class="visually-hidden" aria-label="Open a folder from disk"
                         on:change=move |event| open(event, true)/>
                 </label>
-            </p>
+            </div>
         </section>
     }
 }

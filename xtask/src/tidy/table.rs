@@ -137,6 +137,7 @@ pub const TABLE: &[Row] = &[
         may_use: &[
             "analysis",
             "engine",
+            "failure",
             "model",
             "backend",
             "op",
