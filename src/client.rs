@@ -26,7 +26,7 @@ mod mailbox;
 mod reply;
 mod source;
 
-pub use reply::{Answered, Finished, Generated, Progress};
+pub use reply::{Answered, Finished, Generated, Opened, Progress};
 pub use source::{HubModel, Source};
 
 use link::Link;
@@ -104,7 +104,7 @@ impl Client {
         model: &str,
         source: Source,
         on_progress: F,
-    ) -> (RunId, impl Future<Output = Result<ModelCard, Failure>> + use<F>) {
+    ) -> (RunId, impl Future<Output = Result<Opened, Failure>> + use<F>) {
         let model = model.to_owned();
         let (source, files) = source.for_message();
         let (run, mailbox) = self.request(|run| ToEngine::Load { run, model, source }, files);
@@ -116,7 +116,8 @@ impl Client {
                     } => {
                         on_progress(Progress { file, done_bytes, total_bytes, bytes_per_sec, left_secs });
                     }
-                    FromEngine::Loaded { card, .. } => return Ok(*card),
+                    FromEngine::Loaded { card, .. } => return Ok(Opened::There(card)),
+                    FromEngine::Guessed { guess, .. } => return Ok(Opened::Guessed(guess)),
                     other => return Err(failure_of(other)),
                 }
             }
@@ -348,6 +349,7 @@ fn failure_of(letter: FromEngine) -> Failure {
         FromEngine::Ready { .. }
         | FromEngine::Progress { .. }
         | FromEngine::Cached { .. }
+        | FromEngine::Guessed { .. }
         | FromEngine::Loaded { .. }
         | FromEngine::SaeLoaded { .. }
         | FromEngine::Encoded { .. }

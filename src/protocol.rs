@@ -18,10 +18,12 @@ use crate::{
     verify::Outcome,
 };
 
+mod guess;
 mod hub;
 
 use crate::run::{Activations, Features};
 pub use crate::run::{EncodeSpec, FinishReason, GenerateSpec};
+pub use guess::ConfigGuess;
 pub use hub::{CachedModel, CachedRevision, Secret};
 
 /// Changes with every incompatible change of this file.
@@ -40,7 +42,7 @@ pub struct RunId(pub u32);
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ToEngine {
     /// Load a model under the name `model`, replacing what has that name once it is whole.
-    /// Replies: `Progress`.., `Loaded` | `Failed`.
+    /// Replies: `Progress`.., `Loaded` | `Guessed` | `Failed`.
     Load {
         /// The request.
         run: RunId,
@@ -228,6 +230,14 @@ pub enum FromEngine {
         /// By hub and repository.
         models: Vec<CachedModel>,
     },
+    /// Files from disk came without config.json, and this is what it would say: for somebody to confirm, who then opens
+    /// the same files with it.
+    Guessed {
+        /// The request.
+        run: RunId,
+        /// The guess.
+        guess: ConfigGuess,
+    },
     /// A model is there.
     Loaded {
         /// The request.
@@ -404,6 +414,7 @@ impl FromEngine {
             Self::Ready { .. } | Self::Moved { .. } | Self::Tuned { .. } => None,
             Self::Progress { run, .. }
             | Self::Cached { run, .. }
+            | Self::Guessed { run, .. }
             | Self::Loaded { run, .. }
             | Self::SaeLoaded { run, .. }
             | Self::Encoded { run, .. }
@@ -438,6 +449,7 @@ impl FromEngine {
             Self::Ready { .. }
             | Self::Progress { .. }
             | Self::Cached { .. }
+            | Self::Guessed { .. }
             | Self::Loaded { .. }
             | Self::SaeLoaded { .. }
             | Self::Moved { .. }

@@ -21,6 +21,7 @@ pub mod elevation;
 pub mod engine_panel;
 pub mod findings;
 pub mod focus;
+pub mod guess;
 pub mod header;
 pub mod help;
 pub mod hook;

@@ -33,6 +33,7 @@ mod placing;
 mod post;
 mod probe;
 mod reading;
+mod room;
 mod source;
 mod tuning;
 mod weights;

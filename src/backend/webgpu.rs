@@ -93,6 +93,12 @@ impl fmt::Debug for WebGpu {
 type Tensor = Result<GpuTensor, BackendError>;
 
 impl WebGpu {
+    /// The largest buffer, and the largest part of one that a kernel sees, bytes.
+    pub fn most_bytes(&self) -> [u64; 2] {
+        let device = &self.0.device;
+        [device.max_buffer_bytes, device.limits().max_binding_bytes]
+    }
+
     /// Opens the fastest device.
     ///
     /// Errors: there is none.

@@ -14,7 +14,7 @@ use crate::{
     engine::{Engine, RunError},
     failure::{Failure, FailureKind},
     model::{
-        checkpoint::{Assumed, Checkpoint, Guess, LoadError, Shard, ShardReader},
+        checkpoint::{Checkpoint, Guess, LoadError, Shard, ShardReader},
         folder::{CONFIG, Folder, INDEX, MERGES, TOKENIZER, VOCAB},
         sae::{CFG, SAE_WEIGHTS, SaeError, SaeFound, SaeOn, SaeReader},
     },
@@ -77,7 +77,7 @@ fn checkpoint<B: Backend>(b: &B, mut folder: Folder, args: &ModelArgs) -> Result
         if !args.accept_config_guess {
             return Err(not_accepted(dir, &guess));
         }
-        say(&guess.assumed.iter().map(assumption).collect::<Vec<_>>());
+        say(&guess.assumed.iter().map(ToString::to_string).collect::<Vec<_>>());
         folder.insert(CONFIG, guess.config.into_bytes());
     }
     let mut reader = folder.reader_of_shards(b, shards).map_err(refuse)?;
@@ -89,7 +89,7 @@ fn checkpoint<B: Backend>(b: &B, mut folder: Folder, args: &ModelArgs) -> Result
 
 /// The guess, shown instead of being used.
 fn not_accepted(dir: &Path, guess: &Guess) -> Failure {
-    let assumed: Vec<String> = guess.assumed.iter().map(assumption).collect();
+    let assumed: Vec<String> = guess.assumed.iter().map(ToString::to_string).collect();
     Failure::new(
         FailureKind::Model,
         format!("the folder has no {CONFIG}, in {}", dir.display()),
@@ -100,10 +100,6 @@ fn not_accepted(dir: &Path, guess: &Guess) -> Failure {
             assumed.join("\n")
         ),
     )
-}
-
-fn assumption(Assumed { key, value, why }: &Assumed) -> String {
-    format!("no tensor says `{key}`: {value} is assumed, {why}")
 }
 
 /// A weights file, at its first value, and what its header says.

@@ -3,7 +3,7 @@
 use crate::{
     analysis::Answer,
     prompt::Token,
-    protocol::{FinishReason, RunId},
+    protocol::{ConfigGuess, FinishReason, ModelCard, RunId},
 };
 
 /// The answer to a question, and what it took.
@@ -13,6 +13,15 @@ pub struct Answered {
     pub answer: Answer,
     /// Time the engine took, milliseconds.
     pub elapsed_millis: f64,
+}
+
+/// What came of loading a model.
+#[derive(Clone, Debug)]
+pub enum Opened {
+    /// It is there.
+    There(Box<ModelCard>),
+    /// Its files came without config.json: with this one among them they may be opened.
+    Guessed(ConfigGuess),
 }
 
 /// How a download stands.

@@ -20,7 +20,7 @@ use crate::{
 
 mod loading;
 
-pub use loading::{cancel, forget, load, load_hub, open_files, pause, show_model};
+pub use loading::{cancel, forget, load, load_hub, open_files, open_guessed, pause, show_model};
 
 /// How long after the last keystroke the question is asked.
 const TYPING_PAUSE: Duration = Duration::from_millis(250);

@@ -4,7 +4,9 @@ use leptos::prelude::*;
 
 use super::{
     actions::{self, Sources},
-    dom, models,
+    dom,
+    guess::Guess,
+    models,
     picker::Hub,
     state::{Engine, Entry, Loading, State},
 };
@@ -53,7 +55,11 @@ pub fn Alerts(
         failed.get().into_iter().map(alert).collect_view()
     };
     let offered = move || Some(view! { <Offer id=state.offered.get()? sources/> });
-    view! { <div class="alerts">{engine}{offered}{noticed}{opened}{loads}</div> }
+    let guessed = move || {
+        let (id, guess) = state.guessed.get()?;
+        Some(view! { <Guess id guess sources/> })
+    };
+    view! { <div class="alerts">{engine}{offered}{guessed}{noticed}{opened}{loads}</div> }
 }
 
 #[component]

@@ -14,7 +14,7 @@ use crate::{
     failure::Failure,
     placement::Wish,
     prompt::Bos,
-    protocol::{ModelCard, RunId},
+    protocol::{ConfigGuess, ModelCard, RunId},
     view_model::{
         address::Address, download::Download, elevation::Building, head_score::HeadScore, sampling::Sampling,
     },
@@ -53,6 +53,8 @@ pub struct State {
     pub engine: RwSignal<Engine>,
     /// Why the last model that the user opened did not open.
     pub open_failure: RwSignal<Option<Failure>>,
+    /// What config.json would say for files that came without it, by the id under which the page keeps the files.
+    pub guessed: RwSignal<Option<(String, ConfigGuess)>>,
     /// What made a model move to another backend against the user's wish.
     pub notice: RwSignal<Option<Failure>>,
     /// Where the user wants models to be computed.
@@ -121,6 +123,7 @@ impl State {
             lit_by: RwSignal::new(address.lit_by),
             engine,
             open_failure: RwSignal::new(None),
+            guessed: RwSignal::new(None),
             notice,
             wish: RwSignal::new(wish),
             is_moving,

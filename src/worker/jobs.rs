@@ -17,9 +17,10 @@ use super::{
 use crate::{
     analysis::Question,
     failure::Failure,
+    model::checkpoint::Guess,
     placement::{Reason, Wish},
     prompt::{Bos, Prompt},
-    protocol::{EncodeSpec, FromEngine, GenerateSpec, ModelCard, ModelSource, RunId, SaeCard},
+    protocol::{ConfigGuess, EncodeSpec, FromEngine, GenerateSpec, ModelCard, ModelSource, RunId, SaeCard},
     verify::Reference,
 };
 
@@ -35,6 +36,10 @@ pub(super) async fn load(
     files: Vec<File>,
 ) -> Reply {
     let source = Source::new(source, files)?;
+    if let Some(Guess { config, read_off, assumed }) = source.guess(state, Reader::Request(run)).await? {
+        let assumed = assumed.iter().map(ToString::to_string).collect();
+        return Ok(FromEngine::Guessed { run, guess: ConfigGuess { config, read_off, assumed } });
+    }
     let (engine, found, failure) = placing::read(state, &model, &source, Reader::Request(run)).await?;
     let Found { model_type, dtype, notes, size_bytes } = found;
     let facts = ModelCard {

@@ -27,6 +27,7 @@ pub(super) enum Reader {
 
 /// Files that are being read for somebody.
 pub(super) struct Reading {
+    pub(super) state: Rc<State>,
     reader: Reader,
     turns: Turns,
     /// Where a hub's files come from.
@@ -39,7 +40,7 @@ impl Reading {
             Reader::Request(run) => Turns::new(state, run),
             Reader::Worker => Turns::of_worker(state),
         };
-        Self { reader, turns, slot: Slot::default() }
+        Self { state: Rc::clone(state), reader, turns, slot: Slot::default() }
     }
 
     /// A small file.

@@ -132,7 +132,7 @@ impl Source {
     }
 
     /// The small files, whole; of others the name. The tokenizer may be in one file, in two, or absent.
-    async fn folder(&self, reading: &mut Reading) -> Result<Folder, Failure> {
+    pub(super) async fn folder(&self, reading: &mut Reading) -> Result<Folder, Failure> {
         let mut folder = Folder::default();
         match self {
             Self::Url(_) => {}

@@ -1,14 +1,24 @@
 //! A model's weights, from one file or several to a backend.
 
-use super::{body::Body, hub, reading::Reading, source::Source};
+use std::rc::Rc;
+
+use super::{
+    State,
+    body::Body,
+    hub,
+    reading::{Reader, Reading},
+    room,
+    source::Source,
+};
 use crate::{
     backend::Backend,
     failure::Failure,
     model::{
-        checkpoint::{Checkpoint, LoadError, Shard, ShardReader, Span},
-        folder::{Folder, INDEX, WEIGHTS},
+        checkpoint::{Checkpoint, Guess, LoadError, Shard, ShardReader, Span},
+        folder::{CONFIG, Folder, INDEX, WEIGHTS},
         tokenizer::Tokenizer,
     },
+    placement::Wish,
 };
 
 /// What came of the files of a model.
@@ -46,6 +56,23 @@ impl Source {
         one(b, &folder, &name, body, reading).await
     }
 
+    /// What config.json would say, if files from disk came without one.
+    ///
+    /// Errors: their headers cannot be read, or are of no family that is known.
+    pub(super) async fn guess(&self, state: &Rc<State>, reader: Reader) -> Result<Option<Guess>, Failure> {
+        match self {
+            Self::Files(files) if files.iter().all(|(name, _)| name != CONFIG) => {}
+            Self::Files(_) | Self::Url(_) | Self::Hub(_) => return Ok(None),
+        }
+        let mut reading = Reading::new(state, reader);
+        let folder = self.folder(&mut reading).await?;
+        let mut shards = vec![];
+        for name in folder.shards()? {
+            shards.push(header(&name, &mut self.ahead(&name, &reading).await?).await?);
+        }
+        Ok(Some(Guess::of(&shards)?))
+    }
+
     /// Several files: all headers, then all values. A file is opened twice, and twice from its start: that works on
     /// every server, and no file waits half read for the others.
     async fn shards<B: Backend>(
@@ -63,6 +90,9 @@ impl Source {
             reading.turn().await?;
         }
         let mut weights = folder.reader_of_shards(b, shards)?;
+        if let (true, Some((config, dtype))) = (b.name() == Wish::Cpu.key(), weights.planned()) {
+            room::check_on_cpu(&reading.state, config, dtype)?;
+        }
         let tokenizer = folder.tokenizer()?;
         let mut size_bytes = 0;
         for (name, span) in names.iter().zip(spans) {
@@ -107,7 +137,17 @@ async fn one<B: Backend>(
 ) -> Result<Weights<B>, Failure> {
     let mut weights = folder.reader(b, body.total_bytes)?;
     let tokenizer = folder.tokenizer()?;
-    reading.feed(name, &mut body, async |part| Ok(weights.feed(part).await?)).await?;
+    let state = Rc::clone(&reading.state);
+    let mut is_checked = b.name() != Wish::Cpu.key();
+    let values = async |part: &[u8]| {
+        weights.feed(part).await?;
+        if let (false, Some((config, dtype))) = (is_checked, weights.planned()) {
+            room::check_on_cpu(&state, config, dtype)?;
+            is_checked = true;
+        }
+        Ok(())
+    };
+    reading.feed(name, &mut body, values).await?;
     Ok(Weights { checkpoint: weights.finish().await?, tokenizer, size_bytes: body.done_bytes })
 }
 

@@ -68,3 +68,38 @@ pub(crate) fn dropped_files_are_opened(world: &World, session: &Session) -> Resu
     page.ask(&question("The king")).context("with the dropped model")?;
     page.expect_no_console_error()
 }
+
+pub(crate) fn a_missing_config_is_guessed_and_corrected(world: &World, session: &Session) -> Result<()> {
+    let page = Page::open_ready(session, &world.url_with(SMALL))?;
+    let from = paths::root().join("tests/golden/stand-in");
+    let files = ["model.safetensors", "tokenizer.json"].map(|name| from.join(name));
+    let paths: Vec<String> = files.iter().map(|path| path.to_string_lossy().into_owned()).collect();
+    page.choose_files(&paths.join("\n"))?;
+    let said = wait_for("the guess", PATIENCE, || {
+        let guess = session.find("[data-testid=guess]")?;
+        guess.map(|guess| guess.text()).transpose()
+    })?;
+    ensure!(said.contains("`n_head`") && said.contains("is assumed"), "{said}");
+    ensure!(page.model()? == SMALL, "it was used unasked");
+    session.script("document.querySelectorAll('.guess details').forEach(one => one.open = true)", &[])?;
+    let config = fs::read_to_string(from.join("config.json"))?;
+    session.script(
+        "const [text] = arguments, box = document.querySelector('.config-text');
+         box.value = text; box.dispatchEvent(new Event('input', { bubbles: true }));",
+        &[json!(config)],
+    )?;
+    page.control("Open with it")?.click()?;
+    wait_for("the model with the corrected config.json", PATIENCE, || {
+        let text = page.alert_text()?;
+        ensure!(text.is_empty(), "a failure is shown: {text}");
+        Ok((page.model()?.starts_with("own-")).then_some(()))
+    })?;
+    let answer =
+        page.ask(&json!({ "kind": "attention", "prompt": { "tokens": [1, 2, 3] }, "patterns": "none" }))?;
+    let heads = answer["heads"].as_array().context("no heads")?;
+    let config: serde_json::Value = serde_json::from_str(&config)?;
+    let n_heads =
+        config["n_layer"].as_u64().zip(config["n_head"].as_u64()).map(|(layers, heads)| layers * heads);
+    ensure!(Some(heads.len() as u64) == n_heads, "{} heads", heads.len());
+    page.expect_no_console_error()
+}

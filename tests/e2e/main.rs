@@ -51,6 +51,7 @@ const TESTS: &[Test] = &[
     ("dark_mode_is_dark_and_legible", looks::dark_mode_is_dark_and_legible),
     ("a_truncated_file_is_explained_and_the_model_stays", files::a_truncated_file_is_explained),
     ("dropped_files_are_opened", files::dropped_files_are_opened),
+    ("a_missing_config_is_guessed_and_corrected", files::a_missing_config_is_guessed_and_corrected),
     ("shards_are_read_from_a_folder_and_dropped", shards::shards_are_read_from_a_folder_and_dropped),
     ("bad_shards_are_named", shards::bad_shards_are_named),
     ("a_model_from_a_hub_is_loaded_and_kept", hub::a_model_is_loaded_and_kept),

@@ -3,7 +3,7 @@
 //! Shapes say the family, the layers and most sizes. What they do not say, such as the number of heads of a GPT-2, is
 //! taken from the published models of the family and listed as assumed: a guess is shown to somebody before it is used.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -33,6 +33,13 @@ pub struct Assumed {
     pub value: String,
     /// Why.
     pub why: String,
+}
+
+impl fmt::Display for Assumed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key, value, why } = self;
+        write!(f, "no tensor says `{key}`: {value} is assumed, {why}")
+    }
 }
 
 impl Guess {

@@ -56,6 +56,11 @@ impl<'b, B: Backend> WeightsReader<'b, B> {
         self.stream.feed(self.b, bytes, |file| Plan::new(json, file)).await
     }
 
+    /// What will be loaded, and what its weights are stored as; once the header was read.
+    pub fn planned(&self) -> Option<(&ModelConfig, &str)> {
+        self.stream.plan().map(|plan| (&plan.config, plan.dtype.as_str()))
+    }
+
     /// The model, once all bytes were fed.
     ///
     /// Errors: the file ended early.

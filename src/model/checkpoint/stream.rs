@@ -64,6 +64,14 @@ impl<B: Backend, P> Stream<B, P> {
         }
     }
 
+    /// The plan, once the header was read.
+    pub(in crate::model) fn plan(&self) -> Option<&P> {
+        match &self.stage {
+            Stage::Tensors(tensors) => Some(&tensors.plan),
+            _ => None,
+        }
+    }
+
     /// The plan and the weights, once all bytes were fed.
     ///
     /// Errors: the file ended early.

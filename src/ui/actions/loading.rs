@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use js_sys::Array;
 use leptos::{prelude::*, task::spawn_local};
 use web_sys::File;
 
 use super::{Sources, client};
 use crate::{
-    client::{HubModel, Progress, Source},
+    client::{HubModel, Opened, Progress, Source},
     failure::{Failure, FailureKind},
     protocol::ModelCard,
     ui::{
@@ -17,12 +18,17 @@ use crate::{
     view_model::download::Download,
 };
 
+/// What a model is described by.
+const CONFIG: &str = "config.json";
+
 /// Loads a model; what was loaded under its name before stays until the new one is whole.
 pub fn load(state: State, sources: Sources, id: &str) {
     let Some(source) = sources.with_value(|sources| sources.get(id).cloned()) else { return };
     let id = id.to_owned();
     begin(state, &id.clone(), source, move |loaded| match loaded {
-        Ok(card) => arrived(state, &id, card),
+        Ok(Opened::There(card)) => arrived(state, &id, *card),
+        // What was opened before has its config.json.
+        Ok(Opened::Guessed(_)) => forget(state, &id),
         Err(failure) if failure.kind == FailureKind::Cancelled => forget(state, &id),
         Err(failure) => state.set_loading(&id, Loading::Failed(failure)),
     });
@@ -44,10 +50,12 @@ pub fn load_hub(state: State, sources: Sources, hub: HubModel) {
         sources.insert(id.clone(), Source::Hub(hub.clone()));
     });
     begin(state, &id.clone(), Source::Hub(hub), move |loaded| match loaded {
-        Ok(card) => {
-            arrived(state, &id, card);
+        Ok(Opened::There(card)) => {
+            arrived(state, &id, *card);
             show_model(state, &id);
         }
+        // A repository without config.json is refused.
+        Ok(Opened::Guessed(_)) => forget(state, &id),
         Err(failure) if failure.kind == FailureKind::Cancelled => forget(state, &id),
         Err(failure) => state.set_loading(&id, Loading::Failed(failure)),
     });
@@ -60,18 +68,23 @@ pub fn open_files(state: State, sources: Sources, files: Vec<File>) {
     }
     state.touch();
     state.open_failure.set(None);
+    state.guessed.set(None);
     let n_own = state.models.with_untracked(|models| models.iter().filter(|entry| entry.is_own()).count());
     let id = format!("{}{}", Entry::OWN, n_own + 1);
     let words = files.iter().map(File::name).collect::<Vec<_>>().join(", ");
     add(state, Entry { id: id.clone(), words, loading: Loading::Idle });
     let source = Source::Files(files);
-    begin(state, &id.clone(), source.clone(), move |loaded| match loaded {
-        Ok(card) => {
-            sources.update_value(|sources| {
-                sources.insert(id.clone(), source);
-            });
-            arrived(state, &id, card);
+    sources.update_value(|sources| {
+        sources.insert(id.clone(), source.clone());
+    });
+    begin(state, &id.clone(), source, move |loaded| match loaded {
+        Ok(Opened::There(card)) => {
+            arrived(state, &id, *card);
             show_model(state, &id);
+        }
+        Ok(Opened::Guessed(guess)) => {
+            forget(state, &id);
+            state.guessed.set(Some((id, guess)));
         }
         Err(failure) => {
             forget(state, &id);
@@ -80,6 +93,17 @@ pub fn open_files(state: State, sources: Sources, files: Vec<File>) {
             }
         }
     });
+}
+
+/// Opens files that came without config.json once more, with one that somebody has confirmed.
+pub fn open_guessed(state: State, sources: Sources, id: &str, config: &str) {
+    let files = sources.with_value(|sources| match sources.get(id) {
+        Some(Source::Files(files)) => files.clone(),
+        Some(_) | None => vec![],
+    });
+    // Both are strings, so the browser takes them.
+    let Ok(config) = File::new_with_str_sequence(&Array::of1(&config.into()), CONFIG) else { return };
+    open_files(state, sources, files.into_iter().chain([config]).collect());
 }
 
 /// Makes a loaded model the one in use.
@@ -142,7 +166,7 @@ fn arrived(state: State, id: &str, card: ModelCard) {
 }
 
 /// Asks for a model, and notes how it comes.
-fn begin(state: State, id: &str, source: Source, then: impl FnOnce(Result<ModelCard, Failure>) + 'static) {
+fn begin(state: State, id: &str, source: Source, then: impl FnOnce(Result<Opened, Failure>) + 'static) {
     state.set_loading(id, Loading::Running(Download::default()));
     let progress_id = id.to_owned();
     let (run, loaded) = client(state).load(id, source, move |progress| {

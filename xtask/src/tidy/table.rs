@@ -163,6 +163,7 @@ pub const TABLE: &[Row] = &[
             "tensor",
             "failure",
             "placement",
+            "verify::Outcome",
             "model::ModelConfig",
             "model::SaeConfig",
         ],
