@@ -19,7 +19,7 @@ use crate::{
     failure::Failure,
     placement::{Reason, Wish},
     prompt::{Bos, Prompt},
-    protocol::{EncodeSpec, FromEngine, GenerateSpec, ModelCard, ModelSource, RunId, SaeCard},
+    protocol::{CachedName, EncodeSpec, FromEngine, GenerateSpec, ModelCard, ModelSource, RunId, SaeCard},
 };
 
 type Reply = Result<FromEngine, Failure>;
@@ -86,15 +86,12 @@ pub(super) async fn load_sae(
     Ok(FromEngine::SaeLoaded { run, card: Box::new(card) })
 }
 
-/// What is kept of models from hubs.
-pub(super) async fn list_cached(run: RunId) -> Reply {
+/// What is kept of models from hubs, once one of them is deleted.
+pub(super) async fn cached(run: RunId, delete: Option<CachedName>) -> Reply {
+    if let Some(name) = delete {
+        hub::delete(&name).await?;
+    }
     Ok(FromEngine::Cached { run, models: hub::list().await })
-}
-
-/// Deletes what is kept of one of them.
-pub(super) async fn delete_cached(run: RunId, base: &str, repo: &str) -> Reply {
-    hub::delete(base, repo).await?;
-    list_cached(run).await
 }
 
 /// The features of what a sparse autoencoder reads.

@@ -1,6 +1,11 @@
 //! A model's weights, from one file or several to a backend.
 
-use super::{body::Body, hub, reading::Reading, source::Source};
+use super::{
+    body::Body,
+    hub,
+    reading::{Parts, Reading},
+    source::Source,
+};
 use crate::{
     backend::Backend,
     failure::Failure,
@@ -55,31 +60,44 @@ impl Source {
         names: Vec<String>,
         reading: &mut Reading,
     ) -> Result<Weights<B>, Failure> {
-        let (mut spans, mut shards) = (vec![], vec![]);
-        for name in &names {
-            let shard = header(name, &mut self.ahead(name, reading).await?).await?;
-            spans.push(shard.span);
-            shards.push(shard);
-            reading.turn().await?;
-        }
+        let (spans, shards) = self.headers(&names, reading).await?;
         let mut weights = folder.reader_of_shards(b, shards)?;
         let tokenizer = folder.tokenizer()?;
         let mut size_bytes = 0;
         for (name, span) in names.iter().zip(spans) {
             let Span { data_start, .. } = span;
             let mut body = self.open(name, reading).await?.ok_or_else(|| missing(name))?;
-            let mut at_bytes = 0;
-            let values = async |part: &[u8]| {
+            let (mut parts, mut at_bytes) = (Parts::default(), 0);
+            loop {
+                let part = reading.part(name, &mut body, &mut parts).await?;
+                if part.is_empty() {
+                    break;
+                }
                 let n_skipped = usize::try_from(data_start.saturating_sub(at_bytes)).unwrap_or(usize::MAX);
                 at_bytes += part.len() as u64;
                 let values = part.get(n_skipped..).unwrap_or_default();
-                weights.feed(values).await.map_err(|error| in_file(name, error))
-            };
-            reading.feed(name, &mut body, values).await?;
+                weights.feed(values).await.map_err(|error| in_file(name, error))?;
+            }
             span.check(body.done_bytes).map_err(|error| in_file(name, error))?;
             size_bytes += body.done_bytes;
         }
         Ok(Weights { checkpoint: weights.finish().await?, tokenizer, size_bytes })
+    }
+
+    /// What the headers say, and where each file's values are.
+    async fn headers(
+        &self,
+        names: &[String],
+        reading: &mut Reading,
+    ) -> Result<(Vec<Span>, Vec<Shard>), Failure> {
+        let (mut spans, mut shards) = (vec![], vec![]);
+        for name in names {
+            let shard = header(name, &mut self.ahead(name, reading).await?).await?;
+            spans.push(shard.span);
+            shards.push(shard);
+            reading.turn().await?;
+        }
+        Ok((spans, shards))
     }
 
     /// One of several files, for its header.
@@ -107,7 +125,14 @@ async fn one<B: Backend>(
 ) -> Result<Weights<B>, Failure> {
     let mut weights = folder.reader(b, body.total_bytes)?;
     let tokenizer = folder.tokenizer()?;
-    reading.feed(name, &mut body, async |part| Ok(weights.feed(part).await?)).await?;
+    let mut parts = Parts::default();
+    loop {
+        let part = reading.part(name, &mut body, &mut parts).await?;
+        if part.is_empty() {
+            break;
+        }
+        weights.feed(part).await?;
+    }
     Ok(Weights { checkpoint: weights.finish().await?, tokenizer, size_bytes: body.done_bytes })
 }
 
