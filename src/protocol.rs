@@ -24,7 +24,7 @@ mod hub;
 use crate::run::{Activations, Features};
 pub use crate::run::{EncodeSpec, FinishReason, GenerateSpec};
 pub use guess::ConfigGuess;
-pub use hub::{CachedModel, CachedRevision, Secret};
+pub use hub::{CachedModel, CachedName, CachedRevision, Secret};
 
 /// Changes with every incompatible change of this file.
 pub const VERSION: u32 = 5;
@@ -146,29 +146,19 @@ pub enum ToEngine {
         /// The request.
         run: RunId,
     },
-    /// Have a download from a hub wait; what has come is kept. Replies: none.
+    /// Have a download from a hub wait, or go on; what has come is kept. Replies: none.
     Pause {
         /// The request that loads.
         run: RunId,
-    },
-    /// Go on with a download that waits. Replies: none.
-    Resume {
-        /// The request that loads.
-        run: RunId,
+        /// Whether it waits.
+        is_paused: bool,
     },
     /// Say what is kept of models from hubs. Replies: `Cached` | `Failed`.
-    ListCached {
+    Cached {
         /// The request.
         run: RunId,
-    },
-    /// Delete what is kept of a model from a hub; models that are loaded stay. Replies: `Cached` | `Failed`.
-    DeleteCached {
-        /// The request.
-        run: RunId,
-        /// Which hub, as [`CachedModel`] has it.
-        base: String,
-        /// Which repository.
-        repo: String,
+        /// Of which repository to delete everything first; if its model is loaded, it stays so.
+        delete: Option<CachedName>,
     },
 }
 

@@ -125,15 +125,14 @@ fn receive(state: &Rc<State>, data: &JsValue) {
                 control.cancel();
             }
         }
-        ToEngine::Pause { run } => pause(&state, run, true),
-        ToEngine::Resume { run } => pause(&state, run, false),
-        ToEngine::ListCached { run } => {
-            begin(&state);
-            spawn_local(async move { finish(&state, run, jobs::list_cached(run).await) });
+        ToEngine::Pause { run, is_paused } => {
+            if let Some(control) = state.controls.borrow().get(&run) {
+                control.pause(is_paused);
+            }
         }
-        ToEngine::DeleteCached { run, base, repo } => {
+        ToEngine::Cached { run, delete } => {
             begin(&state);
-            spawn_local(async move { finish(&state, run, jobs::delete_cached(run, &base, &repo).await) });
+            spawn_local(async move { finish(&state, run, jobs::cached(run, delete).await) });
         }
         ToEngine::Unload { model } => {
             state.models.borrow_mut().remove(&model);
@@ -190,13 +189,6 @@ fn receive(state: &Rc<State>, data: &JsValue) {
             begin(&state);
             spawn_local(async move { finish(&state, run, jobs::generate(&state, run, &model, &spec).await) });
         }
-    }
-}
-
-/// Has the download of a request wait, or go on.
-fn pause(state: &State, run: RunId, is_paused: bool) {
-    if let Some(control) = state.controls.borrow().get(&run) {
-        control.pause(is_paused);
     }
 }
 

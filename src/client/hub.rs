@@ -8,25 +8,25 @@ use std::future::Future;
 use super::{Client, failure_of, mailbox::Mailbox};
 use crate::{
     failure::Failure,
-    protocol::{CachedModel, FromEngine, RunId, ToEngine},
+    protocol::{CachedModel, CachedName, FromEngine, RunId, ToEngine},
 };
 
 impl Client {
     /// Has a download wait. What has come stays.
     pub fn pause(&self, run: RunId) {
-        self.0.post(ToEngine::Pause { run }, js_sys::Array::new());
+        self.0.post(ToEngine::Pause { run, is_paused: true }, js_sys::Array::new());
     }
 
     /// Goes on with a download that waits.
     pub fn resume(&self, run: RunId) {
-        self.0.post(ToEngine::Resume { run }, js_sys::Array::new());
+        self.0.post(ToEngine::Pause { run, is_paused: false }, js_sys::Array::new());
     }
 
     /// What is kept on this machine of models from hubs, with sizes; also what was not loaded to its end.
     ///
     /// Errors: the engine is gone.
     pub fn cached(&self) -> impl Future<Output = Result<Vec<CachedModel>, Failure>> + use<> {
-        listed(self.request(|run| ToEngine::ListCached { run }, js_sys::Array::new()).1)
+        listed(self.request(|run| ToEngine::Cached { run, delete: None }, js_sys::Array::new()).1)
     }
 
     /// Deletes what is kept of a model, and says what is still there. If it is loaded, it stays so.
@@ -34,9 +34,9 @@ impl Client {
     /// Errors: it is just being loaded.
     pub fn delete_cached(
         &self,
-        CachedModel { base, repo, .. }: CachedModel,
+        name: CachedName,
     ) -> impl Future<Output = Result<Vec<CachedModel>, Failure>> + use<> {
-        let make = |run| ToEngine::DeleteCached { run, base, repo };
+        let make = |run| ToEngine::Cached { run, delete: Some(name) };
         listed(self.request(make, js_sys::Array::new()).1)
     }
 }

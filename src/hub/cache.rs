@@ -1,13 +1,14 @@
 //! What is kept of a repository between visits, as data: which commit a revision was, and how much of which file is here.
 
-use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, fmt};
 
 use super::{Commit, Hash, Repo, RepoFile, download::Saved};
 
+/// The first word of what is written; another one is another form.
+const FORM: &str = "vitrine-hub-1";
+
 /// What is kept of one repository. Its files lie beside it, named by their hashes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cache {
     /// Which hub.
     pub base: String,
@@ -18,7 +19,7 @@ pub struct Cache {
 }
 
 /// What a revision was when it was last asked for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
     /// Its commit.
     pub commit: Commit,
@@ -33,20 +34,38 @@ impl Cache {
         Self { base, id, revisions: BTreeMap::new(), saved: Saved::default() }
     }
 
-    /// Reads what [`Cache::to_json`] wrote for this repository; what cannot be read is as if it had never been there.
-    pub fn of_json(json: &[u8], repo: &Repo) -> Self {
-        let read = Self::of_any_json(json);
+    /// Reads what was written for this repository; what cannot be read is as if it had never been there.
+    pub fn of_text(text: &str, repo: &Repo) -> Self {
+        let read = Self::parse(text);
         read.filter(|cache| cache.base == repo.base && cache.id == repo.id).unwrap_or_else(|| Self::new(repo))
     }
 
-    /// The same for whatever repository it is about.
-    pub fn of_any_json(json: &[u8]) -> Option<Self> {
-        serde_json::from_slice(json).ok()
-    }
-
-    /// To be kept beside the files.
-    pub fn to_json(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("keys are strings")
+    /// Reads what was written for whatever repository, by its [`fmt::Display`].
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut lines = text.strip_suffix('\n')?.lines();
+        let mut head = lines.next()?.split(' ');
+        if head.next()? != FORM {
+            return None;
+        }
+        let (base, id) = (head.next()?.to_owned(), head.next()?.to_owned());
+        let mut cache = Self { base, id, revisions: BTreeMap::new(), saved: Saved::default() };
+        let mut last = None;
+        for line in lines {
+            let (word, rest) = line.split_once(' ')?;
+            if word == "revision" {
+                let (commit, revision) = rest.split_once(' ')?;
+                cache.learn(revision, Kept { commit: Commit::new(commit)?, files: vec![] });
+                last = Some(revision);
+                continue;
+            }
+            let mut words = rest.splitn(4, ' ');
+            let hash = Hash::new(word, words.next()?)?;
+            let (done_bytes, size_bytes) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+            let file = RepoFile { path: words.next()?.to_owned(), size_bytes, hash };
+            cache.saved.set(&file, done_bytes);
+            cache.revisions.get_mut(last?)?.files.push(file);
+        }
+        Some(cache)
     }
 
     /// What a revision was last; for the name of a commit, what it always is.
@@ -85,11 +104,29 @@ impl Cache {
         self.saved.forget(file);
     }
 
-    /// Forgets files that no revision has any more, and says which of these names they leave useless.
-    pub fn tidy(&mut self, names: Vec<String>) -> Vec<String> {
-        let files: Vec<&RepoFile> = self.revisions.values().flat_map(|kept| &kept.files).collect();
-        self.saved.keep_only(&files);
-        names.into_iter().filter(|name| files.iter().all(|file| file.hash.digits() != name)).collect()
+    /// Which of these names of files no revision needs.
+    pub fn useless(&self, mut names: Vec<String>) -> Vec<String> {
+        let is_used = |name: &str| {
+            self.revisions.values().any(|kept| kept.files.iter().any(|file| file.hash.digits() == name))
+        };
+        names.retain(|name| !is_used(name));
+        names
+    }
+}
+
+/// A line for the repository, a line for each revision, and behind it one for each of its files.
+impl fmt::Display for Cache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{FORM} {} {}", self.base, self.id)?;
+        for (revision, kept) in &self.revisions {
+            writeln!(f, "revision {} {revision}", kept.commit.as_str())?;
+            for file in &kept.files {
+                let (kind, digits, done_bytes) =
+                    (file.hash.kind(), file.hash.digits(), self.saved.bytes_of(file));
+                writeln!(f, "{kind} {digits} {done_bytes} {} {}", file.size_bytes, file.path)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -97,15 +134,6 @@ impl Repo {
     /// The name of the folder in which things are kept of it.
     pub fn folder(&self) -> String {
         super::repo::escaped(&self.page_url())
-    }
-}
-
-impl Hash {
-    /// Its digits: the name of the file that has what it is of.
-    pub fn digits(&self) -> &str {
-        match self {
-            Self::Sha256(digits) | Self::GitBlob(digits) => digits,
-        }
     }
 }
 
@@ -130,13 +158,20 @@ mod tests {
     #[test]
     fn what_is_written_is_read_for_the_same_repository_only() {
         let mut cache = Cache::new(&repo());
-        cache.learn("main", Kept { commit: commit('1'), files: vec![file("w", 'a')] });
-        let json = cache.to_json();
-        assert_eq!(Cache::of_json(&json, &repo()), cache);
+        let files = vec![file("a file", 'a'), file("c", 'b')];
+        cache.learn("main", Kept { commit: commit('1'), files: files.clone() });
+        cache.learn("refs/pr/1", Kept { commit: commit('2'), files: files[1..].to_vec() });
+        files.iter().zip([3, 10]).for_each(|(file, done_bytes)| cache.saved.set(file, done_bytes));
+        let text = cache.to_string();
+        let read = Cache::of_text(&text, &repo());
+        assert_eq!(read, cache);
+        assert_eq!(files.iter().map(|file| read.saved().bytes_of(file)).collect::<Vec<_>>(), [3, 10]);
         let other = Repo { id: "a/c".into(), ..repo() };
-        assert_eq!(Cache::of_json(&json, &other), Cache::new(&other));
-        for broken in [&b""[..], b"{}", &json[..json.len() / 2]] {
-            assert_eq!(Cache::of_json(broken, &repo()), Cache::new(&repo()));
+        assert_eq!(Cache::of_text(&text, &other), Cache::new(&other));
+        let cuts = (0..text.len()).filter(|end| text.as_bytes()[..*end].last() != Some(&b'\n'));
+        for broken in cuts.map(|end| &text[..end]).chain(["\n", "x\n", "vitrine-hub-1 a b\nsha256 1 2 3 4\n"])
+        {
+            assert_eq!(Cache::of_text(broken, &repo()), Cache::new(&repo()), "{broken}");
         }
     }
 
@@ -157,9 +192,9 @@ mod tests {
         cache.learn("main", Kept { commit: commit('1'), files: vec![file("w", 'a'), file("c", 'b')] });
         cache.learn("v1", Kept { commit: commit('2'), files: vec![file("w", 'c')] });
         let names = ["a", "b", "c", "d"].map(|digit| digit.repeat(64));
-        assert_eq!(cache.tidy(names.to_vec()), names[3..]);
+        assert_eq!(cache.useless(names.to_vec()), names[3..]);
         cache.learn("main", Kept { commit: commit('3'), files: vec![file("w", 'd'), file("c", 'b')] });
-        assert_eq!(cache.tidy(names.to_vec()), names[..1]);
+        assert_eq!(cache.useless(names.to_vec()), names[..1]);
     }
 
     #[test]

@@ -247,9 +247,10 @@ impl Download {
     fn deliver(&mut self) -> Result<Vec<Delivered>, DownloadError> {
         let mut delivered = vec![];
         while let Some(piece) = self.pieces.front_mut() {
+            let next = self.files.iter().position(|file| !file.is_whole());
             let file = &mut self.files[piece.file_idx];
-            if file.done_bytes < file.kept_bytes {
-                break; // That comes first.
+            if next != Some(piece.file_idx) || file.done_bytes < file.kept_bytes {
+                break; // What was kept comes first.
             }
             let bytes = std::mem::take(&mut piece.waiting);
             let (file_idx, is_last) = (piece.file_idx, piece.is_complete());

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{HubError, repo::is_hex};
 
@@ -11,7 +11,7 @@ use super::{HubError, repo::is_hex};
 pub struct Listing(BTreeMap<String, RepoFile>);
 
 /// One file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RepoFile {
     /// From the top of the repository, with slashes.
     pub path: String,
@@ -22,31 +22,12 @@ pub struct RepoFile {
 }
 
 /// What tells a file from one that was damaged, in hexadecimal digits.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Hash {
     /// SHA-256 of the bytes: what the hub has of large files.
     Sha256(String),
     /// SHA-1 of `blob {size}\0` and the bytes, as git has it: what the hub has of small files.
     GitBlob(String),
-}
-
-/// As the hub writes it. What else it says of a file is not needed.
-#[derive(Deserialize)]
-struct Entry {
-    #[serde(rename = "type")]
-    kind: String,
-    path: String,
-    #[serde(default)]
-    oid: String,
-    size: Option<serde_json::Number>,
-    lfs: Option<Lfs>,
-}
-
-#[derive(Deserialize)]
-struct Lfs {
-    oid: String,
-    size: serde_json::Number,
 }
 
 impl Listing {
@@ -55,9 +36,10 @@ impl Listing {
     /// Errors: this is no listing, or one that no repository has.
     pub fn add_page(&mut self, json: &[u8]) -> Result<(), HubError> {
         let refuse = |message| HubError::Answer { of: "the list of files", message };
-        let entries: Vec<Entry> = serde_json::from_slice(json).map_err(|error| refuse(error.to_string()))?;
-        for entry in entries.into_iter().filter(|entry| entry.kind == "file") {
-            let file = entry.file().map_err(refuse)?;
+        let page: Value = serde_json::from_slice(json).map_err(|error| refuse(error.to_string()))?;
+        let entries = page.as_array().ok_or_else(|| refuse("it is not a list".to_owned()))?;
+        for entry in entries.iter().filter(|entry| entry["type"] == "file") {
+            let file = RepoFile::of_entry(entry).map_err(refuse)?;
             if let Some(file) = self.0.insert(file.path.clone(), file) {
                 return Err(refuse(format!("`{}` is there twice", file.path)));
             }
@@ -76,26 +58,51 @@ impl Listing {
     }
 }
 
-impl Entry {
-    fn file(self) -> Result<RepoFile, String> {
-        let path = self.path;
+impl RepoFile {
+    /// As the hub writes it. What else it says of a file is not needed.
+    fn of_entry(entry: &Value) -> Result<Self, String> {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let path = text(&entry["path"]);
         if !is_plain(&path) {
             return Err(format!("`{path}` is not a path inside a repository"));
         }
-        let size = |number: Option<serde_json::Number>| match number {
-            Some(number) => number.as_u64().ok_or_else(|| format!("`{path}` has a size of {number}")),
-            None => Err(format!("`{path}` has no size")),
+        let size = |size: &Value| size.as_u64().ok_or_else(|| format!("`{path}` has a size of {size}"));
+        let (size_bytes, lfs) = (size(&entry["size"])?, &entry["lfs"]);
+        let hash = if lfs.is_null() {
+            Hash::new("git", &text(&entry["oid"]))
+        } else if size(&lfs["size"])? == size_bytes {
+            Hash::new("sha256", &text(&lfs["oid"]))
+        } else {
+            return Err(format!("`{path}` has {size_bytes} bytes and also {}", lfs["size"]));
         };
-        let size_bytes = size(self.size)?;
-        let hash = match self.lfs {
-            Some(lfs) if size(Some(lfs.size.clone()))? != size_bytes => {
-                return Err(format!("`{path}` has {size_bytes} bytes and also {}", lfs.size));
-            }
-            Some(lfs) if is_hex(&lfs.oid, 64) => Hash::Sha256(lfs.oid),
-            None if is_hex(&self.oid, 40) => Hash::GitBlob(self.oid),
-            Some(_) | None => return Err(format!("`{path}` has no hash")),
-        };
-        Ok(RepoFile { path, size_bytes, hash })
+        let hash = hash.ok_or_else(|| format!("`{path}` has no hash"))?;
+        Ok(Self { path, size_bytes, hash })
+    }
+}
+
+impl Hash {
+    /// From what [`Hash::kind`] and [`Hash::digits`] say.
+    pub(super) fn new(kind: &str, digits: &str) -> Option<Self> {
+        match kind {
+            "sha256" if is_hex(digits, 64) => Some(Self::Sha256(digits.to_owned())),
+            "git" if is_hex(digits, 40) => Some(Self::GitBlob(digits.to_owned())),
+            _ => None,
+        }
+    }
+
+    /// Which it is, in a word.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Sha256(_) => "sha256",
+            Self::GitBlob(_) => "git",
+        }
+    }
+
+    /// Its digits: also the name under which what it is of is kept.
+    pub fn digits(&self) -> &str {
+        match self {
+            Self::Sha256(digits) | Self::GitBlob(digits) => digits,
+        }
     }
 }
 
@@ -179,7 +186,7 @@ pub(super) mod tests {
         let cases = [
             (file("a", "-1", &oid), "a size of -1"),
             (file("a", "1.5", &oid), "a size of 1.5"),
-            (file("a", "null", &oid), "no size"),
+            (file("a", "null", &oid), "a size of null"),
             (file("../a", "1", &oid), "not a path"),
             (file("/etc/passwd", "1", &oid), "not a path"),
             (file("a/./b", "1", &oid), "not a path"),

@@ -1,6 +1,6 @@
 //! A repository of the hub and the addresses of what it says and has.
 
-use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::HubError;
 
@@ -19,7 +19,7 @@ pub struct Repo {
 }
 
 /// The name of one state of a repository: 40 hexadecimal digits.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Commit(String);
 
 impl Repo {
@@ -53,13 +53,15 @@ impl Commit {
     ///
     /// Errors: it does not name a commit.
     pub fn of_answer(json: &[u8]) -> Result<Self, HubError> {
-        #[derive(Deserialize)]
-        struct Answer {
-            sha: String,
-        }
         let refuse = |message| HubError::Answer { of: "the revision", message };
-        let Answer { sha } = serde_json::from_slice(json).map_err(|error| refuse(error.to_string()))?;
-        if is_hex(&sha, 40) { Ok(Self(sha)) } else { Err(refuse(format!("`{sha}` is not a commit"))) }
+        let answer: Value = serde_json::from_slice(json).map_err(|error| refuse(error.to_string()))?;
+        let sha = answer["sha"].as_str().unwrap_or_default();
+        Self::new(sha).ok_or_else(|| refuse(format!("`{sha}` is not a commit")))
+    }
+
+    /// `None` if this is no commit's name.
+    pub fn new(sha: &str) -> Option<Self> {
+        is_hex(sha, 40).then(|| Self(sha.to_owned()))
     }
 
     /// Its digits.

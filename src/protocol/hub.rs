@@ -7,14 +7,21 @@ use serde::{Deserialize, Serialize};
 /// What is kept of a repository between visits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CachedModel {
-    /// The hub's address.
-    pub base: String,
-    /// The repository, e.g. `openai-community/gpt2`.
-    pub repo: String,
+    /// Of which repository.
+    pub name: CachedName,
     /// What was loaded of it, by name.
     pub revisions: Vec<CachedRevision>,
     /// What it takes on disk.
     pub size_bytes: u64,
+}
+
+/// A repository, and where.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CachedName {
+    /// The hub's address.
+    pub base: String,
+    /// The repository, e.g. `openai-community/gpt2`.
+    pub repo: String,
 }
 
 /// What is kept of one revision.

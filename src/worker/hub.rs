@@ -26,7 +26,7 @@ use crate::{
         Cache, Choice, Commit, HUB, HubError, Kept, Listing, Repo, RepoFile, Weights, download::Head,
         next_page,
     },
-    protocol::{CachedModel, Secret},
+    protocol::{CachedModel, CachedName, Secret},
 };
 use flight::{fetch, head_of};
 use store::{NotKept, Store};
@@ -240,7 +240,7 @@ pub(super) async fn list() -> Vec<CachedModel> {
 /// Deletes what is kept of one.
 ///
 /// Errors: it is being loaded; this names no repository.
-pub(super) async fn delete(base: &str, repo: &str) -> Result<(), Failure> {
+pub(super) async fn delete(CachedName { base, repo }: &CachedName) -> Result<(), Failure> {
     let repo = Repo::parse(repo, base)?;
     match store::delete(&repo).await {
         Ok(()) | Err(NotKept::NoPlace | NotKept::Full) => Ok(()),

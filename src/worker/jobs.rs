@@ -20,7 +20,9 @@ use crate::{
     model::checkpoint::Guess,
     placement::{Reason, Wish},
     prompt::{Bos, Prompt},
-    protocol::{ConfigGuess, EncodeSpec, FromEngine, GenerateSpec, ModelCard, ModelSource, RunId, SaeCard},
+    protocol::{
+        CachedName, ConfigGuess, EncodeSpec, FromEngine, GenerateSpec, ModelCard, ModelSource, RunId, SaeCard,
+    },
     verify::Reference,
 };
 
@@ -92,15 +94,12 @@ pub(super) async fn load_sae(
     Ok(FromEngine::SaeLoaded { run, card: Box::new(card) })
 }
 
-/// What is kept of models from hubs.
-pub(super) async fn list_cached(run: RunId) -> Reply {
+/// What is kept of models from hubs, once one of them is deleted.
+pub(super) async fn cached(run: RunId, delete: Option<CachedName>) -> Reply {
+    if let Some(name) = delete {
+        hub::delete(&name).await?;
+    }
     Ok(FromEngine::Cached { run, models: hub::list().await })
-}
-
-/// Deletes what is kept of one of them.
-pub(super) async fn delete_cached(run: RunId, base: &str, repo: &str) -> Reply {
-    hub::delete(base, repo).await?;
-    list_cached(run).await
 }
 
 /// The features of what a sparse autoencoder reads.

@@ -34,6 +34,19 @@ pub(super) struct Reading {
     pub(super) slot: Slot,
 }
 
+/// A file on its way from chunks, which come as they come, to parts.
+pub(super) struct Parts {
+    chunk: Chunk,
+    at: usize,
+    part: Vec<u8>,
+}
+
+impl Default for Parts {
+    fn default() -> Self {
+        Self { chunk: Chunk::Here(vec![]), at: 0, part: vec![] }
+    }
+}
+
 impl Reading {
     pub(super) fn new(state: &Rc<State>, reader: Reader) -> Self {
         let turns = match reader {
@@ -54,24 +67,24 @@ impl Reading {
         Ok(bytes)
     }
 
-    /// Passes a large file on, a part at a time.
-    pub(super) async fn feed(
+    /// The next part of a large file; empty at its end.
+    pub(super) async fn part<'a>(
         &mut self,
         name: &str,
         body: &mut Body,
-        mut take: impl AsyncFnMut(&[u8]) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
-        let mut part = vec![0; MAX_PART_BYTES];
-        while let Some(chunk) = body.next().await? {
-            for start in (0..chunk.len()).step_by(part.len()) {
-                let n = part.len().min(chunk.len() - start);
-                chunk.read(start, &mut part[..n]);
-                take(&part[..n]).await?;
-                self.turn().await?;
-            }
+        parts: &'a mut Parts,
+    ) -> Result<&'a [u8], Failure> {
+        self.turn().await?;
+        while parts.at == parts.chunk.len() {
+            let Some(chunk) = body.next().await? else { return Ok(&[]) };
+            (parts.chunk, parts.at) = (chunk, 0);
             self.report(name, body);
         }
-        Ok(())
+        let n = MAX_PART_BYTES.min(parts.chunk.len() - parts.at);
+        parts.part.resize(n, 0);
+        parts.chunk.read(parts.at, &mut parts.part);
+        parts.at += n;
+        Ok(&parts.part)
     }
 
     /// Lets others have a turn.

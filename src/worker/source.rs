@@ -9,7 +9,7 @@ use super::{
     body::Body,
     fetch,
     hub::{self, HubSource},
-    reading::{Reader, Reading},
+    reading::{Parts, Reader, Reading},
     weights::Weights,
 };
 use crate::{
@@ -127,7 +127,14 @@ impl Source {
         let cfg = reading.whole(CFG, &mut cfg).await?;
         let mut body = self.open(SAE_WEIGHTS, &reading).await?.ok_or_else(|| missing(SAE_WEIGHTS))?;
         let mut weights = SaeReader::new(b, &cfg, body.total_bytes)?;
-        reading.feed(SAE_WEIGHTS, &mut body, async |part| Ok(weights.feed(part).await?)).await?;
+        let mut parts = Parts::default();
+        loop {
+            let part = reading.part(SAE_WEIGHTS, &mut body, &mut parts).await?;
+            if part.is_empty() {
+                break;
+            }
+            weights.feed(part).await?;
+        }
         Ok((weights.finish().await?, body.done_bytes))
     }
 

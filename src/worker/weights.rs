@@ -6,7 +6,7 @@ use super::{
     State,
     body::Body,
     hub,
-    reading::{Reader, Reading},
+    reading::{Parts, Reader, Reading},
     room,
     source::Source,
 };
@@ -66,10 +66,7 @@ impl Source {
         }
         let mut reading = Reading::new(state, reader);
         let folder = self.folder(&mut reading).await?;
-        let mut shards = vec![];
-        for name in folder.shards()? {
-            shards.push(header(&name, &mut self.ahead(&name, &reading).await?).await?);
-        }
+        let (_, shards) = self.headers(&folder.shards()?, &mut reading).await?;
         Ok(Some(Guess::of(&shards)?))
     }
 
@@ -82,13 +79,7 @@ impl Source {
         names: Vec<String>,
         reading: &mut Reading,
     ) -> Result<Weights<B>, Failure> {
-        let (mut spans, mut shards) = (vec![], vec![]);
-        for name in &names {
-            let shard = header(name, &mut self.ahead(name, reading).await?).await?;
-            spans.push(shard.span);
-            shards.push(shard);
-            reading.turn().await?;
-        }
+        let (spans, shards) = self.headers(&names, reading).await?;
         let mut weights = folder.reader_of_shards(b, shards)?;
         if let (true, Some((config, dtype))) = (b.name() == Wish::Cpu.key(), weights.planned()) {
             room::check_on_cpu(&reading.state, config, dtype)?;
@@ -98,18 +89,37 @@ impl Source {
         for (name, span) in names.iter().zip(spans) {
             let Span { data_start, .. } = span;
             let mut body = self.open(name, reading).await?.ok_or_else(|| missing(name))?;
-            let mut at_bytes = 0;
-            let values = async |part: &[u8]| {
+            let (mut parts, mut at_bytes) = (Parts::default(), 0);
+            loop {
+                let part = reading.part(name, &mut body, &mut parts).await?;
+                if part.is_empty() {
+                    break;
+                }
                 let n_skipped = usize::try_from(data_start.saturating_sub(at_bytes)).unwrap_or(usize::MAX);
                 at_bytes += part.len() as u64;
                 let values = part.get(n_skipped..).unwrap_or_default();
-                weights.feed(values).await.map_err(|error| in_file(name, error))
-            };
-            reading.feed(name, &mut body, values).await?;
+                weights.feed(values).await.map_err(|error| in_file(name, error))?;
+            }
             span.check(body.done_bytes).map_err(|error| in_file(name, error))?;
             size_bytes += body.done_bytes;
         }
         Ok(Weights { checkpoint: weights.finish().await?, tokenizer, size_bytes })
+    }
+
+    /// What the headers say, and where each file's values are.
+    async fn headers(
+        &self,
+        names: &[String],
+        reading: &mut Reading,
+    ) -> Result<(Vec<Span>, Vec<Shard>), Failure> {
+        let (mut spans, mut shards) = (vec![], vec![]);
+        for name in names {
+            let shard = header(name, &mut self.ahead(name, reading).await?).await?;
+            spans.push(shard.span);
+            shards.push(shard);
+            reading.turn().await?;
+        }
+        Ok((spans, shards))
     }
 
     /// One of several files, for its header.
@@ -137,17 +147,19 @@ async fn one<B: Backend>(
 ) -> Result<Weights<B>, Failure> {
     let mut weights = folder.reader(b, body.total_bytes)?;
     let tokenizer = folder.tokenizer()?;
-    let state = Rc::clone(&reading.state);
     let mut is_checked = b.name() != Wish::Cpu.key();
-    let values = async |part: &[u8]| {
+    let mut parts = Parts::default();
+    loop {
+        let part = reading.part(name, &mut body, &mut parts).await?;
+        if part.is_empty() {
+            break;
+        }
         weights.feed(part).await?;
         if let (false, Some((config, dtype))) = (is_checked, weights.planned()) {
-            room::check_on_cpu(&state, config, dtype)?;
+            room::check_on_cpu(&reading.state, config, dtype)?;
             is_checked = true;
         }
-        Ok(())
-    };
-    reading.feed(name, &mut body, values).await?;
+    }
     Ok(Weights { checkpoint: weights.finish().await?, tokenizer, size_bytes: body.done_bytes })
 }
 

@@ -63,17 +63,17 @@ pub(crate) fn a_model_is_loaded_and_kept(world: &World, session: &Session) -> Re
 
     let kept = engine.cached()?;
     let of = |key: &str| kept[0]["revisions"][0][key].clone();
-    ensure!(kept[0]["repo"] == REPO && kept[0]["base"] == json!(hub.base()), "{kept}");
+    ensure!(kept[0]["name"] == json!({ "base": hub.base(), "repo": REPO }), "{kept}");
     ensure!(of("revision") == "main" && of("done_bytes") == json!(total_bytes), "{kept}");
     ensure!(of("total_bytes") == json!(total_bytes), "{kept}");
     ensure!(total_bytes <= kept[0]["size_bytes"].as_u64().unwrap_or(0), "{kept}");
-    let delete = json!({ "type": "delete_cached", "base": hub.base(), "repo": REPO });
+    let delete = json!({ "type": "cached", "delete": { "base": hub.base(), "repo": REPO } });
     let left = engine.last(engine.begin(&delete)?)?;
     ensure!(left["models"] == json!([]), "{left}");
     engine.expect_answers().context("after what was kept of it was deleted")?;
     let (message, hint) = engine.fail(&json!({}))?;
     ensure!(message.contains("did not work") && hint.contains("connection"), "{message} ({hint})");
-    Ok(())
+    engine.expect_answers().context("after a load that failed")
 }
 
 pub(crate) fn a_commit_needs_no_question_and_another_one_fetches_what_is_new(
@@ -182,18 +182,18 @@ pub(crate) fn a_download_waits_and_goes_on_in_another_tab(world: &World, session
     hub.fault(Some(Fault::Slow(400_000)));
     let run = engine.begin_load(&json!({}))?;
     engine.wait_for_bytes(run, 500_000)?;
-    engine.say("pause", run)?;
+    engine.say(&json!({ "type": "pause", "run": run, "is_paused": true }))?;
     sleep(Duration::from_millis(500));
     let before = engine.progress(run)?;
     sleep(Duration::from_millis(1_000));
     ensure!(engine.progress(run)? == before, "it goes on while it should wait");
-    engine.say("resume", run)?;
+    engine.say(&json!({ "type": "pause", "run": run, "is_paused": false }))?;
     engine.wait_for_bytes(run, MIDDLE)?;
     let progress = engine.progress(run)?;
     let number = |key: &str| progress[key].as_f64().unwrap_or(0.0);
     ensure!(0.0 < number("bytes_per_sec") && number("bytes_per_sec") < 1e6, "{progress}");
     ensure!(0.0 < number("left_secs") && number("left_secs") < 60.0, "{progress}");
-    engine.say("cancel", run)?;
+    engine.say(&json!({ "type": "cancel", "run": run }))?;
     let failure = engine.last(run)?["failure"].clone();
     ensure!(failure["kind"] == "cancelled", "{failure}");
 
@@ -274,7 +274,7 @@ pub(crate) fn without_a_place_it_goes_on_and_says_so(world: &World, session: &Se
         "const code = `onmessage = async ({ data }) => {
              let folder = await (await navigator.storage.getDirectory()).getDirectoryHandle('hub', { create: true });
              folder = await folder.getDirectoryHandle(data, { create: true });
-             const file = await folder.getFileHandle('index.json', { create: true });
+             const file = await folder.getFileHandle('index', { create: true });
              self.file = await file.createSyncAccessHandle();
              postMessage('open');
          }`;
@@ -286,7 +286,7 @@ pub(crate) fn without_a_place_it_goes_on_and_says_so(world: &World, session: &Se
     let notes = engine.load()?["notes"].to_string();
     ensure!(notes.contains("another tab"), "{notes}");
     engine.expect_answers()?;
-    let delete = json!({ "type": "delete_cached", "base": hub.base(), "repo": REPO });
+    let delete = json!({ "type": "cached", "delete": { "base": hub.base(), "repo": REPO } });
     let reply = engine.last(engine.begin(&delete)?)?;
     let message = reply["failure"]["message"].as_str().unwrap_or_default();
     ensure!(message.contains("is being loaded"), "{reply}");

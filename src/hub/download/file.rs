@@ -1,7 +1,5 @@
 //! One file of a download, and what is kept of one for later.
 
-use serde::{Deserialize, Serialize};
-
 use super::{DownloadError, hash::Hasher};
 use crate::hub::RepoFile;
 
@@ -21,12 +19,12 @@ pub(super) struct FileState {
 }
 
 /// What was handed on of each file.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Saved {
     files: Vec<SavedFile>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct SavedFile {
     file: RepoFile,
     done_bytes: u64,
@@ -40,20 +38,18 @@ impl Saved {
 
     /// Takes over what is said there of some files.
     pub fn update(&mut self, newer: &Self) {
-        for saved in &newer.files {
-            self.forget(&saved.file);
-            self.files.push(saved.clone());
-        }
+        newer.files.iter().for_each(|saved| self.set(&saved.file, saved.done_bytes));
+    }
+
+    /// Notes how much is kept of a file.
+    pub fn set(&mut self, file: &RepoFile, done_bytes: u64) {
+        self.forget(file);
+        self.files.push(SavedFile { file: file.clone(), done_bytes });
     }
 
     /// Forgets a file.
     pub fn forget(&mut self, file: &RepoFile) {
         self.files.retain(|saved| saved.file != *file);
-    }
-
-    /// Forgets all files but these.
-    pub fn keep_only(&mut self, files: &[&RepoFile]) {
-        self.files.retain(|saved| files.contains(&&saved.file));
     }
 
     /// What is kept of a file: only if it is the same one.

@@ -4,7 +4,7 @@ use leptos::{prelude::*, task::spawn_local};
 
 use crate::{
     failure::Failure,
-    protocol::{CachedModel, CachedRevision},
+    protocol::{CachedModel, CachedName, CachedRevision},
     ui::{alert::Alert, dom, state::State},
     view_model::number,
 };
@@ -24,8 +24,8 @@ impl Kept {
         spawn_local(async move { self.show(cached.await).await });
     }
 
-    fn delete(self, state: State, model: CachedModel) {
-        let cached = state.client.get_value().delete_cached(model);
+    fn delete(self, state: State, name: CachedName) {
+        let cached = state.client.get_value().delete_cached(name);
         spawn_local(async move { self.show(cached.await).await });
     }
 
@@ -43,7 +43,7 @@ impl Kept {
     /// Whether all of a repository's newest files are here.
     pub fn is_whole(self, repo: &str) -> bool {
         self.models.with(|models| {
-            let of_repo = models.iter().flatten().filter(|model| model.repo == repo);
+            let of_repo = models.iter().flatten().filter(|model| model.name.repo == repo);
             of_repo
                 .flat_map(|model| &model.revisions)
                 .any(|revision| revision.revision == "main" && is_whole(revision))
@@ -104,13 +104,13 @@ fn Row(model: CachedModel) -> impl IntoView {
         format!("{} ({commit}), {part}", revision.revision)
     };
     let revisions = model.revisions.iter().map(revision).collect::<Vec<_>>().join("; ");
-    let name = format!("Delete {}", model.repo);
-    let (repo, size) = (model.repo.clone(), number::bytes(model.size_bytes));
+    let name = format!("Delete {}", model.name.repo);
+    let (repo, size) = (model.name.repo.clone(), number::bytes(model.size_bytes));
     view! {
         <li>
             <p class="curated-name">{repo}</p>
             <p class="quiet num">{format!("{size}: {revisions}")}</p>
-            <button type="button" class="button" aria-label=name on:click=move |_| kept.delete(state, model.clone())>"Delete"</button>
+            <button type="button" class="button" aria-label=name on:click=move |_| kept.delete(state, model.name.clone())>"Delete"</button>
         </li>
     }
 }

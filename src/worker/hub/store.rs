@@ -1,17 +1,19 @@
 //! What is kept of one repository on disk: its files, named by their hashes, and beside them what is known of them.
 
+use std::collections::BTreeSet;
+
 use wasm_bindgen_futures::JsFuture;
 use web_sys::Blob;
 
 use super::disk::{Folder, OpenFile};
 use crate::{
     hub::{Cache, Repo, RepoFile, download::Saved},
-    protocol::{CachedModel, CachedRevision},
+    protocol::{CachedModel, CachedName, CachedRevision},
     worker::pace,
 };
 
 /// What is known of the files beside it. Whoever has it open has the folder to himself.
-const INDEX: &str = "index.json";
+const INDEX: &str = "index";
 /// How often somebody looks whether another tab is done with a folder, and how long between, milliseconds.
 const N_LOOKS: usize = 10;
 const LOOK_AGAIN_MILLIS: i32 = 100;
@@ -44,8 +46,8 @@ impl Store {
         for _ in 0..N_LOOKS {
             // A tab that was closed a moment ago may still have it.
             if let Ok(index) = folder.open(INDEX).await {
-                let json = index.read_all().unwrap_or_default();
-                return Ok(Self { folder, index, cache: Cache::of_json(&json, repo), open: None });
+                let text = String::from_utf8(index.read_all().unwrap_or_default()).unwrap_or_default();
+                return Ok(Self { folder, index, cache: Cache::of_text(&text, repo), open: None });
             }
             pace::sleep(LOOK_AGAIN_MILLIS).await;
         }
@@ -93,7 +95,7 @@ impl Store {
 
     /// Writes down what is known of the files.
     pub(super) fn write_index(&self) -> bool {
-        self.index.write_all(&self.cache.to_json()).is_ok()
+        self.index.write_all(self.cache.to_string().as_bytes()).is_ok()
     }
 
     /// Removes what no revision needs any more.
@@ -101,12 +103,9 @@ impl Store {
         self.open = None;
         let mut names = self.folder.names().await.unwrap_or_default();
         names.retain(|name| name != INDEX);
-        let useless = self.cache.tidy(names);
-        if self.write_index() {
-            for name in useless {
-                // What stays is removed another time.
-                let _ = self.folder.remove(&name).await;
-            }
+        for name in self.cache.useless(names) {
+            // What stays is removed another time.
+            let _ = self.folder.remove(&name).await;
         }
     }
 }
@@ -115,12 +114,13 @@ impl Store {
 pub(super) async fn list() -> Vec<CachedModel> {
     let Ok(top) = Folder::top().await else { return vec![] };
     let mut models = vec![];
-    for name in top.names().await.unwrap_or_default() {
+    let mut names = BTreeSet::new();
+    names.extend(top.names().await.unwrap_or_default());
+    for name in names {
         if let Ok(folder) = top.folder(&name).await {
             models.extend(look_into(&folder).await);
         }
     }
-    models.sort_by(|a, b| (&a.base, &a.repo).cmp(&(&b.base, &b.repo)));
     models
 }
 
@@ -135,8 +135,8 @@ pub(super) async fn delete(repo: &Repo) -> Result<(), NotKept> {
 }
 
 async fn look_into(folder: &Folder) -> Option<CachedModel> {
-    let json = JsFuture::from(folder.blob(INDEX).await.ok()?.text()).await.ok()?;
-    let cache = Cache::of_any_json(json.as_string()?.as_bytes())?;
+    let text = JsFuture::from(folder.blob(INDEX).await.ok()?.text()).await.ok()?;
+    let cache = Cache::parse(&text.as_string()?)?;
     let mut size_bytes = 0;
     for name in folder.names().await.ok()? {
         size_bytes += folder.blob(&name).await.map_or(0, |blob| blob.size() as u64);
@@ -148,5 +148,6 @@ async fn look_into(folder: &Folder) -> Option<CachedModel> {
         total_bytes: kept.files.iter().map(|file| file.size_bytes).sum(),
     });
     let revisions = revisions.collect();
-    Some(CachedModel { base: cache.base, repo: cache.id, revisions, size_bytes })
+    let name = CachedName { base: cache.base, repo: cache.id };
+    Some(CachedModel { name, revisions, size_bytes })
 }

@@ -51,9 +51,9 @@ impl<'a> Engine<'a> {
         self.session.script_async("return await engine.last(args[0])", &[json!(run)])
     }
 
-    pub(super) fn say(&self, kind: &str, run: u64) -> Result<()> {
-        let message = json!({ "type": kind, "run": run });
-        self.session.script("engine.say(arguments[0])", &[message]).map(drop)
+    /// Sends a message that nobody answers.
+    pub(super) fn say(&self, message: &Value) -> Result<()> {
+        self.session.script("engine.say(arguments[0])", std::slice::from_ref(message)).map(drop)
     }
 
     /// What was said last of a download's progress.
@@ -110,7 +110,7 @@ impl<'a> Engine<'a> {
 
     /// What is kept on this machine.
     pub(super) fn cached(&self) -> Result<Value> {
-        let reply = self.last(self.begin(&json!({ "type": "list_cached" }))?)?;
+        let reply = self.last(self.begin(&json!({ "type": "cached" }))?)?;
         ensure!(reply["type"] == "cached", "instead of a list: {reply}");
         Ok(reply["models"].clone())
     }
