@@ -70,7 +70,7 @@ pub(crate) fn dropped_files_are_opened(world: &World, session: &Session) -> Resu
 }
 
 pub(crate) fn a_missing_config_is_guessed_and_corrected(world: &World, session: &Session) -> Result<()> {
-    let page = Page::open_ready(session, &world.url_with(SMALL))?;
+    let page = Page::open_ready(session, &format!("{}&prompt=The+king", world.url_with(SMALL)))?;
     let from = paths::root().join("tests/golden/stand-in");
     let files = ["model.safetensors", "tokenizer.json"].map(|name| from.join(name));
     let paths: Vec<String> = files.iter().map(|path| path.to_string_lossy().into_owned()).collect();

@@ -74,7 +74,7 @@ pub(crate) fn a_planted_number_shows_red(world: &World, session: &Session) -> Re
 }
 
 pub(crate) fn numbers_of_another_model_are_refused(world: &World, session: &Session) -> Result<()> {
-    let page = Page::open_ready(session, &world.url_with(SMALL))?;
+    let page = Page::open_ready(session, &format!("{}&prompt=The+king", world.url_with(SMALL)))?;
     open_stand_in(&page)?;
     page.control("Check it against published numbers")?.click()?;
     page.control("Run the check")?.click()?;
