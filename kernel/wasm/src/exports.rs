@@ -8,8 +8,9 @@ use vitrine_kernel::{gelu, gelu_new, relu, silu, standing, top_k_scratch_len};
 
 use crate::job::{self, Product};
 
-/// How often a helper looks for the next job before it sleeps: about 0.2 ms, for products come one after another.
-const N_LOOKS: usize = 40_000;
+/// How often a helper looks for the next job before it sleeps: about a millisecond, longer than what lies between two
+/// products of a pass. To wake one takes a tenth of that, on both sides.
+const N_LOOKS: usize = 200_000;
 
 /// Makes `c = a b + bias` the job, or `c = a bᵀ` with `is_transposed`; `help` and `work` compute it.
 ///

@@ -25,6 +25,8 @@ const N_ROWS: usize = 256;
 const MIN_SHARED: u64 = 1 << 18;
 /// Chunks a thread: enough that none waits long for the last.
 const CHUNKS_PER_THREAD: usize = 16;
+/// A line of a cache has 64 bytes.
+const PANELS_A_LINE: usize = 64 / (PANEL * size_of::<f32>());
 /// As `kernel/wasm` has it.
 const MAX_CHUNKS: usize = 64;
 /// How long a helper may take for one chunk: thousands of times what it should.
@@ -188,8 +190,9 @@ impl Kernel {
     /// Panels in a chunk.
     fn chunk(&self, n_panels: usize) -> usize {
         let n_chunks = (self.n_threads.get() * CHUNKS_PER_THREAD).min(MAX_CHUNKS);
-        // Rounded up, so that there are never more chunks than can be counted.
-        n_panels.div_ceil(n_chunks)
+        // Rounded up, so that there are never more chunks than can be counted, and to whole lines of a cache: two threads
+        // that write into one line wait for each other.
+        n_panels.div_ceil(n_chunks).next_multiple_of(PANELS_A_LINE)
     }
 
     /// The word that helpers sleep on.
