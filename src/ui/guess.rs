@@ -23,7 +23,7 @@ pub fn Guess(
     let config = RwSignal::new(config);
     let open = move |_| actions::open_guessed(state, sources, &id, &config.get_untracked());
     let list = |sentences: Vec<String>| {
-        sentences.into_iter().map(|sentence| view! { <li>{sentence}</li> }).collect_view()
+        sentences.into_iter().map(|sentence| view! { <li>{with_code(&sentence)}</li> }).collect_view()
     };
     view! {
         <section class="offered guess" role="status" data-testid="guess">
@@ -46,4 +46,13 @@ pub fn Guess(
             </div>
         </section>
     }
+}
+
+/// A sentence whose keys stand between backticks.
+fn with_code(sentence: &str) -> impl IntoView + use<> {
+    let part = |(nth, part): (usize, &str)| match nth % 2 {
+        0 => view! { <span>{part.to_owned()}</span> }.into_any(),
+        _ => view! { <code>{part.to_owned()}</code> }.into_any(),
+    };
+    sentence.split('`').enumerate().map(part).collect_view()
 }

@@ -46,8 +46,7 @@ pub fn SelfCheck(
             let _ = dialog.show_modal(); // A dialog that is in the page and closed can be opened.
         }
     };
-    let title = format!("Does {id} give what was published?");
-    let heading = title.clone();
+    let title = "Does this model give what was published?";
     let start = move |_| check.start(state, id.clone());
     let is_running = move || check.running.get().is_some();
     view! {
@@ -55,7 +54,7 @@ pub fn SelfCheck(
         <dialog class="help self-check" node_ref=dialog aria-label=title data-testid="self-check"
             on:close=move |_| check.stop(state)>
             <form method="dialog"><button class="button">"Close"</button></form>
-            <h2 class="question">{heading}</h2>
+            <h2 class="question">{title}</h2>
             <p class="note">"Losses, logits, attention, patching and attribution matrices, greedy texts and token ids that others printed for GPT-2 small, each computed here by the conventions of its source. Some take a minute."</p>
             <div class="self-check-actions">
                 <button type="button" class="button primary" disabled=is_running on:click=start>"Run the check"</button>

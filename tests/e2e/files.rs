@@ -79,7 +79,7 @@ pub(crate) fn a_missing_config_is_guessed_and_corrected(world: &World, session: 
         let guess = session.find("[data-testid=guess]")?;
         guess.map(|guess| guess.text()).transpose()
     })?;
-    ensure!(said.contains("`n_head`") && said.contains("is assumed"), "{said}");
+    ensure!(said.contains("no tensor says n_head") && said.contains("is assumed"), "{said}");
     ensure!(page.model()? == SMALL, "it was used unasked");
     session.script("document.querySelectorAll('.guess details').forEach(one => one.open = true)", &[])?;
     let config = fs::read_to_string(from.join("config.json"))?;
