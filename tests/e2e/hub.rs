@@ -13,6 +13,9 @@ use crate::shards;
 use crate::world::World;
 
 mod engine;
+pub(crate) mod large;
+mod memory;
+mod random;
 
 use engine::{Engine, REPO, WEIGHTS, files, files_of, sent, starts};
 

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use xtask::server::{self, Options, Running};
@@ -51,6 +51,11 @@ impl World {
         Session::open_without_gpu(&self.driver, 1280, 900)
     }
 
+    /// The same in a browser with one more flag.
+    pub(crate) fn open_with(&self, flag: &str) -> Result<Session> {
+        Session::open_with(&self.driver, flag, 1280, 900)
+    }
+
     /// A folder for what a test writes, empty.
     pub(crate) fn scratch(&self, name: &str) -> Result<PathBuf> {
         let dir = paths::target().join("e2e").join(name);
@@ -63,11 +68,16 @@ impl World {
 
     /// What the native command line answers to a question about an embedded model.
     pub(crate) fn ask(&self, model: &str, question: &Value) -> Result<Value> {
+        self.ask_in(&paths::root().join("assets/models").join(model), question)
+    }
+
+    /// The same about a model in a folder.
+    pub(crate) fn ask_in(&self, folder: &Path, question: &Value) -> Result<Value> {
         let path = self.scratch("questions")?.join("question.json");
         fs::write(&path, question.to_string())?;
         let mut command = Command::new(&self.cli);
-        command.args(["ask", "--model", &format!("assets/models/{model}")]).arg(&path);
-        let answer = cmd::read(command.current_dir(paths::root()))?;
+        command.args(["ask", "--model"]).arg(folder).arg(&path);
+        let answer = cmd::read(&mut command)?;
         serde_json::from_str(&answer).context("`vitrine ask` printed something that is not JSON")
     }
 }

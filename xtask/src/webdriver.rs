@@ -48,6 +48,13 @@ impl Session {
         Self::open_as(driver, &chrome::without_gpu(driver.capabilities()), width_px, height_px)
     }
 
+    /// As [`Session::open`], in a browser with one more flag.
+    ///
+    /// Errors: the browser does not start.
+    pub fn open_with(driver: &chrome::Driver, flag: &str, width_px: u32, height_px: u32) -> Result<Self> {
+        Self::open_as(driver, &chrome::with_flag(driver.capabilities(), flag), width_px, height_px)
+    }
+
     fn open_as(driver: &chrome::Driver, capabilities: &Value, width_px: u32, height_px: u32) -> Result<Self> {
         let reply = wire::post(
             driver.address(),

@@ -27,7 +27,12 @@ pub(super) struct Engine<'a> {
 
 impl<'a> Engine<'a> {
     pub(super) fn start(world: &World, session: &'a Session, hub: &'a Hub) -> Result<Self> {
-        let engine = Self { session, site: world.url().to_owned(), hub };
+        Self::start_at(world.url(), session, hub)
+    }
+
+    /// The same with the worker of another copy of the site.
+    pub(super) fn start_at(site: &str, session: &'a Session, hub: &'a Hub) -> Result<Self> {
+        let engine = Self { session, site: site.to_owned(), hub };
         engine.open_tab()?;
         Ok(engine)
     }

@@ -4,7 +4,7 @@
 //! as some content networks do.
 
 use anyhow::Result;
-use serde_json::json;
+use serde_json::{Value, json};
 use sha1::Digest as _;
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
@@ -81,6 +81,8 @@ struct Shared {
 struct Repo {
     commit: String,
     files: BTreeMap<String, Arc<Vec<u8>>>,
+    /// What the hub says of them; made once, since it hashes them.
+    listing: Value,
 }
 
 impl Hub {
@@ -107,10 +109,10 @@ impl Hub {
 
     /// Makes the files the newest commit of a repository.
     pub fn put(&self, id: &str, files: &BTreeMap<String, Vec<u8>>) {
-        let commit =
-            hex(&sha1::Sha1::digest(format!("{id} {:?}", files.values().map(sha256).collect::<Vec<_>>())));
+        let listing: Value = files.iter().map(|(name, bytes)| entry(name, bytes)).collect();
+        let commit = hex(&sha1::Sha1::digest(format!("{id} {listing}")));
         let files = files.iter().map(|(name, bytes)| (name.clone(), Arc::new(bytes.clone()))).collect();
-        lock(&self.shared.repos).insert(id.to_owned(), Repo { commit, files });
+        lock(&self.shared.repos).insert(id.to_owned(), Repo { commit, files, listing });
     }
 
     /// From now on this is wrong.
@@ -162,7 +164,7 @@ impl Shared {
             ["revision", revision] if repo.is_at(revision) => {
                 json_reply(&json!({ "id": id, "sha": repo.commit }))
             }
-            ["tree", revision] if repo.is_at(revision) => json_reply(&repo.listing()),
+            ["tree", revision] if repo.is_at(revision) => json_reply(&repo.listing),
             ["revision" | "tree", _] => refusal(404, "RevisionNotFound"),
             ["resolve", commit, name] if commit == repo.commit => match repo.files.get(name) {
                 Some(_) if name.ends_with(LARGE) && fault == Some(Fault::NoFile) => {
@@ -264,19 +266,25 @@ impl Repo {
     fn is_at(&self, revision: &str) -> bool {
         revision == "main" || revision == self.commit
     }
+}
 
-    fn listing(&self) -> serde_json::Value {
-        let entry = |(name, bytes): (&String, &Arc<Vec<u8>>)| {
-            let git = sha1::Sha1::new_with_prefix(format!("blob {}\0", bytes.len())).chain_update(&**bytes);
-            let mut entry =
-                json!({ "type": "file", "path": name, "size": bytes.len(), "oid": hex(&git.finalize()) });
-            if name.ends_with(LARGE) {
-                entry["lfs"] = json!({ "oid": sha256(bytes), "size": bytes.len(), "pointerSize": 134 });
-            }
-            entry
-        };
-        self.files.iter().map(entry).collect()
+/// What the hub says of a file: what git has of a large one is a pointer to it.
+fn entry(name: &str, bytes: &[u8]) -> Value {
+    let git = |bytes: &[u8]| {
+        hex(&sha1::Sha1::new_with_prefix(format!("blob {}\0", bytes.len())).chain_update(bytes).finalize())
+    };
+    let size_bytes = bytes.len();
+    let mut entry = json!({ "type": "file", "path": name, "size": size_bytes });
+    if name.ends_with(LARGE) {
+        let hash = sha256(bytes);
+        let pointer =
+            format!("version https://git-lfs.github.com/spec/v1\noid sha256:{hash}\nsize {size_bytes}\n");
+        entry["oid"] = json!(git(pointer.as_bytes()));
+        entry["lfs"] = json!({ "oid": hash, "size": size_bytes, "pointerSize": pointer.len() });
+    } else {
+        entry["oid"] = json!(git(bytes));
     }
+    entry
 }
 
 /// A body that comes slowly.
@@ -331,11 +339,11 @@ fn refusal(status: u16, code: &'static str) -> Reply {
     reply
 }
 
-fn json_reply(value: &serde_json::Value) -> Reply {
+fn json_reply(value: &Value) -> Reply {
     text(200, &value.to_string())
 }
 
-fn sha256(bytes: &Vec<u8>) -> String {
+fn sha256(bytes: &[u8]) -> String {
     hex(&sha2::Sha256::digest(bytes))
 }
 

@@ -137,6 +137,15 @@ pub(super) fn without_gpu(capabilities: &Value) -> Value {
     all
 }
 
+/// The same browser with one more flag.
+pub(super) fn with_flag(capabilities: &Value, flag: &str) -> Value {
+    let mut all = capabilities.clone();
+    if let Some(args) = all["goog:chromeOptions"]["args"].as_array_mut() {
+        args.push(json!(flag));
+    }
+    all
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,5 +174,14 @@ mod tests {
         let without = without_gpu(&all);
         assert!(!without.to_string().contains("webgpu"), "{without}");
         assert_eq!(n_args(&without).map(|n| n + 2), n_args(&all));
+    }
+
+    #[test]
+    fn a_flag_comes_to_the_others() {
+        let chrome = Chrome { browser: None, driver: "chromedriver".into() };
+        let all = capabilities(&chrome, Window::Headless).expect("valid JSON");
+        let args = with_flag(&all, "--one-more")["goog:chromeOptions"]["args"].clone();
+        assert_eq!(args.as_array().and_then(|args| args.last()), Some(&json!("--one-more")));
+        assert_eq!(args.as_array().map(Vec::len), Some(CAPABILITIES.matches("\"--").count() + 1));
     }
 }
