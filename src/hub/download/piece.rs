@@ -71,6 +71,11 @@ impl Piece {
         let n_skipped = at_most(bytes.len(), flight.to_skip);
         flight.to_skip -= n_skipped as u64;
         let n_wanted = at_most(bytes.len() - n_skipped, self.end - self.start - self.got_bytes);
+        // As a vector grows, but never beyond the piece: four of them wait at once.
+        let n_more = n_wanted.max(at_most(self.waiting.len(), self.end - self.at()));
+        if self.waiting.capacity() < self.waiting.len() + n_wanted {
+            self.waiting.reserve_exact(n_more);
+        }
         self.waiting.extend_from_slice(&bytes[n_skipped..n_skipped + n_wanted]);
         self.got_bytes += n_wanted as u64;
         n_skipped + n_wanted < bytes.len()
