@@ -16,6 +16,7 @@ pub mod app;
 pub mod bars;
 pub mod card;
 pub mod card_text;
+pub mod dialog;
 pub mod dom;
 pub mod elevation;
 pub mod engine_panel;

@@ -3,7 +3,7 @@
 use leptos::{html::Dialog, prelude::*, task::spawn_local};
 
 use super::{
-    isolation,
+    dialog, isolation,
     state::{Generation, State},
     wish,
 };
@@ -45,14 +45,7 @@ pub fn EnginePanel() -> impl IntoView {
     let state = State::from_page();
     let dialog = NodeRef::<Dialog>::new();
     let known = RwSignal::new(None::<Known>);
-    Effect::new(move || {
-        let Some(dialog) = dialog.get() else { return };
-        if state.shows_engine.get() && !dialog.open() {
-            let _ = dialog.show_modal(); // A dialog that is in the page and closed can be opened.
-        } else if !state.shows_engine.get() && dialog.open() {
-            dialog.close();
-        }
-    });
+    dialog::follow(dialog, state.shows_engine);
     keep_known(state, known);
     let body = move || match known.get() {
         None => view! { <p class="note">"No model is loaded yet."</p> }.into_any(),

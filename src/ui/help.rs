@@ -2,6 +2,8 @@
 
 use leptos::{html::Dialog, prelude::*};
 
+use super::dialog;
+
 const KEYS: [(&str, &str); 6] = [
     ("/", "to the prompt"),
     ("Ctrl+Enter", "ask now"),
@@ -18,15 +20,7 @@ pub fn Help(
     is_open: RwSignal<bool>,
 ) -> impl IntoView {
     let dialog = NodeRef::<Dialog>::new();
-    Effect::new(move || {
-        let Some(dialog) = dialog.get() else { return };
-        if is_open.get() && !dialog.open() {
-            // A dialog that is in the page and closed can be opened.
-            let _ = dialog.show_modal();
-        } else if !is_open.get() && dialog.open() {
-            dialog.close();
-        }
-    });
+    dialog::follow(dialog, is_open);
     view! {
         <dialog class="help" node_ref=dialog aria-labelledby="help-title" on:close=move |_| is_open.set(false)>
             <h2 class="question" id="help-title">"How to read this page"</h2>

@@ -4,6 +4,7 @@ use leptos::{html::Dialog, prelude::*};
 
 use super::{
     actions::Sources,
+    dialog,
     state::{Entry, Loading, State},
 };
 
@@ -46,14 +47,7 @@ pub fn Picker(
     let (hub, kept) = (Hub::of_machine(), Kept::default());
     provide_context(hub);
     provide_context(kept);
-    Effect::new(move || {
-        let Some(dialog) = dialog.get() else { return };
-        if state.shows_models.get() && !dialog.open() {
-            let _ = dialog.show_modal(); // A dialog that is in the page and closed can be opened.
-        } else if !state.shows_models.get() && dialog.open() {
-            dialog.close();
-        }
-    });
+    dialog::follow(dialog, state.shows_models);
     // What is kept changes with every load that ends.
     let n_there =
         Memo::new(move |_| state.models.with(|models| models.iter().filter(|entry| is_there(entry)).count()));
