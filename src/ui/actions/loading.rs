@@ -23,11 +23,18 @@ const CONFIG: &str = "config.json";
 
 /// Loads a model; what was loaded under its name before stays until the new one is whole.
 pub fn load(state: State, sources: Sources, id: &str) {
+    load_then(state, sources, id, || ());
+}
+
+fn load_then(state: State, sources: Sources, id: &str, then: impl FnOnce() + 'static) {
     let Some(source) = sources.with_value(|sources| sources.get(id).cloned()) else { return };
     let id = id.to_owned();
     begin(state, &id.clone(), source, move |loaded| match loaded {
-        Ok(Opened::There(card)) => arrived(state, &id, *card),
-        // What was opened before has its config.json.
+        Ok(Opened::There(card)) => {
+            arrived(state, &id, *card);
+            then();
+        }
+        // What was opened before has its config.json, and a repository without one is refused.
         Ok(Opened::Guessed(_)) => forget(state, &id),
         Err(failure) if failure.kind == FailureKind::Cancelled => forget(state, &id),
         Err(failure) => state.set_loading(&id, Loading::Failed(failure)),
@@ -47,18 +54,9 @@ pub fn load_hub(state: State, sources: Sources, hub: HubModel) {
     let entry = Entry { id: id.clone(), words: format!("from {}", hub.host()), loading: Loading::Idle };
     add(state, entry);
     sources.update_value(|sources| {
-        sources.insert(id.clone(), Source::Hub(hub.clone()));
+        sources.insert(id.clone(), Source::Hub(hub));
     });
-    begin(state, &id.clone(), Source::Hub(hub), move |loaded| match loaded {
-        Ok(Opened::There(card)) => {
-            arrived(state, &id, *card);
-            show_model(state, &id);
-        }
-        // A repository without config.json is refused.
-        Ok(Opened::Guessed(_)) => forget(state, &id),
-        Err(failure) if failure.kind == FailureKind::Cancelled => forget(state, &id),
-        Err(failure) => state.set_loading(&id, Loading::Failed(failure)),
-    });
+    load_then(state, sources, &id.clone(), move || show_model(state, &id));
 }
 
 /// Opens files of the user's as a model. A bad file leaves everything as it was, with a message.

@@ -10,7 +10,7 @@ use crate::{
     view_model::download::Download,
 };
 
-/// All that are on their way, and why those that did not come did not.
+/// All that are on their way.
 #[component]
 pub fn Coming() -> impl IntoView {
     let state = State::from_page();

@@ -40,7 +40,7 @@ pub fn FromDisk(
                 <label class="button open-own">
                     "Choose files…"
                     <input type="file" multiple class="visually-hidden" aria-label="Open a model from disk"
-                        accept=".json,.safetensors,.txt,.bin,.pt,.pth,.gguf" on:change=move |event| open(event, false)/>
+                        accept=ENDINGS.join(",") on:change=move |event| open(event, false)/>
                 </label>
                 <label class="button open-own">
                     "Choose a folder…"
