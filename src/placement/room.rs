@@ -197,26 +197,25 @@ enum Head {
     Tied,
 }
 
-const fn gated([n_layers, d_model, n_heads, n_kv_heads, d_head, d_mlp, d_vocab]: [u64; 7]) -> Sizes {
-    let (is_gated, n_pos, is_tied, stored_bytes) = (true, 0, true, 2);
-    Sizes {
-        n_layers,
-        d_model,
-        n_heads,
-        n_kv_heads,
-        d_head,
-        d_mlp,
-        is_gated,
-        d_vocab,
-        n_pos,
-        is_tied,
-        stored_bytes,
-    }
+const fn gated(sizes: [u64; 7]) -> Sizes {
+    Sizes { is_gated: true, ..of(sizes, 2) }
 }
 
-const fn plain(sizes: [u64; 7], head: Head, stored_bytes: u64) -> Sizes {
-    let [n_layers, d_model, n_heads, d_head, d_mlp, d_vocab, n_pos] = sizes;
-    let (n_kv_heads, is_gated, is_tied) = (n_heads, false, matches!(head, Head::Tied));
+const fn plain(
+    [n_layers, d_model, n_heads, d_head, d_mlp, d_vocab, n_pos]: [u64; 7],
+    head: Head,
+    stored_bytes: u64,
+) -> Sizes {
+    let sizes = [n_layers, d_model, n_heads, n_heads, d_head, d_mlp, d_vocab];
+    Sizes { n_pos, is_tied: matches!(head, Head::Tied), ..of(sizes, stored_bytes) }
+}
+
+/// Without learned positions, and tied.
+const fn of(
+    [n_layers, d_model, n_heads, n_kv_heads, d_head, d_mlp, d_vocab]: [u64; 7],
+    stored_bytes: u64,
+) -> Sizes {
+    let (is_gated, n_pos, is_tied) = (false, 0, true);
     Sizes {
         n_layers,
         d_model,
