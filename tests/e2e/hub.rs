@@ -17,13 +17,15 @@ pub(crate) mod large;
 mod memory;
 mod random;
 
-use engine::{Engine, REPO, WEIGHTS, files, files_of, sent, starts};
+pub(crate) use engine::REPO;
+
+use engine::{Engine, WEIGHTS, files, files_of, sent, starts};
 
 /// Bytes of the weights after which something happens to them.
 const MIDDLE: u64 = 1_000_000;
 
 /// A hub with one repository.
-fn hub() -> Result<Hub> {
+pub(crate) fn hub() -> Result<Hub> {
     let hub = Hub::start()?;
     hub.put(REPO, &files()?);
     Ok(hub)

@@ -1,31 +1,14 @@
 //! Choosing a model of a hub in the page: what is fetched and when, what can be done meanwhile, and what is kept.
 
 use anyhow::{Context as _, Result, ensure};
-use std::collections::BTreeMap;
-use std::fs;
 
-use xtask::paths;
 use xtask::server::hub::{Fault, Hub};
 use xtask::webdriver::{Session, wait_for};
 
+use crate::hub::{REPO, hub};
 use crate::page::{PATIENCE, Page, REPETITION, SMALL, question};
 use crate::story::expect_same;
 use crate::world::World;
-
-/// What the tests load, and what the page then calls it in the address.
-const REPO: &str = "acme/tales";
-
-/// A hub with the small model's files.
-fn hub() -> Result<Hub> {
-    let hub = Hub::start()?;
-    let from = paths::root().join("assets/models").join(SMALL);
-    let mut files = BTreeMap::new();
-    for name in ["config.json", "model.safetensors", "tokenizer.json"] {
-        files.insert(name.to_owned(), fs::read(from.join(name))?);
-    }
-    hub.put(REPO, &files);
-    Ok(hub)
-}
 
 /// Opens the choice of models and names the hub, as a user of a mirror does.
 fn open_picker(session: &Session, page: &Page<'_>, hub: &Hub) -> Result<()> {

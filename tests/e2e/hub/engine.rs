@@ -15,7 +15,7 @@ use crate::world::World;
 const SCRIPT: &str = include_str!("engine.js");
 
 /// The repository that the tests load.
-pub(super) const REPO: &str = "acme/tales";
+pub(crate) const REPO: &str = "acme/tales";
 pub(super) const WEIGHTS: &str = "model.safetensors";
 
 /// A worker and the hub that it is to ask.
