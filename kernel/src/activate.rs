@@ -16,12 +16,9 @@ const CUBIC: f32 = 0.044_715;
 ///
 /// Hendrycks & Gimpel 2016, <https://arxiv.org/abs/1606.08415>.
 pub fn gelu_new(values: &mut [f32]) {
-    // Below this it is 0 in f32; above, the exponential is held where it is finite.
-    let (form, least, most) = (TanhForm::new(), held(-10.5), held(88.0));
-    map(values, |x| {
-        let e = form.exp.of((form.zero - form.two_u(x)).at_most(most));
-        (x / (form.one + e)).zero_where_less(x, least)
-    });
+    // Below this the exponential is too large for f32, and the result smaller than 2e-37.
+    let (form, least) = (TanhForm::new(), held(-10.0));
+    map(values, |x| (x / (form.one + form.exp.of(form.zero - form.two_u(x)))).zero_where_less(x, least));
 }
 
 /// `max(x, 0)`; a NaN stays.

@@ -88,6 +88,8 @@ pub fn attn_scores(
     if MR <= n_q {
         // The keys of one head lie far apart: brought together once, they stay in a cache.
         (0..n_k).for_each(|k_pos| pack_rows_t(d_head, n_k, k_pos, k.row(k_pos), scratch));
+        // Here they are fewer than the scores.
+        divide(scratch, scale);
         for first in (0..n_q).step_by(MR) {
             let n_rows = MR.min(n_q - first);
             let n_used = visible.n_seen(first + n_rows - 1, n_q, n_k);
@@ -99,8 +101,8 @@ pub fn attn_scores(
         let (seen, unseen) = row.split_at_mut(visible.n_seen(q_pos, n_q, n_k));
         if n_q < MR {
             seen.iter_mut().zip(0..).for_each(|(score, k_pos)| *score = dot(q.row(q_pos), k.row(k_pos)));
+            divide(seen, scale);
         }
-        divide(seen, scale);
         unseen.fill(f32::NEG_INFINITY);
     }
 }

@@ -51,15 +51,14 @@ impl Exp {
 
     #[inline(always)]
     pub(crate) fn of(&self, x: F32x4) -> F32x4 {
-        let within = x.at_least(self.lowest);
-        let shifted = self.rounder.plus_product(within, self.log_2_e);
+        let shifted = self.rounder.plus_product(x, self.log_2_e);
         let n = shifted - self.rounder;
-        let r = within.plus_product(n, self.minus_ln_2[0]).plus_product(n, self.minus_ln_2[1]);
-        let mut p = self.polynomial[0];
-        for c in &self.polynomial[1..] {
-            p = c.plus_product(p, r);
-        }
-        let e_r = (self.one + r).plus_product(p, r * r);
+        let r = x.plus_product(n, self.minus_ln_2[0]).plus_product(n, self.minus_ln_2[1]);
+        let [c0, c1, c2, c3, c4] = self.polynomial;
+        let square = r * r;
+        let low = c4.plus_product(c3, r);
+        let high = c2.plus_product(c1, r).plus_product(c0, square);
+        let e_r = (self.one + r).plus_product(low.plus_product(high, square), square);
         // 2^n has the bits of 1, moved by as much: n stands in the lowest of `shifted`, and the others are moved out.
         let two_n = self.one.bits_plus(shifted.bits_left(23));
         (e_r * two_n).zero_where_less(x, self.lowest)

@@ -23,7 +23,7 @@ pub use activate::{gelu, gelu_new, gelu_new_dx, relu, silu};
 pub use attn::{HeadRows, Visible, attn_mix, attn_mix_scratch_len, attn_scores, attn_scores_scratch_len};
 pub use entries::{add_multiple, add_to, multiply_by};
 pub use pack_rows::{pack_rows, pack_rows_t};
-pub use packed::{Dims, PANEL, gemm_packed, gemm_packed_cols, gemm_packed_cols_at, packed_len};
+pub use packed::{Dims, PANEL, fetch, gemm_packed, gemm_packed_cols, gemm_packed_cols_at, packed_len};
 pub use packed_t::{gemm_packed_t, gemm_packed_t_cols, gemm_packed_t_cols_at};
 pub use rows::{
     count_larger, dot, entropy, len_without_tail, max, max_of_finite, normalise, softmax, standing, sum,

@@ -11,22 +11,20 @@ use crate::{exp::held, simd::F32x4};
 /// Its constants are made once a loop; see [`held`].
 pub(crate) struct Ln {
     sqrt_half: F32x4,
-    rounder: F32x4,
     one: F32x4,
-    ln_2: [F32x4; 2],
+    two: F32x4,
+    ln_2: F32x4,
     polynomial: [F32x4; 3],
 }
 
 impl Ln {
     #[inline(always)]
     pub(crate) fn new() -> Self {
-        const LN_2_HIGH: f32 = 355.0 / 512.0; // Nine bits, so that a product with n is exact.
-        const LN_2_LOW: f32 = -2.121_944_4e-4;
         Self {
             sqrt_half: held(core::f32::consts::FRAC_1_SQRT_2),
-            rounder: held(12_582_912.0), // 1.5 * 2^23
             one: held(1.0),
-            ln_2: [held(LN_2_HIGH), held(LN_2_LOW)],
+            two: held(2.0),
+            ln_2: held(core::f32::consts::LN_2),
             polynomial: [0.666_667_76, 0.399_774_5, 0.298_744_02].map(held),
         }
     }
@@ -36,13 +34,11 @@ impl Ln {
         // How often sqrt(1/2) must be doubled to come next to x: the difference of the exponents, rounded down.
         let n = x.bits_minus(self.sqrt_half).bits_right(23);
         let m = x.bits_minus(n.bits_left(23));
-        let n = self.rounder.bits_plus(n) - self.rounder;
         let s = (m - self.one) / (m + self.one);
         let square = s * s;
         let [c0, c1, c2] = self.polynomial;
         let p = c0.plus_product(square, c1.plus_product(square, c2));
-        let tail = (s * square * p).plus_product(n, self.ln_2[1]);
-        (s + s + tail).plus_product(n, self.ln_2[0])
+        (s * self.two.plus_product(square, p)).plus_product(n.bits_as_number(), self.ln_2)
     }
 }
 

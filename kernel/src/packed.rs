@@ -107,10 +107,10 @@ unsafe fn gemm_panel(
 /// Values that are brought into the caches at once: a few panels. Each time begins slowly, and they must still be there.
 const AT_ONCE: usize = 48 * 1024;
 
-/// Brings panels into the caches, faster than the products would that wait for each line of them.
-fn fetch(panels: &[f32]) {
+/// Brings values into the caches, faster than work would that waits for each line of them.
+pub fn fetch(values: &[f32]) {
     const LINE: usize = 16;
-    let touched = panels.iter().step_by(LINE).fold(0, |bits, value| bits ^ value.to_bits());
+    let touched = values.iter().step_by(LINE).fold(0, |bits, value| bits ^ value.to_bits());
     core::hint::black_box(touched);
 }
 

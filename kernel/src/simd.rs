@@ -77,12 +77,6 @@ mod imp {
             Self(f32x4_pmax(self.0, other.0))
         }
 
-        /// `other` where that is smaller; a NaN of `self` stays, one of `other` is passed over.
-        #[inline(always)]
-        pub(crate) fn at_most(self, other: Self) -> Self {
-            Self(f32x4_pmin(self.0, other.0))
-        }
-
         /// Whether every one of sixteen is at most `limit`; a NaN is not.
         #[inline(always)]
         pub(crate) fn all_at_most([a, b, c, d]: [Self; 4], limit: Self) -> bool {
@@ -113,6 +107,12 @@ mod imp {
         #[inline(always)]
         pub(crate) fn bits_left(self, by: u32) -> Self {
             Self(i32x4_shl(self.0, by))
+        }
+
+        /// The bits, which are whole numbers with a sign, as floats of that value.
+        #[inline(always)]
+        pub(crate) fn bits_as_number(self) -> Self {
+            Self(f32x4_convert_i32x4(self.0))
         }
 
         /// `self`, or 0 where `x` is less than `limit`.
@@ -213,12 +213,6 @@ mod imp {
             self.with(other, |a, b| if a < b { b } else { a })
         }
 
-        /// `other` where that is smaller; a NaN of `self` stays, one of `other` is passed over.
-        #[inline(always)]
-        pub(crate) fn at_most(self, other: Self) -> Self {
-            self.with(other, |a, b| if b < a { b } else { a })
-        }
-
         /// Whether every one of sixteen is at most `limit`; a NaN is not.
         #[inline(always)]
         pub(crate) fn all_at_most(fours: [Self; 4], limit: Self) -> bool {
@@ -248,6 +242,12 @@ mod imp {
         #[inline(always)]
         pub(crate) fn bits_left(self, by: u32) -> Self {
             Self(self.0.map(|v| f32::from_bits(v.to_bits() << by)))
+        }
+
+        /// The bits, which are whole numbers with a sign, as floats of that value.
+        #[inline(always)]
+        pub(crate) fn bits_as_number(self) -> Self {
+            Self(self.0.map(|v| v.to_bits() as i32 as f32))
         }
 
         /// `self`, or 0 where `x` is less than `limit`.

@@ -66,7 +66,8 @@ pub fn score(layer: usize, head: usize, pattern: &[f32], repeats: &Repeats) -> H
         let repeated = (0..n_pos).zip(&repeats.earlier).filter(|(_, earlier)| !earlier.is_empty());
         mean(repeated.map(|(q, earlier)| earlier.iter().map(|k| at(q, k + offset)).sum()))
     };
-    // First, for it reads all of the pattern.
+    // All of it is read, and nobody did so lately.
+    vitrine_kernel::fetch(pattern);
     let entropy_nats = mean((0..n_pos).map(|q| f64::from(vitrine_kernel::entropy(row(q))))).unwrap_or(0.0);
     HeadScores {
         layer,
