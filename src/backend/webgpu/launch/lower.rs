@@ -151,6 +151,9 @@ impl Lower<'_> {
         if let Op::Standings { d, .. } = *self.op(y) {
             return self.read_off("standings", y, d, PASSES * d, 4, |rows| rows.start);
         }
+        if let Op::Divergence { d } = *self.op(y) {
+            return self.read_off("divergence", y, d, PASSES * d, 2, |_| 0);
+        }
         vec![self.one(y)]
     }
 
@@ -171,7 +174,7 @@ impl Lower<'_> {
                 Bound::Value(id, (rows.len() < n_rows).then(|| rows.start * width..rows.end * width))
             };
             let chosen = value.op.n_rows().map(|_| Bound::Rows(y));
-            let reads = [of_rows(value.inputs[0], d)].into_iter().chain(chosen).collect();
+            let reads = value.inputs.iter().map(|input| of_rows(*input, d)).chain(chosen).collect();
             let params = [rows.len(), d, param(&rows)].map(|size| size as u32).to_vec();
             self.rows(name, n_steps, reads, vec![of_rows(y, width)], params)
         };
@@ -259,7 +262,9 @@ impl Lower<'_> {
                 launch
             }
             Op::Edit => self.entries("edit", all(), y, &[]),
-            Op::TopK { .. } | Op::Standings { .. } => unreachable!("may be made in parts"),
+            Op::TopK { .. } | Op::Standings { .. } | Op::Divergence { .. } => {
+                unreachable!("may be made in parts")
+            }
             Op::Dx(ref dx) => self.derivative(dx, y),
         }
     }
