@@ -15,6 +15,7 @@ pub mod backward;
 pub mod batch;
 pub mod checked;
 pub mod cpu;
+pub mod either;
 mod fault;
 mod report;
 pub mod tape;

@@ -1,4 +1,4 @@
-//! One model on whichever backend it is: the same requests for both.
+//! A model on whichever backend the worker has it on: one engine for both, compiled once.
 
 use std::rc::Rc;
 
@@ -11,98 +11,80 @@ use super::{
 use crate::{
     analysis::{Answer, Question},
     backend::{
-        Backend, BackendReport, Measured, Measuring, MemoryRole, OpTiming,
+        Backend as _, BackendReport, Measured, Measuring, MemoryRole, OpTiming,
         cpu::{Cpu, Kernel},
+        either::Either,
         timed::{Spent, Timed},
         webgpu::WebGpu,
     },
     engine::{Engine, GenerateStep, Generated, RunError},
     failure::Failure,
     hook::HookSet,
-    model::{ModelConfig, SaeConfig, sae::SaeFound, tokenizer::Tokenizer},
+    model::{SaeConfig, sae::SaeFound},
     placement::{Clock, OpTime, PROBE_TOKENS, Place},
-    prompt::{Prompt, Vocabulary},
     protocol::GenerateSpec,
     run::{EncodeSpec, Features, Readout, RunSpec, WeightForm},
-    verify::{self, Entry, Outcome, Reference},
 };
 
-/// A model on the CPU.
-pub(super) type OnCpu = Engine<Timed<Cpu<f32>>>;
+/// The CPU, or the GPU that all models share.
+pub(super) type AnyBackend = Either<Timed<Cpu<f32>>, WebGpu>;
 
-/// A model on one of the backends.
-pub(super) enum AnyEngine {
-    Cpu(OnCpu),
-    WebGpu(Engine<WebGpu>),
-}
+/// A model on one of them.
+pub(super) type AnyEngine = Engine<AnyBackend>;
 
 /// The CPU, as this worker has it, for one model.
-pub(super) async fn cpu() -> Timed<Cpu<f32>> {
-    Timed::new(Cpu::with_kernel(Kernel::open().await), now_millis)
+pub(super) async fn cpu() -> AnyBackend {
+    Either::Left(Timed::new(Cpu::with_kernel(Kernel::open().await), now_millis))
 }
 
 impl AnyEngine {
-    pub(super) async fn ask(
+    /// Has the CPU time what comes.
+    fn start(&self) {
+        match self.backend() {
+            Either::Left(cpu) => cpu.start(),
+            Either::Right(_) => (),
+        }
+    }
+
+    fn stop(&self) {
+        match self.backend() {
+            Either::Left(cpu) => cpu.stop(),
+            Either::Right(gpu) => gpu.measure(Measuring::Off),
+        }
+    }
+
+    /// [`Engine::ask`], timed.
+    pub(super) async fn answer(
         &self,
         question: &Question,
         turns: &mut Turns,
         on_partial: impl FnMut(Answer),
     ) -> Result<Answer, RunError> {
-        match self {
-            Self::Cpu(engine) => {
-                engine.backend().start();
-                let answer = engine.ask(question, turns, on_partial).await;
-                engine.backend().stop();
-                answer
-            }
-            Self::WebGpu(engine) => {
-                let answer = engine.ask(question, turns, on_partial).await;
-                engine.backend().measure(Measuring::Off);
-                answer
-            }
-        }
+        self.start();
+        let answer = self.ask(question, turns, on_partial).await;
+        self.stop();
+        answer
     }
 
-    pub(super) async fn generate(
+    /// [`Engine::generate`], timed.
+    pub(super) async fn go_on(
         &self,
         spec: &GenerateSpec,
         turns: &mut Turns,
         on_step: impl FnMut(&[GenerateStep]),
     ) -> Result<Generated, RunError> {
-        match self {
-            Self::Cpu(engine) => {
-                engine.backend().start();
-                let generated = engine.generate(spec, turns, on_step).await;
-                engine.backend().stop();
-                generated
-            }
-            Self::WebGpu(engine) => engine.generate(spec, turns, on_step).await,
-        }
+        self.start();
+        let generated = self.generate(spec, turns, on_step).await;
+        self.stop();
+        generated
     }
 
-    pub(super) async fn encode(&self, spec: &EncodeSpec, turns: &mut Turns) -> Result<Features, RunError> {
-        match self {
-            Self::Cpu(engine) => {
-                engine.backend().start();
-                let features = engine.encode(spec, turns).await;
-                engine.backend().stop();
-                features
-            }
-            Self::WebGpu(engine) => engine.encode(spec, turns).await,
-        }
-    }
-
-    /// Runs one entry of what was published.
-    pub(super) async fn check(
-        &self,
-        reference: &Reference,
-        entry: &Entry,
-        turns: &mut Turns,
-    ) -> Result<Outcome, RunError> {
-        match self {
-            Self::Cpu(engine) => verify::check(engine, reference, entry, turns).await,
-            Self::WebGpu(engine) => verify::check(engine, reference, entry, turns).await,
-        }
+    /// [`Engine::encode`], timed.
+    pub(super) async fn features(&self, spec: &EncodeSpec, turns: &mut Turns) -> Result<Features, RunError> {
+        self.start();
+        let features = self.encode(spec, turns).await;
+        self.stop();
+        features
     }
 
     /// Reads a sparse autoencoder to where the model is.
@@ -115,17 +97,12 @@ impl AnyEngine {
         source: &Source,
         reader: Reader,
     ) -> Result<SaeFacts, Failure> {
-        match self {
-            Self::Cpu(engine) => read_sae(engine, state, name, source, reader).await,
-            Self::WebGpu(engine) => read_sae(engine, state, name, source, reader).await,
-        }
-    }
-
-    pub(super) fn drop_sae(&self, name: &str) {
-        match self {
-            Self::Cpu(engine) => engine.drop_sae(name),
-            Self::WebGpu(engine) => engine.drop_sae(name),
-        }
+        let (SaeFound { sae, dtype, mut notes }, size_bytes) =
+            source.sae(state, reader, self.backend()).await?;
+        let config = sae.config().clone();
+        notes.extend(config.misfits(self.config()));
+        self.put_sae(name, sae);
+        Ok(SaeFacts { config, size_bytes, dtype, notes })
     }
 
     /// One forward pass over as many tokens as a probe times.
@@ -139,105 +116,38 @@ impl AnyEngine {
             capture: HookSet::default(),
             readout: Readout::Predictions { top_k: 1 },
         };
-        match self {
-            Self::Cpu(engine) => engine.run(&spec, turns).await.map(drop),
-            Self::WebGpu(engine) => engine.run(&spec, turns).await.map(drop),
-        }
+        self.run(&spec, turns).await.map(drop)
     }
 
     pub(super) fn place(&self) -> Place {
-        match self {
-            Self::Cpu(_) => Place::Cpu,
-            Self::WebGpu(_) => Place::Webgpu,
-        }
-    }
-
-    pub(super) fn backend(&self) -> &'static str {
-        match self {
-            Self::Cpu(engine) => engine.backend().name(),
-            Self::WebGpu(engine) => engine.backend().name(),
-        }
-    }
-
-    pub(super) fn adapter(&self) -> String {
-        match self {
-            Self::Cpu(engine) => engine.backend().adapter(),
-            Self::WebGpu(engine) => engine.backend().adapter(),
+        match self.backend() {
+            Either::Left(_) => Place::Cpu,
+            Either::Right(_) => Place::Webgpu,
         }
     }
 
     /// How many threads compute; a device counts as the one that waits for it.
     pub(super) fn n_threads(&self) -> usize {
-        match self {
-            Self::Cpu(engine) => engine.backend().inner().n_threads(),
-            Self::WebGpu(_) => 1,
-        }
-    }
-
-    pub(super) fn config(&self) -> &ModelConfig {
-        match self {
-            Self::Cpu(engine) => engine.config(),
-            Self::WebGpu(engine) => engine.config(),
-        }
-    }
-
-    pub(super) fn n_params(&self) -> u64 {
-        match self {
-            Self::Cpu(engine) => engine.n_params(),
-            Self::WebGpu(engine) => engine.n_params(),
-        }
-    }
-
-    pub(super) fn memory_bytes(&self) -> u64 {
-        match self {
-            Self::Cpu(engine) => engine.memory_bytes(),
-            Self::WebGpu(engine) => engine.memory_bytes(),
-        }
-    }
-
-    pub(super) fn default_bos(&self) -> bool {
-        match self {
-            Self::Cpu(engine) => engine.default_bos(),
-            Self::WebGpu(engine) => engine.default_bos(),
-        }
-    }
-
-    pub(super) fn tokenizer(&self) -> Option<&Tokenizer> {
-        match self {
-            Self::Cpu(engine) => engine.tokenizer(),
-            Self::WebGpu(engine) => engine.tokenizer(),
-        }
-    }
-
-    pub(super) fn vocabulary(&self) -> &dyn Vocabulary {
-        match self {
-            Self::Cpu(engine) => engine.vocabulary(),
-            Self::WebGpu(engine) => engine.vocabulary(),
-        }
-    }
-
-    pub(super) fn tokens_of(&self, prompt: &Prompt) -> Result<Vec<u32>, RunError> {
-        match self {
-            Self::Cpu(engine) => engine.tokens_of(prompt),
-            Self::WebGpu(engine) => engine.tokens_of(prompt),
+        match self.backend() {
+            Either::Left(cpu) => cpu.inner().n_threads(),
+            Either::Right(_) => 1,
         }
     }
 
     /// Where the time of the last request went, and who measured it.
     pub(super) fn op_times(&self) -> (Clock, Vec<OpTime>) {
-        match self {
-            Self::Cpu(engine) => {
-                let times = engine.backend().times().into_iter();
+        match self.backend() {
+            Either::Left(cpu) => {
                 let time = |(op, spent): (&str, Spent)| OpTime {
                     op: op.to_owned(),
                     n_calls: spent.n_calls,
                     micros: spent.millis * 1000.0,
                 };
-                (Clock::Wall, times.map(time).collect())
+                (Clock::Wall, cpu.times().into_iter().map(time).collect())
             }
             // Kernels run after the calls that asked for them: only the device can time them one by one.
-            Self::WebGpu(engine) => {
-                let BackendReport { timings, measured, .. } = engine.backend().report();
+            Either::Right(gpu) => {
+                let BackendReport { timings, measured, .. } = gpu.report();
                 let time = |timing: OpTiming| OpTime {
                     op: timing.op,
                     n_calls: u32::try_from(timing.count).unwrap_or(u32::MAX),
@@ -254,18 +164,18 @@ impl AnyEngine {
 
     /// Has a GPU time the next question, which is a little slower for it. On the CPU every one is timed.
     pub(super) fn time_next(&self) {
-        match self {
-            Self::Cpu(_) => (),
-            Self::WebGpu(engine) => engine.backend().measure(Measuring::On),
+        match self.backend() {
+            Either::Left(_) => (),
+            Either::Right(gpu) => gpu.measure(Measuring::On),
         }
     }
 
     /// Who holds how much, in words and bytes.
     pub(super) fn memory(&self) -> Vec<(&'static str, u64)> {
-        match self {
-            Self::Cpu(engine) => vec![("weights", engine.memory_bytes())],
-            Self::WebGpu(engine) => {
-                let of_all_models = engine.backend().report().memory.into_iter();
+        match self.backend() {
+            Either::Left(_) => vec![("weights", self.memory_bytes())],
+            Either::Right(gpu) => {
+                let of_all_models = gpu.report().memory.into_iter();
                 of_all_models.map(|part| (in_words(part.role), part.size_bytes)).collect()
             }
         }
@@ -278,21 +188,6 @@ pub(super) struct SaeFacts {
     pub(super) size_bytes: u64,
     pub(super) dtype: String,
     pub(super) notes: Vec<String>,
-}
-
-async fn read_sae<B: Backend>(
-    engine: &Engine<B>,
-    state: &Rc<State>,
-    name: &str,
-    source: &Source,
-    reader: Reader,
-) -> Result<SaeFacts, Failure> {
-    let (SaeFound { sae, dtype, mut notes }, size_bytes) =
-        source.sae(state, reader, engine.backend()).await?;
-    let config = sae.config().clone();
-    notes.extend(config.misfits(engine.config()));
-    engine.put_sae(name, sae);
-    Ok(SaeFacts { config, size_bytes, dtype, notes })
 }
 
 /// What a GPU's memory is for; all models share it.

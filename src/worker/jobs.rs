@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     analysis::Question,
+    backend::Backend as _,
     failure::{Failure, FailureKind},
     model::checkpoint::Guess,
     placement::{Reason, Wish},
@@ -24,7 +25,7 @@ use crate::{
         AnswerText, CachedName, ConfigGuess, EncodeSpec, FromEngine, GenerateSpec, ModelCard, ModelSource,
         RunId, SaeCard,
     },
-    verify::Reference,
+    verify::{self, Reference},
 };
 
 type Reply = Result<FromEngine, Failure>;
@@ -56,8 +57,8 @@ pub(super) async fn load(
         origin: source.origin(),
         has_tokenizer: engine.tokenizer().is_some(),
         default_bos: engine.default_bos(),
-        backend: engine.backend().to_owned(),
-        adapter: engine.adapter(),
+        backend: engine.backend().name().to_owned(),
+        adapter: engine.backend().adapter(),
         notes,
     };
     let reason = match (state.wish.get(), &failure) {
@@ -108,7 +109,7 @@ pub(super) async fn encode(state: &Rc<State>, run: RunId, model: &str, spec: &En
     let model = state.model(model)?;
     let start_millis = now_millis();
     let features = placing::with_fallback(state, &model, async |engine| {
-        engine.encode(spec, &mut Turns::new(state, run)).await
+        engine.features(spec, &mut Turns::new(state, run)).await
     });
     let features = features.await?;
     Ok(FromEngine::Encoded { run, features, elapsed_millis: now_millis() - start_millis })
@@ -136,7 +137,7 @@ pub(super) async fn ask(state: &Rc<State>, run: RunId, model: &str, question: &s
         model.engine().time_next();
     }
     let answer = placing::with_fallback(state, &model, async |engine| {
-        engine.ask(&question, &mut Turns::new(state, run), &on_partial).await
+        engine.answer(&question, &mut Turns::new(state, run), &on_partial).await
     });
     let answer = answer.await?;
     let answer = AnswerText::new(answer);
@@ -151,7 +152,7 @@ pub(super) async fn verify(state: &Rc<State>, run: RunId, model: &str, reference
     let n_entries = reference.entries.len();
     for entry in &reference.entries {
         let outcome = placing::with_fallback(state, &model, async |engine| {
-            engine.check(&reference, entry, &mut Turns::new(state, run)).await
+            verify::check(&engine, &reference, entry, &mut Turns::new(state, run)).await
         });
         let outcome = Box::new(outcome.await?);
         post::send(FromEngine::Checked { run, outcome, n_entries });
@@ -175,7 +176,7 @@ pub(super) async fn generate(state: &Rc<State>, run: RunId, model: &str, spec: &
     let n_sent = Cell::new(0_usize);
     let generated = placing::with_fallback(state, &model, async |engine| {
         let mut turns = Turns::new(state, run);
-        let generated = engine.generate(spec, &mut turns, |steps| {
+        let generated = engine.go_on(spec, &mut turns, |steps| {
             let Some(newest) = steps.last().filter(|_| n_sent.get() < steps.len()) else { return };
             n_sent.set(steps.len());
             let ids: Vec<u32> = steps.iter().map(|step| step.id).collect();

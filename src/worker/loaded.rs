@@ -11,6 +11,7 @@ use wasm_bindgen::JsCast as _;
 
 use super::{any_engine::AnyEngine, pace, source::Source};
 use crate::{
+    backend::Backend as _,
     placement::{MemoryUse, Place, Reason, Report, Wish},
     protocol::ModelCard,
 };
@@ -108,8 +109,8 @@ impl Loaded {
         let engine = self.engine.borrow();
         ModelCard {
             memory_bytes: engine.memory_bytes(),
-            backend: engine.backend().to_owned(),
-            adapter: engine.adapter(),
+            backend: engine.backend().name().to_owned(),
+            adapter: engine.backend().adapter(),
             ..self.facts.clone()
         }
     }
@@ -128,7 +129,7 @@ impl Loaded {
             wish,
             place: engine.place(),
             reason: self.reason.borrow().clone(),
-            adapter: engine.adapter(),
+            adapter: engine.backend().adapter(),
             n_threads: engine.n_threads(),
             memory: engine
                 .memory()

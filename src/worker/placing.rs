@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::{
     State,
-    any_engine::{AnyEngine, OnCpu, cpu},
+    any_engine::{AnyEngine, cpu},
     loaded::Loaded,
     pace::{Turns, now_millis},
     post, probe,
@@ -16,6 +16,7 @@ use super::{
 use crate::{
     backend::{
         BackendError,
+        either::Either,
         webgpu::{Options, WebGpu},
     },
     engine::RunError,
@@ -56,15 +57,13 @@ pub(super) async fn to(state: &Rc<State>, model: &Loaded, place: Place) -> Resul
         Wish::Auto => Reason::NotProbed,
         Wish::Cpu | Wish::Webgpu => Reason::Wished,
     };
-    let moved = match (&*engine, place) {
-        (AnyEngine::Cpu(_), Place::Cpu) | (AnyEngine::WebGpu(_), Place::Webgpu) => Ok(None),
-        (AnyEngine::Cpu(on_cpu), Place::Webgpu) => on_webgpu(state, on_cpu).await.map(Some),
-        (AnyEngine::WebGpu(on_webgpu), Place::Cpu) => {
-            match on_webgpu.on(cpu().await, &mut Turns::of_worker(state)).await {
-                Ok(on_cpu) => Ok(Some(AnyEngine::Cpu(on_cpu))),
-                Err(_) => read_again(state, model).await.map(Some),
-            }
-        }
+    let moved = match (engine.place(), place) {
+        (Place::Cpu, Place::Cpu) | (Place::Webgpu, Place::Webgpu) => Ok(None),
+        (Place::Cpu, Place::Webgpu) => on_webgpu(state, &engine).await.map(Some),
+        (Place::Webgpu, Place::Cpu) => match engine.on(cpu().await, &mut Turns::of_worker(state)).await {
+            Ok(on_cpu) => Ok(Some(on_cpu)),
+            Err(_) => read_again(state, model).await.map(Some),
+        },
     };
     match moved {
         Ok(engine) => {
@@ -81,11 +80,11 @@ pub(super) async fn to(state: &Rc<State>, model: &Loaded, place: Place) -> Resul
 /// A copy of a model on the GPU, which has answered once there.
 ///
 /// Errors: there is no device, or it cannot hold or compute the model.
-pub(super) async fn on_webgpu(state: &Rc<State>, on_cpu: &OnCpu) -> Result<AnyEngine, Failure> {
+pub(super) async fn on_webgpu(state: &Rc<State>, on_cpu: &AnyEngine) -> Result<AnyEngine, Failure> {
     let moved = async {
         let mut turns = Turns::of_worker(state);
         let device = device(state).await?;
-        let moved = AnyEngine::WebGpu(on_cpu.on(device.clone(), &mut turns).await?);
+        let moved = on_cpu.on(Either::Right(device.clone()), &mut turns).await?;
         tuning::tune(state, &device, moved.config()).await?;
         // What a device says of memory and of kernels, it says when it computes.
         moved.pass(&mut turns).await?;
@@ -195,8 +194,7 @@ async fn read_onto_cpu(
     source: &Source,
     reader: Reader,
 ) -> Result<(AnyEngine, Found), Failure> {
-    let (engine, found) = source.engine(state, reader, cpu().await).await?;
-    Ok((AnyEngine::Cpu(engine), found))
+    source.engine(state, reader, cpu().await).await
 }
 
 /// Straight onto the device: the weights are never all on the heap.
@@ -206,8 +204,7 @@ async fn read_onto_webgpu(
     reader: Reader,
 ) -> Result<(AnyEngine, Found), Failure> {
     let device = device(state).await.map_err(RunError::from)?;
-    let (engine, found) = source.engine(state, reader, device.clone()).await?;
-    let engine = AnyEngine::WebGpu(engine);
+    let (engine, found) = source.engine(state, reader, Either::Right(device.clone())).await?;
     tuning::tune(state, &device, engine.config()).await.map_err(RunError::from)?;
     // What a device says of memory and of kernels, it says when it computes.
     engine.pass(&mut Turns::of_worker(state)).await?;

@@ -6,7 +6,7 @@ use wasm_bindgen_futures::spawn_local;
 
 use super::{
     State,
-    any_engine::{AnyEngine, OnCpu},
+    any_engine::AnyEngine,
     loaded::Loaded,
     pace::{Turns, now_millis, sleep, within},
     placing,
@@ -62,11 +62,13 @@ async fn probe(state: &Rc<State>, model: &Loaded) -> (Option<AnyEngine>, Place, 
         Ok(millis) => millis,
         Err(failure) => return (None, Place::Cpu, Reason::Fault { message: failure.message }),
     };
-    let AnyEngine::Cpu(on_cpu) = &*present else { return (None, present.place(), Reason::NotProbed) };
+    if present.place() == Place::Webgpu {
+        return (None, Place::Webgpu, Reason::NotProbed);
+    }
     if !placement::is_worth_a_probe(cpu_millis) {
         return (None, Place::Cpu, Reason::Quick { cpu_millis });
     }
-    let (found, engine) = match within(PROBE_LIMIT_MILLIS, on_webgpu(state, on_cpu)).await {
+    let (found, engine) = match within(PROBE_LIMIT_MILLIS, on_webgpu(state, &present)).await {
         None => (Probe::Unfinished, None),
         Some(Err(failure)) => (Probe::Fault(failure.message), None),
         Some(Ok(found)) => found,
@@ -75,7 +77,7 @@ async fn probe(state: &Rc<State>, model: &Loaded) -> (Option<AnyEngine>, Place, 
     (engine, place, reason)
 }
 
-async fn on_webgpu(state: &Rc<State>, on_cpu: &OnCpu) -> Result<(Probe, Option<AnyEngine>), Failure> {
+async fn on_webgpu(state: &Rc<State>, on_cpu: &AnyEngine) -> Result<(Probe, Option<AnyEngine>), Failure> {
     let device = placing::device(state).await.map_err(RunError::from)?;
     if device.is_software() {
         return Ok((Probe::Software(device.adapter()), None));

@@ -17,6 +17,7 @@ pub mod machine;
 pub mod native;
 pub mod page;
 pub mod peer;
+pub mod pointer;
 pub mod program;
 pub mod reference;
 pub mod runner;

@@ -13,31 +13,37 @@ use super::page::Page;
 use super::reference::{Half, Reference};
 use super::runner::{Side, Subject as _};
 use super::table::Row;
-use super::{first_answer, machine, peer, runner};
+use super::{first_answer, machine, peer, pointer, runner};
 use crate::server::{self, Isolation, Options, Running};
 use crate::webdriver::chrome::{self, Driver, Window};
 use crate::{cmd, paths};
 
 /// The name under which the first answer is chosen.
 pub const FIRST_ANSWER: &str = "first-answer";
+/// The name under which pointing at marks is chosen.
+pub const POINTER: &str = "pointer";
 
 /// Everything that can be measured alone.
 pub fn names() -> Vec<&'static str> {
-    std::iter::once(FIRST_ANSWER).chain(CASES.iter().map(|case| case.name)).collect()
+    [FIRST_ANSWER, POINTER].into_iter().chain(CASES.iter().map(|case| case.name)).collect()
 }
 
 /// Measures everything, or one case and the one that it is compared with; `programs` as in [`build::program`].
 ///
-/// Errors: no browser; a result is wrong; the first answer is over its promise. A short case is no error.
+/// Errors: no browser; a result is wrong; the first answer or pointing is over its promise. A short case is no error.
 pub fn run(n_runs: usize, only: Option<&str>, programs: Option<&Path>) -> Result<()> {
     let first = match only {
         None | Some(FIRST_ANSWER) => first_answer::run(n_runs),
         Some(_) => Ok(()),
     };
-    if only != Some(FIRST_ANSWER) {
+    let pointer = match only {
+        None | Some(POINTER) => pointer::run(),
+        Some(_) => Ok(()),
+    };
+    if !matches!(only, Some(FIRST_ANSWER | POINTER)) {
         beside_the_peer(only, programs)?;
     }
-    first
+    first.and(pointer)
 }
 
 fn beside_the_peer(only: Option<&str>, programs: Option<&Path>) -> Result<()> {

@@ -93,12 +93,17 @@ struct Stats {
 
 /// Statistics of one moment, or `None` if no run had it.
 fn stats(runs: &[Value], key: &str) -> Option<Stats> {
-    let mut millis: Vec<f64> = runs.iter().filter_map(|run| run[key].as_f64()).collect();
-    millis.sort_by(f64::total_cmp);
-    // The nearest rank: with 20 runs the 95th percentile is the 19th, not an interpolation.
-    let rank =
-        |share: f64| millis.get(((share * millis.len() as f64).ceil() as usize).saturating_sub(1)).copied();
-    Some(Stats { min: *millis.first()?, median: rank(0.5)?, p95: rank(0.95)?, max: *millis.last()? })
+    let millis: Vec<f64> = runs.iter().filter_map(|run| run[key].as_f64()).collect();
+    let rank = |share: f64| percentile(&millis, share);
+    Some(Stats { min: rank(0.0)?, median: rank(0.5)?, p95: rank(0.95)?, max: rank(1.0)? })
+}
+
+/// The value that this share of all do not exceed, or `None` of none. The nearest rank: with 20 runs the 95th percentile is
+/// the 19th, not an interpolation.
+pub fn percentile(values: &[f64], share: f64) -> Option<f64> {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    values.get(((share * values.len() as f64).ceil() as usize).saturating_sub(1)).copied()
 }
 
 #[cfg(test)]
