@@ -149,7 +149,7 @@ pub(crate) fn a_link_restores_a_view(world: &World, session: &Session) -> Result
         session.script("return document.querySelector(`[data-set=${arguments[0]}]`).value", &[json!(key)])
     };
     ensure!((value("shade")?, value("scale")?) == (json!("kl"), json!("frozen")), "choices are not restored");
-    let kept = session.script("return document.querySelector('.view-host b.kept')?.dataset.at", &[])?;
+    let kept = session.script("return document.querySelector('.view-host b.held')?.dataset.at", &[])?;
     ensure!(kept == "2.1", "the mark {kept} is kept");
     let said = session.script("return document.querySelector('[data-slot]').innerText", &[])?;
     ensure!(
@@ -158,7 +158,7 @@ pub(crate) fn a_link_restores_a_view(world: &World, session: &Session) -> Result
     );
     session.press(key::ESCAPE)?;
     wait_for("Escape to let go of it", PATIENCE, || {
-        Ok((session.script("return !document.querySelector('.view-host .kept')", &[])? == true).then_some(()))
+        Ok((session.script("return !document.querySelector('.view-host .held')", &[])? == true).then_some(()))
     })?;
     page.expect_no_console_error()
 }

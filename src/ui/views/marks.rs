@@ -15,7 +15,7 @@ pub(super) fn mark_of(event: &Event) -> Option<String> {
 
 /// Shows which mark is pointed at and which is kept. A place may have several, such as a cell and a place in a chart.
 pub(super) fn show(host: &Element, hovered: &str, kept: &str) {
-    for (class, at) in [("on", hovered), ("kept", kept)] {
+    for (class, at) in [("on", hovered), ("held", kept)] {
         each(host, &[".", class].concat(), |mark| _ = mark.class_list().remove_1(class));
         if !at.is_empty() {
             each(host, &selector(at), |mark| _ = mark.class_list().add_1(class));

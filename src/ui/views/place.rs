@@ -16,7 +16,7 @@ pub(super) fn put(host: &Element, parts: &mut Vec<String>, html: Vec<String>) {
     let focused = focused_in(host);
     while html.len() < parts.len() {
         parts.pop();
-        if let Some(last) = host.last_element_child() {
+        if let Some(last) = nth_part(host, parts.len()) {
             last.remove();
         }
     }
@@ -24,9 +24,7 @@ pub(super) fn put(host: &Element, parts: &mut Vec<String>, html: Vec<String>) {
         if parts.get(nth) == Some(part) {
             continue;
         }
-        let place = host.child_nodes().item(nth as u32).and_then(|place| place.dyn_into().ok());
-        let place = place.or_else(|| new_child(host));
-        if let Some(place) = place {
+        if let Some(place) = nth_part(host, nth).or_else(|| new_part(host)) {
             replace(&place, part);
         }
     }
@@ -39,7 +37,12 @@ pub(super) fn put(host: &Element, parts: &mut Vec<String>, html: Vec<String>) {
     }
 }
 
-fn new_child(host: &Element) -> Option<Element> {
+/// Frameworks leave nodes of their own in an element, so parts are told by their class.
+fn nth_part(host: &Element, nth: usize) -> Option<Element> {
+    host.query_selector_all(":scope > .view-part").ok()?.item(nth as u32)?.dyn_into().ok()
+}
+
+fn new_part(host: &Element) -> Option<Element> {
     let place = dom::document().create_element("div").ok()?;
     place.set_class_name("view-part");
     host.append_child(&place).ok()?;

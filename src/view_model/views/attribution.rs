@@ -16,7 +16,7 @@ use crate::{
     analysis::{attribution::Answer, effects::Component},
     prompt::Token,
     run::Writer,
-    view_model::{markup::Markup, number, token_strip::token_text},
+    view_model::{finding::readings, markup::Markup, number, token_strip::token_text},
 };
 
 pub(super) fn draw(out: &mut Vec<Markup>, scene: &Scene<'_>) {
@@ -32,6 +32,7 @@ pub(super) fn draw(out: &mut Vec<Markup>, scene: &Scene<'_>) {
     head(&mut top);
     direction(&mut top, scene.choices, &answer.targets, &answer.distractors);
     parts::note(&mut top, scene);
+    parts::finding(&mut top, readings::attribution(answer));
     top.raw("<div class=\"view-bar\">");
     let chosen = if scene.choices.by_component { "component" } else { "layer" };
     parts::select(

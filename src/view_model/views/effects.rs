@@ -117,7 +117,7 @@ fn said(answer: &Answer, metric: &str) -> String {
     if let Some(median) = order.get(sizes.len() / 2).map(|at| &sizes[*at]) {
         let n_more = sizes.iter().filter(|size| change.abs() <= **size).count();
         text += &format!(
-            " Of {} random {}, {n_more} change it by as much or more; the median of their sizes is {}.",
+            " As large a change or a larger one: {n_more} of {} random {}, whose median size is {}.",
             sizes.len(),
             kind(effect.component),
             number::nats(*median as f32),
@@ -187,8 +187,8 @@ mod tests {
     fn a_change_is_told_beside_its_baseline() {
         assert_eq!(
             said(&answer(&[0.1, -1.6, 0.3]), "logit difference"),
-            "Without L1H3 the logit difference goes from 2.00 to 0.50: −1.50. Of 3 random heads, 1 change it by as much or \
-             more; the median of their sizes is 0.30."
+            "Without L1H3 the logit difference goes from 2.00 to 0.50: −1.50. As large a change or a larger one: 1 of 3 \
+             random heads, whose median size is 0.30."
         );
         assert_eq!(said(&answer(&[]), "logit"), "Without L1H3 the logit goes from 2.00 to 0.50: −1.50.");
     }

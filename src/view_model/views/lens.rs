@@ -11,6 +11,7 @@ use crate::{
     hook::{HookPoint, Site},
     view_model::{
         color::Domain,
+        finding::readings,
         markup::Markup,
         number,
         token_strip::{shortened, token_text},
@@ -33,6 +34,7 @@ pub(super) fn draw(out: &mut Vec<Markup>, scene: &Scene<'_>) {
     head(&mut top);
     controls(&mut top, scene.choices, Some(answer));
     parts::note(&mut top, scene);
+    parts::finding(&mut top, readings::lens(answer));
     let mut cells = Markup::new();
     draw_grid(&mut cells, scene.choices, answer);
     let mut lines = Markup::new();

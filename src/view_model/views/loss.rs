@@ -14,6 +14,7 @@ use crate::{
     view_model::{
         chips::{self, MAX_SURPRISE_NATS, rank_text},
         color::Domain,
+        finding::readings,
         markup::Markup,
         number,
         token_strip::token_text,
@@ -44,6 +45,7 @@ pub(super) fn draw(out: &mut Vec<Markup>, scene: &Scene<'_>) {
     head(&mut top, scene, other.is_some());
     controls(&mut top, scene);
     beside_standing(&mut top, scene, other.is_some());
+    parts::finding(&mut top, readings::loss(answer));
     let mut text = Markup::new();
     let name = if other.is_some() { "Left: this prompt" } else { "The text" };
     strip(&mut text, name, &answer.tokens, left, "");

@@ -51,6 +51,13 @@ pub(super) fn select(out: &mut Markup, label: &str, key: &str, options: &[(&str,
     out.raw("</select></label>");
 }
 
+/// What is worth saying of the answer first.
+pub(super) fn finding(out: &mut Markup, sentence: Option<String>) {
+    if let Some(sentence) = sentence {
+        out.element("p", &[("class", "finding"), ("data-testid", "finding")], &sentence);
+    }
+}
+
 /// A button that makes a choice.
 pub(super) fn button(out: &mut Markup, name: &str, action: &str, title: &str) {
     let attributes = [

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     analysis::residual::{Answer, Push, Written},
     tensor::HostTensor,
-    view_model::{color::Domain, markup::Markup, number, token_strip::token_text},
+    view_model::{color::Domain, finding::readings, markup::Markup, number, token_strip::token_text},
 };
 
 /// Writers that are listed; the others are added up.
@@ -34,6 +34,7 @@ pub(super) fn draw(out: &mut Vec<Markup>, scene: &Scene<'_>) {
     head(&mut top);
     controls(&mut top, scene.choices, Some(answer));
     parts::note(&mut top, scene);
+    parts::finding(&mut top, readings::residual(answer));
     let mut cells = Markup::new();
     draw_grid(&mut cells, answer, scene.choices.stream);
     let mut written = Markup::new();
