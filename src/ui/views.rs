@@ -65,7 +65,7 @@ impl Shown {
             choices: &choices,
             pos: state.focus.pos.locked(),
             first: standing(&first, &phases.0),
-            second: standing(&second, &phases.1),
+            second: Standing { is_stale: self.second.is_stale(), ..standing(&second, &phases.1) },
             building: state.building(),
             models: &models,
             note: &note,
@@ -153,7 +153,7 @@ fn standing<'a>(answer: &'a Option<Arc<Answered>>, phase: &'a Phase) -> Standing
         Phase::Failed(failure) => Some([failure.message.as_str(), failure.hint.as_str()]),
         Phase::Idle | Phase::Running => None,
     };
-    Standing { answer: answer.as_deref(), is_running: *phase == Phase::Running, failure }
+    Standing { answer: answer.as_deref(), is_stale: false, is_running: *phase == Phase::Running, failure }
 }
 
 /// The open view.

@@ -90,6 +90,8 @@ pub enum Answered {
 pub struct Standing<'a> {
     /// The last answer.
     pub answer: Option<&'a Answered>,
+    /// Whether that answers something else than what is asked now.
+    pub is_stale: bool,
     /// Whether another one is on its way.
     pub is_running: bool,
     /// Why there is none: what happened, and what to try.

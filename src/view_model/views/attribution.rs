@@ -249,7 +249,7 @@ fn draw_grid(out: &mut Markup, answer: &Answer) {
         &number::signed(-end),
         &number::signed(end),
         "logits: towards the distractor, towards the target",
-        true,
+        parts::Ramp::Diverging,
     );
     out.raw("</section>");
 }
@@ -263,7 +263,7 @@ fn neurons(out: &mut Markup, answer: &Answer) {
         let name = effects::name(component);
         let (mut label, mut note) = (Markup::new(), Markup::new());
         label.text(&name);
-        note.text(&format!("active {} ", number::nats(neuron.activation)));
+        note.element("span", &[("class", "num")], &format!("active {}", number::nats(neuron.activation)));
         let mut row = Row::new(label, neuron.value, number::signed(neuron.value));
         (row.spoken, row.note, row.button) = (name, note, Some(test(component)));
         row

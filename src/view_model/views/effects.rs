@@ -50,14 +50,14 @@ pub(super) fn draw(out: &mut Markup, scene: &Scene<'_>, metric: &str) {
             parts::failure(out, failure);
             None
         }
+        _ if scene.choices.ablation == Ablation::Resample && scene.choices.other.trim().is_empty() => {
+            out.raw("<p class=\"note\">Resampling takes what the component is on a second prompt of as many tokens: write one above.</p>");
+            None
+        }
         Standing { answer: Some(Answered::Effects(answer)), .. } => Some(answer),
         Standing { is_running: true, .. } => {
             let text = ["Taking out ", &name(component), "…"].concat();
             out.element("p", &[("class", "note"), ("role", "status")], &text);
-            None
-        }
-        _ if scene.choices.ablation == Ablation::Resample => {
-            out.raw("<p class=\"note\">Resampling takes what the component is on a second prompt of as many tokens: write one above.</p>");
             None
         }
         _ => None,
@@ -72,9 +72,8 @@ pub(super) fn draw(out: &mut Markup, scene: &Scene<'_>, metric: &str) {
         let text = format!("{n_done} of {} done", all.len());
         out.element("p", &[("class", "note"), ("role", "status")], &text);
     }
-    // Of the component that was tested before, until the next is.
-    let stale = answer.effects.first().is_none_or(|effect| effect.component != component);
-    out.element("p", &[("class", if stale { "stale" } else { "" })], &said(answer, metric));
+    // What was tested before stays until the next result is there.
+    out.element("p", &[("class", if scene.second.is_stale { "stale" } else { "" })], &said(answer, metric));
     strip(out, scene, answer);
     out.raw("</section>");
 }

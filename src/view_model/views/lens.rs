@@ -112,7 +112,7 @@ fn draw_grid(out: &mut Markup, choices: &Choices, answer: &Answer) {
         Shade::Entropy => "entropy of the cell’s distribution, nats",
     };
     let high = if domain.max() == 1.0 { "1".to_owned() } else { high };
-    parts::scale(out, low, &high, unit, false);
+    parts::scale(out, low, &high, unit, parts::Ramp::Lit);
     out.raw("<p class=\"legend\"><span class=\"faint-key\" aria-hidden=\"true\"></span><span>early streams: less reliable</span></p>");
 }
 

@@ -57,7 +57,7 @@ pub(super) fn draw(out: &mut Vec<Markup>, scene: &Scene<'_>) {
     }
     let surprise =
         ["−log p of each token, ", &number::nats(MAX_SURPRISE_NATS), " nats and more at the end"].concat();
-    parts::scale(&mut text, "0", &number::nats(MAX_SURPRISE_NATS), &surprise, false);
+    parts::scale(&mut text, "0", &number::nats(MAX_SURPRISE_NATS), &surprise, parts::Ramp::Surprise);
     let mut lines = Markup::new();
     by_position(&mut lines, scene, answer, left, other.as_ref());
     let mut listed = Markup::new();
@@ -239,7 +239,7 @@ fn difference_strip(out: &mut Markup, tokens: &[Token], differences: &[f32]) {
         &number::signed(-end),
         &number::signed(end),
         "nats: easier on the right, harder on the right",
-        true,
+        parts::Ramp::Diverging,
     );
 }
 
@@ -343,7 +343,7 @@ pub(super) fn detail(out: &mut Markup, scene: &Scene<'_>, answer: &Answer, at: &
     if let Some(other) = other_of(scene, answer).filter(|other| differences(answer, left, other).is_some())
         && let Some(right) = loss(other.side, pos)
     {
-        out.text(&format!(" {}: {} nats.", other.name, number::nats(right)));
+        out.text(&format!(" On the right, {}: {} nats.", other.name, number::nats(right)));
     }
     out.raw("</p>");
     let row_of = |(token, logprob): (&Token, f32)| {

@@ -161,9 +161,24 @@ pub(super) fn note(out: &mut Markup, scene: &Scene<'_>) {
     }
 }
 
-/// A colour scale: from `low` to `high`, with zero in the middle where it diverges.
-pub(super) fn scale(out: &mut Markup, low: &str, high: &str, unit: &str, is_diverging: bool) {
-    let ramp = if is_diverging { "ramp div-ramp" } else { "ramp lit-ramp" };
+/// The colours of a scale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ramp {
+    /// From nothing to much.
+    Lit,
+    /// Zero in the middle.
+    Diverging,
+    /// From expected to surprising.
+    Surprise,
+}
+
+/// A colour scale: from `low` to `high`.
+pub(super) fn scale(out: &mut Markup, low: &str, high: &str, unit: &str, ramp: Ramp) {
+    let ramp = match ramp {
+        Ramp::Lit => "ramp lit-ramp",
+        Ramp::Diverging => "ramp div-ramp",
+        Ramp::Surprise => "ramp loss-ramp",
+    };
     out.raw("<p class=\"legend\">").element("span", &[("class", "num")], low);
     out.element("span", &[("class", ramp), ("aria-hidden", "true")], "");
     out.element("span", &[("class", "num")], high).element("span", &[], unit).raw("</p>");

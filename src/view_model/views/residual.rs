@@ -142,10 +142,10 @@ fn draw_grid(out: &mut Markup, answer: &Answer, stream: Stream) {
             "0",
             &number::nats(domain.max()),
             "norm; position 0 may lie beyond the scale",
-            false,
+            parts::Ramp::Lit,
         ),
         Stream::Previous | Stream::Final | Stream::Token => {
-            parts::scale(out, "−1", "1", stream_words(stream), true)
+            parts::scale(out, "−1", "1", stream_words(stream), parts::Ramp::Diverging)
         }
     }
 }
@@ -184,7 +184,7 @@ fn row_of(written: &Written) -> Row {
     label.text(&name);
     let projection = f64::from(written.projection);
     let mut row = Row::new(label, projection, number::signed(projection));
-    row.note.text(&format!("norm {} ", number::nats(written.norm)));
+    row.note.element("span", &[("class", "num")], &format!("norm {}", number::nats(written.norm)));
     pushes(&mut row.note, "promotes ", &written.promoted);
     pushes(&mut row.note, "suppresses ", &written.suppressed);
     row.spoken = name;

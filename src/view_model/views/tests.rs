@@ -143,7 +143,7 @@ fn with_scene<T>(
     answers: [Option<Answered>; 2],
     then: impl FnOnce(&Scene<'_>) -> T,
 ) -> T {
-    let standing = |nth: usize| Standing { answer: answers[nth].as_ref(), is_running: false, failure: None };
+    let standing = |nth: usize| Standing { answer: answers[nth].as_ref(), ..Standing::default() };
     then(&Scene {
         view,
         choices,

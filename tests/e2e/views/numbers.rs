@@ -121,7 +121,8 @@ pub(crate) fn a_component_is_tested(world: &World, session: &Session) -> Result<
             Ok((text.contains("Without MLP 1")
                 && text.contains("median")
                 && !text.contains("done")
-                && text != before)
+                && text != before
+                && session.find("[data-testid=effect] .stale")?.is_none())
                 .then_some(text))
         })
     };
