@@ -1,5 +1,5 @@
 // The sum of two gathers, such as of tokens and positions: y[i, :] = low|high[rows[i], :] + other[other_rows[i], :].
-// The first table comes in two parts, as in gather.wgsl; each summand is kept where somebody looks at it.
+// The first table comes two parts at a time, as in gather.wgsl; each summand is kept where somebody looks at it.
 // CPU twin: backend/cpu/rows.rs. One invocation an entry.
 // import: shared/entries.wgsl
 // import: shared/weight.wgsl
@@ -8,10 +8,12 @@ struct Params {
     n: u32,
     d: u32,
     n_low: u32, // rows of the first part
+    n_high: u32, // rows of the second
+    first: u32, // which row of the table is the first here
 }
 
 @group(0) @binding(0) var<storage, read> low: array<u32>; // [n_low d]
-@group(0) @binding(1) var<storage, read> high: array<u32>; // [.. d]
+@group(0) @binding(1) var<storage, read> high: array<u32>; // [n_high d]
 @group(0) @binding(2) var<storage, read> rows: array<u32>;
 @group(0) @binding(3) var<storage, read> other: array<f32>; // [.. d]
 @group(0) @binding(4) var<storage, read> other_rows: array<u32>;
@@ -32,7 +34,10 @@ fn embed(
     if params.n <= i {
         return;
     }
-    let row = rows[i / params.d];
+    let row = rows[i / params.d] - params.first;
+    if params.n_low + params.n_high <= row {
+        return;
+    }
     let col = i % params.d;
     var value = 0.0;
     if row < params.n_low {

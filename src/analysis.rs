@@ -11,8 +11,8 @@ use crate::{
     model::ModelConfig,
     prompt::{Prompt, Vocabulary},
     run::{
-        GradientSpec, Gradients, LensResult, LensSpec, RunResult, RunSpec, SweepResult, SweepSpec, Writers,
-        WritersSpec,
+        CircuitSpec, GradientSpec, Gradients, LensResult, LensSpec, RunResult, RunSpec, SweepResult,
+        SweepSpec, Writers, WritersSpec, Writes, WritesSpec,
     },
     tensor::HostTensor,
 };
@@ -21,10 +21,17 @@ pub mod attention;
 pub mod attribution;
 mod check;
 pub mod effects;
+pub mod eigenvalues;
+pub mod head;
+pub mod heads;
+pub mod induction;
+pub mod layers;
 pub mod likeliest;
 pub mod logit_lens;
 pub mod loss;
 pub mod patching;
+pub mod pattern;
+pub mod repeated;
 pub mod residual;
 
 /// A question about a model, as data.
@@ -46,6 +53,12 @@ pub enum Question {
     Patching(patching::Question),
     /// How large is the stream, where does it point, and who wrote it?
     Residual(residual::Question),
+    /// What does each head do?
+    Heads(heads::Question),
+    /// Where does one head look, why, and what does it write?
+    Head(head::Question),
+    /// How does the model make use of what it has read before?
+    Induction(induction::Question),
 }
 
 /// The answer to the question of the same kind.
@@ -68,6 +81,12 @@ pub enum Answer {
     Patching(patching::Answer),
     /// To [`Question::Residual`].
     Residual(residual::Answer),
+    /// To [`Question::Heads`].
+    Heads(heads::Answer),
+    /// To [`Question::Head`].
+    Head(Box<head::Answer>),
+    /// To [`Question::Induction`].
+    Induction(induction::Answer),
 }
 
 /// What an analysis may know beside its question.
@@ -81,6 +100,15 @@ pub struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
+    /// Whether the model has a head.
+    ///
+    /// Errors: [`AnalysisError::NoSuchHead`].
+    pub fn check_head(&self, [layer, head]: [usize; 2]) -> Result<(), AnalysisError> {
+        let (n_layers, n_heads) = (self.config.n_layers, self.config.n_heads);
+        let is_there = layer < n_layers && head < n_heads;
+        is_there.then_some(()).ok_or(AnalysisError::NoSuchHead { layer, head, n_layers, n_heads })
+    }
+
     /// The first prompt.
     pub fn tokens(&self) -> &'a [u32] {
         &self.prompts[0]
@@ -100,6 +128,10 @@ pub enum Work {
     Lens(LensSpec),
     /// A stream taken apart.
     Writers(WritersSpec),
+    /// A product of weights.
+    Circuit(CircuitSpec),
+    /// What a head would write.
+    Writes(WritesSpec),
 }
 
 /// What came of [`Work`] of the same kind.
@@ -115,6 +147,10 @@ pub enum Done {
     Lens(LensResult),
     /// Of a stream that was taken apart.
     Writers(Box<Writers>),
+    /// Of a product of weights.
+    Circuit(HostTensor),
+    /// Of what a head would write.
+    Writes(Writes),
     /// What an analysis kept of a result.
     Kept(Box<Kept>),
 }
@@ -128,6 +164,10 @@ pub enum Kept {
     Effects(effects::Sums),
     /// For [`Question::Residual`].
     Residual(residual::Kept),
+    /// For [`Question::Heads`].
+    Heads(heads::Tally),
+    /// For [`Question::Induction`].
+    Induction(induction::Kept),
 }
 
 /// What comes next: more work, or the answer.
@@ -148,6 +188,24 @@ pub enum AnalysisError {
     HookNotCaptured { hook: String },
     #[error("the run has no metric")]
     NoMetric,
+    #[error("the model has no beginning-of-sequence token")]
+    NoBos,
+    #[error(
+        "{length} tokens cannot be repeated: of {n_ctx} that the model reads, 2 to {most} can be read twice"
+    )]
+    RepeatedLength { length: usize, n_ctx: usize, most: usize },
+    #[error("{batch} sequences of random tokens; 1 to {most} are made")]
+    RepeatedBatch { batch: usize, most: usize },
+    #[error("no two ids can be drawn from {from} up to {to} of a vocabulary of {d_vocab}")]
+    RepeatedIds { from: u32, to: u32, d_vocab: usize },
+    #[error("the question is about position {pos} of {n_pos}")]
+    NoSuchPosition { pos: i64, n_pos: usize },
+    #[error("{hook} has a value that is not a finite number")]
+    NotFinite { hook: String },
+    #[error("the mean over a single sequence is that sequence: ablating by it changes nothing")]
+    MeanOfOne,
+    #[error("heads of layer {to} cannot read what layer {from} writes: the model has {n_layers} layers")]
+    NoSuchComposition { from: usize, to: usize, n_layers: usize },
     #[error(
         "the clean prompt has {clean} tokens and the corrupted one {corrupted}; patching needs as many in both"
     )]
@@ -195,6 +253,9 @@ impl Question {
             Self::LogitLens(question) => vec![&question.prompt],
             Self::Loss(question) => vec![&question.prompt],
             Self::Residual(question) => vec![&question.prompt],
+            Self::Heads(question) => heads::prompts(question),
+            Self::Head(question) => vec![&question.prompt],
+            Self::Induction(_) => vec![],
         }
     }
 
@@ -212,6 +273,9 @@ impl Question {
             Self::LogitLens(question) => logit_lens::step(question, context, done),
             Self::Loss(question) => loss::step(question, context, done),
             Self::Residual(question) => residual::step(question, context, done),
+            Self::Heads(question) => heads::step(question, context, done),
+            Self::Head(question) => head::step(question, context, done),
+            Self::Induction(question) => induction::step(question, context, done),
         }
     }
 
@@ -220,13 +284,15 @@ impl Question {
     ///
     /// Errors: [`AnalysisError`] if the question does not fit the model.
     pub fn keep(&self, context: &Context<'_>, so_far: &[Done], done: Done) -> Result<Done, AnalysisError> {
-        let kept = match (self, &done) {
+        let kept = match (self, done) {
+            (Self::Heads(question), done) => return heads::keep(question, context, so_far, done),
+            (Self::Induction(question), done) => return induction::keep(question, context, done),
             (Self::Attention(question), Done::Run(run)) => {
-                Kept::Attention(attention::keep(question, context, run)?)
+                Kept::Attention(attention::keep(question, context, &run)?)
             }
-            (Self::Effects(_), Done::Run(run)) => Kept::Effects(effects::keep(run)),
-            (Self::Residual(_), Done::Run(run)) => Kept::Residual(residual::keep(context, so_far, run)?),
-            _ => return Ok(done),
+            (Self::Effects(_), Done::Run(run)) => Kept::Effects(effects::keep(&run)),
+            (Self::Residual(_), Done::Run(run)) => Kept::Residual(residual::keep(context, so_far, &run)?),
+            (_, done) => return Ok(done),
         };
         Ok(Done::Kept(Box::new(kept)))
     }
@@ -242,6 +308,9 @@ impl Answer {
             Self::LogitLens(answer) => answer.tensors_mut(),
             Self::Loss(answer) => answer.tensors_mut(),
             Self::Residual(answer) => answer.tensors_mut(),
+            Self::Heads(answer) => answer.tensors_mut(),
+            Self::Head(answer) => answer.tensors_mut(),
+            Self::Induction(answer) => answer.tensors_mut(),
         }
     }
 }

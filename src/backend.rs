@@ -27,6 +27,8 @@ pub use fault::DeviceFault;
 pub use report::{BackendReport, Measured, Measuring, MemoryRole, MemoryUse, OpTiming};
 /// The most of a weight that is moved at once, and so the most that is held twice meanwhile.
 pub const MAX_PART_BYTES: usize = 1 << 20;
+/// What the smallest WebGPU device binds at once, bytes.
+pub const MAX_VALUE_BYTES: u64 = 128 << 20;
 
 /// Why a backend could not do something.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -101,6 +103,17 @@ pub trait Backend {
         axes: MatrixAxes,
     ) -> Result<Self::Filling, BackendError>;
 
+    /// The most that a value may take which is made, read off and dropped, such as logits, bytes: what is larger is made
+    /// in parts.
+    fn max_value_bytes(&self) -> u64 {
+        MAX_VALUE_BYTES
+    }
+
+    /// Whether weights that come in 16 bits stay so.
+    fn keeps_16_bits(&self) -> bool {
+        false
+    }
+
     /// Takes over the next rows, as they are stored: whole rows, in order, whose bytes remain the caller's. At
     /// most [`MAX_PART_BYTES`] at a time, unless one row is longer.
     fn fill(&self, filling: &mut Self::Filling, rows: &[u8]) -> Result<(), BackendError>;
@@ -108,7 +121,8 @@ pub trait Backend {
     /// The weight, once all its rows were filled in.
     fn finish(&self, filling: Self::Filling) -> Result<Self::Matrix, BackendError>;
 
-    /// Moves a weight to the backend at once; `axes` says how `host` stores it.
+    /// Moves a weight to the backend at once; `axes` says how `host` stores it. Where it keeps 16 bits, and those are all
+    /// that the values have, it keeps 16.
     fn upload_matrix(
         &self,
         label: &str,
@@ -118,7 +132,7 @@ pub trait Backend {
         let &[n_rows, n_cols] = host.shape() else {
             return Err(ShapeMismatch::new("upload_matrix", vec![0, 0], host.shape().to_vec()).into());
         };
-        let dtype = Dtype::F32;
+        let dtype = if self.keeps_16_bits() { Dtype::narrowest(host.data()) } else { Dtype::F32 };
         let mut filling = self.begin_matrix(label, dtype, [n_rows, n_cols], axes)?;
         let part_rows = (MAX_PART_BYTES / (n_cols * dtype.size_bytes()).max(1)).max(1);
         for rows in host.data().chunks((part_rows * n_cols).max(1)) {

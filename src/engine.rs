@@ -26,6 +26,7 @@ use crate::{
 };
 
 mod answer;
+mod circuits;
 mod edits;
 mod encode;
 mod error;
@@ -159,21 +160,16 @@ impl<B: Backend> Engine<B> {
             *self.streams.borrow_mut() = Some(Streams::new(spec, taps.take_streams()));
         }
         let reading = self.reading(spec)?;
-        let logits = match &reading {
-            Some((at, _)) => Some(model.unembed(&resid, at, &mut taps)?),
+        let read_off = match &reading {
+            Some(reading) => self.read_off(&model, &resid, reading, &spec.tokens, &mut taps)?,
             // Somebody looks at what comes after the last block.
             None if transformer::is_end_watched(&taps) => {
                 model.unembed(&resid, &LogitsAt::everywhere(), &mut taps)?;
-                None
+                vec![]
             }
-            None => None,
+            None => vec![],
         };
         let (hooks, captured): (Vec<_>, Vec<_>) = taps.into_captured().into_iter().unzip();
-        let read_off = match (&reading, &logits) {
-            (Some((_, reading)), Some(logits)) => reading.of(&self.backend, logits, &spec.tokens)?,
-            (Some(_) | None, _) => vec![],
-        };
-        drop(logits);
         let wanted = captured.into_iter().chain(read_off).collect();
         let mut values = pace::breathing(pace, self.backend.take_all(wanted)).await??;
         let read = values.split_off(hooks.len());
@@ -186,6 +182,39 @@ impl<B: Backend> Engine<B> {
             reading.off(&read, &spec.tokens, &mut result)?;
         }
         Ok(result)
+    }
+
+    /// What is read off the logits of a stream that has left the last block. Where nobody looks at the logits and all
+    /// would be very large, they are made a group of positions at a time.
+    fn read_off<P: Pace>(
+        &self,
+        model: &Transformer<'_, Checked<B>>,
+        resid: &B::Tensor,
+        (at, reading): &(LogitsAt, Reading),
+        tokens: &[u32],
+        taps: &mut taps::Taps<'_, Checked<B>, P>,
+    ) -> Result<Vec<B::Tensor>, RunError> {
+        let b = &self.backend;
+        let is_watched = transformer::is_end_watched(taps);
+        let most_bytes = if is_watched { u64::MAX } else { b.max_value_bytes() };
+        let groups = reading.groups(tokens.len(), self.config.d_vocab, most_bytes);
+        let mut all: Vec<B::Tensor> = vec![];
+        for group in &groups {
+            let positions = || Some((group.start as u32..group.end as u32).collect());
+            let at = if groups.len() == 1 {
+                at.clone()
+            } else {
+                LogitsAt { positions: positions(), ..at.clone() }
+            };
+            let logits = model.unembed(resid, &at, taps)?;
+            let read = reading.of(b, &logits, tokens, group.start)?;
+            all = if all.is_empty() {
+                read
+            } else {
+                all.into_iter().zip(&read).map(|(all, more)| b.append(all, more)).collect::<Result<_, _>>()?
+            };
+        }
+        Ok(all)
     }
 
     /// The logits that a run needs, and what is read off them; `None` if nothing is.

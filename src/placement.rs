@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 mod report;
 pub mod room;
+pub mod speed;
 
 pub use report::{Clock, MemoryUse, OpTime, Report};
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     failure::Failure,
     model::{ModelConfig, SaeConfig},
-    placement::{Report, Wish},
+    placement::{Report, Wish, speed::CpuPass},
     prompt::{Bos, Token},
     tensor::{HostTensor, ShapeMismatch},
     verify::Outcome,
@@ -364,6 +364,8 @@ pub struct ModelCard {
     pub backend: String,
     /// What the backend runs on, e.g. `WebAssembly SIMD, 1 thread`.
     pub adapter: String,
+    /// A pass on the CPU, once one was timed.
+    pub cpu_pass: Option<CpuPass>,
     /// Everything in the files that was not used, and why.
     pub notes: Vec<String>,
 }

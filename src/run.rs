@@ -12,10 +12,12 @@ use crate::{
     tensor::HostTensor,
 };
 
+mod circuits;
 mod features;
 mod lens;
 mod writers;
 
+pub use circuits::{Circuit, CircuitSpec, Input, Writes, WritesSpec, WrittenOf};
 pub use features::{Activations, EncodeSpec, Features};
 pub use lens::{LensCell, LensResult, LensSpec};
 pub use writers::{Neurons, Writer, Writers, WritersSpec, Written};

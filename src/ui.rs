@@ -23,6 +23,7 @@ pub mod engine_panel;
 pub mod findings;
 pub mod focus;
 pub mod guess;
+pub mod handles;
 pub mod header;
 pub mod help;
 pub mod hook;

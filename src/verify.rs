@@ -16,8 +16,6 @@ mod compare;
 #[cfg(feature = "engine")]
 mod copying;
 #[cfg(feature = "engine")]
-mod eigenvalues;
-#[cfg(feature = "engine")]
 mod logits;
 #[cfg(feature = "engine")]
 mod written;

@@ -20,6 +20,7 @@ pub mod legend;
 pub mod markdown;
 pub mod markup;
 pub mod number;
+pub mod opened;
 pub mod reading;
 pub mod sampling;
 pub mod self_check;

@@ -9,12 +9,19 @@ self.openKernel = (() => {
   const url = (file) => new URL(file, self.location.href).href;
 
   // The first build that the browser accepts; the most capable stand first.
-  const pick = async (isShared) => {
+  const choose = async (isShared) => {
     for (const { file, instructions } of KERNELS.builds.filter((build) => build.isShared === isShared)) {
       const bytes = await (await fetch(url(file))).arrayBuffer();
       if (WebAssembly.validate(bytes)) return { instructions, module: await WebAssembly.compile(bytes) };
     }
     throw new Error("there is no kernel for this browser");
+  };
+
+  // Once: the next model opens without a network too.
+  const chosen = new Map();
+  const pick = async (isShared) => {
+    if (!chosen.has(isShared)) chosen.set(isShared, await choose(isShared));
+    return chosen.get(isShared);
   };
 
   // A helper that is ready, or null: one that does not start is done without.

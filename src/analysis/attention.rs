@@ -9,19 +9,18 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AnalysisError, Context, Done, Step, Work};
+use super::{AnalysisError, Context, Done, Step, Work, layers, pattern::Repeats};
 use crate::{
     hook::{HookPoint, HookSet, Site},
     intervention::Intervention,
     prompt::{Prompt, Token},
-    run::{MAX_WHOLE, Prediction, Readout, RunResult, RunSpec, WeightForm},
+    run::{Prediction, Readout, RunResult, RunSpec, WeightForm},
     tensor::HostTensor,
 };
 
 pub mod scores;
 
 pub use scores::HeadScores;
-use scores::Repeats;
 
 /// Where does each head look, and what would the model say next?
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -157,10 +156,8 @@ impl Heads {
                 let mut heads = heads.clone();
                 heads.sort_unstable();
                 heads.dedup();
-                match heads.iter().find(|[layer, head]| *layer >= n_layers || *head >= n_heads) {
-                    Some(&[layer, head]) => Err(AnalysisError::NoSuchHead { layer, head, n_layers, n_heads }),
-                    None => Ok(heads),
-                }
+                heads.iter().try_for_each(|head| context.check_head(*head))?;
+                Ok(heads)
             }
         }
     }
@@ -232,27 +229,19 @@ pub(super) fn keep(
 fn plan(question: &Question, context: &Context<'_>) -> Result<Vec<Work>, AnalysisError> {
     question.patterns.resolve(context)?;
     let score_heads = question.scores.resolve(context)?;
-    let layers = 0..context.config.n_layers;
-    let hooks = |layers: std::ops::Range<usize>| {
-        let patterns = layers.clone().map(|layer| HookPoint::Block(layer, Site::Pattern));
-        let of_scores = score_heads.iter().map(|[layer, _]| *layer).filter(|layer| layers.contains(layer));
-        HookSet::of(patterns.chain(of_scores.map(|layer| HookPoint::Block(layer, Site::AttnScores))))
+    let of_layer = |layer| {
+        let is_scored = score_heads.iter().any(|[scored, _]| *scored == layer);
+        let scores = is_scored.then_some(HookPoint::Block(layer, Site::AttnScores));
+        [HookPoint::Block(layer, Site::Pattern)].into_iter().chain(scores).collect()
     };
-    let run = |capture, readout| {
-        Work::Run(RunSpec {
-            tokens: context.tokens().to_vec(),
-            weights: question.weights,
-            interventions: question.interventions.clone(),
-            capture,
-            readout,
-        })
+    let base = RunSpec {
+        tokens: context.tokens().to_vec(),
+        weights: question.weights,
+        interventions: question.interventions.clone(),
+        capture: HookSet::default(),
+        readout: Readout::Predictions { top_k: question.top_k },
     };
-    let predictions = Readout::Predictions { top_k: question.top_k };
-    if context.tokens().len() <= MAX_WHOLE {
-        return Ok(vec![run(hooks(layers), predictions)]);
-    }
-    let by_layer = layers.map(|layer| run(hooks(layer..layer + 1), Readout::Nothing));
-    Ok([run(HookSet::default(), predictions)].into_iter().chain(by_layer).collect())
+    Ok(layers::runs(&base, context.config.n_layers, of_layer).into_iter().map(Work::Run).collect())
 }
 
 /// The matrix of one head, out of the [head q_pos k_pos] that the run captured.

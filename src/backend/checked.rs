@@ -106,6 +106,14 @@ impl<B: Backend> Backend for Checked<B> {
         Ok(CheckedFilling::new(filling, dtype, shape))
     }
 
+    fn max_value_bytes(&self) -> u64 {
+        self.0.max_value_bytes()
+    }
+
+    fn keeps_16_bits(&self) -> bool {
+        self.0.keeps_16_bits()
+    }
+
     fn fill(&self, filling: &mut Self::Filling, rows: &[u8]) -> Result<(), BackendError> {
         self.0.fill(filling.next(rows.len())?, rows)
     }

@@ -129,6 +129,14 @@ impl<A: Backend, B: Backend> Backend for Either<A, B> {
         op!(self, |on| on.upload(label, host))
     }
 
+    fn keeps_16_bits(&self) -> bool {
+        whichever!(self, |on| on.keeps_16_bits())
+    }
+
+    fn max_value_bytes(&self) -> u64 {
+        whichever!(self, |on| on.max_value_bytes())
+    }
+
     fn begin_matrix(
         &self,
         label: &str,
@@ -310,12 +318,12 @@ impl<A: Backend, B: Backend> Backend for Either<A, B> {
         op!(self, |on| on.standings(of(x)?, chosen))
     }
 
-    fn divergence(&self, x: &Tensor<A, B>, reference: &Tensor<A, B>) -> Op<A, B> {
-        op!(self, |on| on.divergence(of(x)?, of(reference)?))
+    fn divergence(&self, x: &Tensor<A, B>, from: &Tensor<A, B>) -> Op<A, B> {
+        op!(self, |on| on.divergence(of(x)?, of(from)?))
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     use super::*;
     use crate::backend::cpu::Cpu;
@@ -341,6 +349,16 @@ mod tests {
             let sum = on.add(y.clone(), &y).expect("fits");
             let values = pollster::block_on(on.take_all(vec![y, sum])).expect("reads");
             assert_eq!([values[0].data(), values[1].data()], [&[3.0; 8], &[6.0; 8]]);
+        }
+    }
+
+    #[test]
+    fn what_a_backend_says_of_itself_is_handed_on() {
+        for on in [left(), right()] {
+            let own = Cpu::<f32>::default();
+            assert_eq!(on.keeps_16_bits(), own.keeps_16_bits());
+            assert_eq!(on.max_value_bytes(), own.max_value_bytes());
+            assert_eq!(on.name(), own.name());
         }
     }
 

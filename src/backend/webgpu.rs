@@ -11,7 +11,8 @@ use std::{
 };
 
 use super::{
-    Backend, BackendError, BackendReport, DeviceFault, Measured, Measuring, MemoryRole, MemoryUse, Sequence,
+    Backend, BackendError, BackendReport, DeviceFault, MAX_VALUE_BYTES, Measured, Measuring, MemoryRole,
+    MemoryUse, Sequence,
 };
 use crate::{
     op::{Activation, MatrixAxes, NormKind, Scoring},
@@ -262,8 +263,19 @@ impl Backend for WebGpu {
         shape: [usize; 2],
         axes: MatrixAxes,
     ) -> Result<GpuFilling, BackendError> {
-        let n_words = (shape[0] * shape[1]).div_ceil(Format::of(dtype).per_word());
-        Ok(GpuFilling::new(self.0.pool.take(&self.0.device, label, n_words)?, shape, axes, dtype))
+        let Inner { device, pool, .. } = &*self.0;
+        let format = Format::of(dtype);
+        let n_words = (shape[0] * shape[1]).div_ceil(format.per_word());
+        let together = device.limits().words_together(shape, format);
+        Ok(GpuFilling::new(pool.take_in_parts(device, label, n_words, together)?, shape, axes, dtype))
+    }
+
+    fn max_value_bytes(&self) -> u64 {
+        MAX_VALUE_BYTES.min(self.0.device.max_buffer_bytes)
+    }
+
+    fn keeps_16_bits(&self) -> bool {
+        true
     }
 
     fn fill(&self, filling: &mut GpuFilling, rows: &[u8]) -> Result<(), BackendError> {
@@ -282,11 +294,14 @@ impl Backend for WebGpu {
     }
 
     async fn read_matrix(&self, w: &GpuMatrix) -> Result<HostTensor, BackendError> {
-        let (shape, n) = (w.stored.shape().to_vec(), w.stored.len());
-        let n_words = n.div_ceil(w.format.per_word());
-        let words = self.read(&w.stored.reshaped(&[n_words])).await?.into_data();
-        let values = if w.format == Format::F32 { words } else { w.format.unpack(words, n) };
-        Ok(HostTensor::new(shape, values)?)
+        let mut values = Vec::with_capacity(w.stored.len());
+        // Buffer by buffer: a copy of all of it might be larger than any buffer.
+        for piece in w.stored.pieces(|| self.nth()) {
+            let words = self.values(&[&piece]).await?.pop().expect("one value for each tensor");
+            values.extend(w.format.unpack(words));
+        }
+        values.truncate(w.stored.len()); // The last word may be half empty.
+        Ok(HostTensor::new(w.stored.shape().to_vec(), values)?)
     }
 
     fn matrix_shape(&self, w: &GpuMatrix) -> [usize; 2] {

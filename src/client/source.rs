@@ -11,7 +11,12 @@ pub enum Source {
     /// An absolute URL with its final slash.
     Url(String),
     /// The files themselves; the engine reads them.
-    Files(Vec<File>),
+    Files {
+        /// The files.
+        files: Vec<File>,
+        /// The browser's handles on them, by which a later visit opens them; none where it gives none.
+        handles: Array,
+    },
     /// A repository of a hub.
     Hub(HubModel),
 }
@@ -34,7 +39,7 @@ impl Source {
     pub(super) fn for_message(self) -> (ModelSource, Array) {
         match self {
             Self::Url(base) => (ModelSource::Url { base }, Array::new()),
-            Self::Files(files) => {
+            Self::Files { files, handles: _ } => {
                 let names = files.iter().map(File::name).collect();
                 (ModelSource::Files { names }, files.iter().collect())
             }

@@ -41,6 +41,8 @@ impl<B: Backward> Engine<B> {
             for work in work {
                 let result = match work {
                     Work::Run(spec) => Done::Run(self.run(&spec, pace).await?),
+                    Work::Circuit(spec) => Done::Circuit(self.circuit(&spec, pace).await?),
+                    Work::Writes(spec) => Done::Writes(self.writes(&spec, pace).await?),
                     Work::Gradients(spec) => Done::Gradients(self.gradients(&spec, pace).await?),
                     Work::Writers(spec) => Done::Writers(Box::new(self.writers(&spec, pace).await?)),
                     Work::Sweep(spec) => {

@@ -1,5 +1,7 @@
 //! From logits to predictions.
 
+use std::ops::Range;
+
 use crate::{
     backend::{Backend, BackendError},
     metric::{Metric, MetricError},
@@ -17,16 +19,30 @@ pub(super) enum Reading {
 }
 
 impl Reading {
-    /// What is read back instead of the logits.
+    /// The positions whose logits are made together: as many as `most_bytes` hold, at least one. A metric needs all.
+    pub(super) fn groups(&self, n_pos: usize, d_vocab: usize, most_bytes: u64) -> Vec<Range<usize>> {
+        let n_together = match self {
+            Self::Predictions { .. } => {
+                usize::try_from(most_bytes).unwrap_or(usize::MAX) / (d_vocab * size_of::<f32>()).max(1)
+            }
+            Self::Metric(_) => n_pos,
+        };
+        let n_together = n_together.clamp(1, n_pos.max(1));
+        (0..n_pos).step_by(n_together).map(|start| start..(start + n_together).min(n_pos)).collect()
+    }
+
+    /// What is read back instead of the logits, which are those of the positions from `start` on.
     pub(super) fn of<B: Backend>(
         &self,
         b: &B,
         logits: &B::Tensor,
         tokens: &[u32],
+        start: usize,
     ) -> Result<Vec<B::Tensor>, BackendError> {
         let Self::Predictions { top_k } = self else { return Ok(vec![logits.clone()]) };
+        let n_pos = b.shape(logits)[0];
         // Nothing follows the last position; its entry is not looked at.
-        let next: Vec<u32> = tokens.iter().skip(1).copied().chain([0]).collect();
+        let next: Vec<u32> = tokens.iter().copied().chain([0]).skip(start + 1).take(n_pos).collect();
         let mut read = vec![b.standings(logits, &next)?];
         let top_k = (*top_k).min(b.shape(logits)[1]);
         if 0 < top_k {
@@ -124,12 +140,23 @@ mod tests {
     }
 
     #[test]
+    fn groups_are_as_large_as_they_may_be() {
+        let predictions = Reading::Predictions { top_k: 1 };
+        assert_eq!(predictions.groups(7, 10, 120), [0..3, 3..6, 6..7]);
+        assert_eq!(predictions.groups(7, 10, 280).first(), Some(&(0..7)));
+        assert_eq!(predictions.groups(7, 10, u64::MAX).len(), 1);
+        // One row is made however long it is.
+        assert_eq!(predictions.groups(2, 10, 1), [0..1, 1..2]);
+        assert_eq!(Reading::Metric(Metric::Loss).groups(7, 10, 1).first(), Some(&(0..7)));
+    }
+
+    #[test]
     fn probabilities_sum_to_one_and_ranks_count_the_likelier() {
         let logits = HostTensor::new(vec![2, 3], vec![1000.0, 1001.0, 999.0, 0.0, 0.0, 0.0]).expect("fits");
         let (b, tokens, mut result) = (Cpu::<f32>::default(), [0, 2], RunResult::default());
         let logits = b.upload("logits", logits).expect("uploads");
         let reading = Reading::Predictions { top_k: 5 };
-        let read = reading.of(&b, &logits, &tokens).expect("fits");
+        let read = reading.of(&b, &logits, &tokens, 0).expect("fits");
         let read = pollster::block_on(b.read_all(&read.iter().collect::<Vec<_>>())).expect("is read");
         reading.off(&read, &tokens, &mut result).expect("no metric");
         let predictions = result.predictions;

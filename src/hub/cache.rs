@@ -27,6 +27,15 @@ pub struct Kept {
     pub files: Vec<RepoFile>,
 }
 
+impl Kept {
+    /// Bytes of the files with weights.
+    pub fn weights_bytes(&self) -> u64 {
+        let weights = self.files.iter().filter(|file| file.path.ends_with(".safetensors"));
+        // What a hub says is not to be trusted with an overflow.
+        weights.fold(0, |all, file| all.saturating_add(file.size_bytes))
+    }
+}
+
 impl Cache {
     /// Nothing yet.
     pub fn new(repo: &Repo) -> Self {

@@ -19,6 +19,10 @@ use crate::{
     tensor::HostTensor,
 };
 
+mod matrices;
+
+pub use matrices::{AttnMatrices, attn_matrices};
+
 /// All four steps. The unembedding is no longer the embedding afterwards.
 ///
 /// Errors: the backend cannot hold both forms.

@@ -40,10 +40,8 @@ pub struct Sizes {
 pub struct Needs {
     /// Its weights.
     pub weights: u64,
-    /// The largest matrix of a block, which a kernel on a device sees whole.
+    /// The largest matrix of a block, which a kernel on a device sees whole. An embedding is read in parts.
     pub largest: u64,
-    /// The embedding, which a device reads in two parts.
-    pub embedding: u64,
     /// All activations of a prompt.
     pub captures: u64,
     /// Keys and values of a prompt.
@@ -61,8 +59,6 @@ pub struct Limits {
     pub max_buffer: Option<u64>,
     /// The largest part of a buffer that a kernel sees.
     pub max_binding: Option<u64>,
-    /// What may be kept in this browser.
-    pub quota: Option<u64>,
 }
 
 /// A model finds no room.
@@ -109,7 +105,6 @@ impl Sizes {
                 .into_iter()
                 .max()
                 .unwrap_or(0),
-            embedding,
             captures: captures * F32_BYTES,
             cache: n_layers * n_tokens * 2 * kv * F32_BYTES,
             file: n_stored * self.stored_bytes,
@@ -133,11 +128,8 @@ pub fn fits(sizes: &Sizes, place: Place, n_tokens: u64, limits: &Limits) -> Resu
         Place::Cpu => enough(needs.weights + needs.cache + here, limits.memory, memory)?,
         Place::Webgpu => {
             let buffer = limits.max_buffer.ok_or(NoRoom::NoDevice)?;
-            let most = needs.largest.max(needs.embedding);
-            enough(most, Some(buffer), |needed, there| NoRoom::Buffer { needed, there })?;
-            let binding = |needed, there| NoRoom::Binding { needed, there };
-            enough(needs.largest, limits.max_binding, binding)?;
-            enough(needs.embedding.div_ceil(2), limits.max_binding, binding)?;
+            enough(needs.largest, Some(buffer), |needed, there| NoRoom::Buffer { needed, there })?;
+            enough(needs.largest, limits.max_binding, |needed, there| NoRoom::Binding { needed, there })?;
             enough(here, limits.memory, memory)?;
         }
     }
@@ -154,25 +146,41 @@ pub fn advice(name: &str, sizes: &Sizes, n_tokens: u64, limits: &Limits, why: &N
     if fits(sizes, elsewhere, n_tokens, limits).is_ok() {
         sentence.push_str(&format!(" It would fit {where_to}."));
     }
+    sentence + &others(name, n_tokens, limits, at)
+}
+
+/// What else would fit at `at`.
+fn others(name: &str, n_tokens: u64, limits: &Limits, at: Place) -> String {
     let smaller: Vec<&str> = KNOWN
         .iter()
         .filter(|(known, sizes)| *known != name && fits(sizes, at, n_tokens, limits).is_ok())
         .map(|(known, _)| *known)
         .take(MOST_NAMED)
         .collect();
-    if !smaller.is_empty() {
-        sentence.push_str(&format!(" What does fit here: {}.", smaller.join(", ")));
-    }
-    sentence
+    if smaller.is_empty() { String::new() } else { format!(" What does fit here: {}.", smaller.join(", ")) }
 }
 
-/// What is said where the file is larger than what this browser keeps; the model is loaded all the same.
-pub fn not_kept(needs: &Needs, limits: &Limits) -> Option<String> {
-    let there = limits.quota.filter(|there| *there < needs.file)?;
-    let (file, there) = (in_words(needs.file), in_words(there));
-    Some(format!(
-        "Its file has {file} and this browser keeps {there}: it will be fetched again the next time."
-    ))
+/// Whether a weights file may find room on the CPU, told by its length alone: before any of it was fetched. Of a value it
+/// has `stored_bytes`, 2 or 4. What passes here may still turn out too large.
+///
+/// Errors: [`NoRoom::Memory`].
+pub fn file_fits(file_bytes: u64, stored_bytes: u64, limits: &Limits) -> Result<(), NoRoom> {
+    let needed = (file_bytes / stored_bytes.max(1)).saturating_mul(F32_BYTES).saturating_add(LOADING_BYTES);
+    match limits.memory {
+        Some(there) if there < needed => Err(NoRoom::Memory { needed, there }),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// A sentence for somebody whose file finds no room on the CPU: why, and what would.
+pub fn advice_of_file(name: &str, n_tokens: u64, limits: &Limits, why: &NoRoom) -> String {
+    format!("{name} does not fit: {why}.") + &others(name, n_tokens, limits, Place::Cpu)
+}
+
+/// What is said where a file is larger than what this browser can still keep; the model is loaded all the same.
+pub fn not_kept(file_bytes: u64, left_bytes: Option<u64>) -> Option<String> {
+    let left = in_words(left_bytes.filter(|left| *left < file_bytes)?);
+    Some(format!("This browser keeps {left} more: it will be fetched again the next time."))
 }
 
 /// How many models are named to somebody whose own finds no room.
@@ -249,7 +257,7 @@ mod tests {
 
     fn page() -> Limits {
         let (max_buffer, max_binding) = (Some(256 << 20), Some(128 << 20));
-        Limits { memory: Some(WASM_BYTES), max_buffer, max_binding, quota: None }
+        Limits { memory: Some(WASM_BYTES), max_buffer, max_binding }
     }
 
     fn is_near(got: u64, want: f64) -> bool {
@@ -288,11 +296,13 @@ mod tests {
         assert!(fits(&gpt2, Place::Webgpu, N_TOKENS, &page()).is_ok());
         let small = Limits { memory: Some(2 << 30), ..page() };
         assert!(matches!(fits(&qwen, Place::Cpu, N_TOKENS, &small), Err(NoRoom::Memory { .. })));
-        assert!(matches!(fits(&qwen, Place::Webgpu, N_TOKENS, &page()), Err(NoRoom::Buffer { .. })));
-        let narrow = Limits { max_buffer: Some(1 << 30), ..page() };
+        // An embedding larger than any buffer of a small device is in several.
+        assert!(fits(&qwen, Place::Webgpu, N_TOKENS, &page()).is_ok());
+        assert!(fits(&known("Gemma-3-270m"), Place::Webgpu, N_TOKENS, &page()).is_ok());
+        let small = Limits { max_buffer: Some(4 << 20), ..page() };
+        assert!(matches!(fits(&qwen, Place::Webgpu, N_TOKENS, &small), Err(NoRoom::Buffer { .. })));
+        let narrow = Limits { max_binding: Some(4 << 20), ..page() };
         assert!(matches!(fits(&qwen, Place::Webgpu, N_TOKENS, &narrow), Err(NoRoom::Binding { .. })));
-        let wide = Limits { max_binding: Some(1 << 30), ..narrow };
-        assert!(fits(&qwen, Place::Webgpu, N_TOKENS, &wide).is_ok());
         let nothing = Limits { max_buffer: None, ..page() };
         assert_eq!(fits(&gpt2, Place::Webgpu, N_TOKENS, &nothing), Err(NoRoom::NoDevice));
         // What is not known refuses nothing.
@@ -320,27 +330,40 @@ mod tests {
             let why = fits(&qwen, at, N_TOKENS, limits).expect_err("finds no room");
             advice("Qwen3-0.6B", &qwen, N_TOKENS, limits, &why, at)
         };
-        let limits = Limits {
-            memory: Some(3 << 30),
-            max_buffer: Some(1 << 30),
-            max_binding: Some(1 << 30),
-            quota: None,
-        };
+        let limits = Limits { memory: Some(3 << 30), max_buffer: Some(1 << 30), max_binding: Some(1 << 30) };
         let on_cpu = said(&limits, Place::Cpu);
         assert!(on_cpu.starts_with("Qwen3-0.6B does not fit: it would take 3."), "{on_cpu}");
         assert!(on_cpu.contains("It would fit on the GPU.") && on_cpu.contains("SmolLM2-135M"), "{on_cpu}");
-        let on_gpu = said(&page(), Place::Webgpu);
+        let on_gpu = said(&Limits { max_buffer: Some(4 << 20), ..page() }, Place::Webgpu);
         assert!(on_gpu.contains("It would fit on the CPU."), "{on_gpu}");
         let nowhere = said(&Limits { memory: Some(1 << 20), ..Limits::default() }, Place::Cpu);
         assert!(!nowhere.contains("would fit on") && !nowhere.contains("does fit here"), "{nowhere}");
     }
 
     #[test]
+    fn a_file_is_refused_by_its_length() {
+        let limits = Limits { memory: Some(WASM_BYTES), ..Limits::default() };
+        // A model of 7 billion parameters in 16 bits, and in 32.
+        assert!(file_fits(14 << 30, 2, &limits).is_err() && file_fits(28 << 30, 4, &limits).is_err());
+        // Qwen3-0.6B fits, as it does once its sizes are known; what is larger by its width alone does not.
+        let file = known("Qwen3-0.6B").needs(Place::Cpu, 1).file;
+        assert!(file_fits(file, 2, &limits).is_ok());
+        assert!(file_fits(3 << 30, 4, &limits).is_ok() && file_fits(3 << 30, 2, &limits).is_err());
+        assert!(
+            file_fits(u64::MAX, 0, &limits).is_err() && file_fits(u64::MAX, 2, &Limits::default()).is_ok()
+        );
+        let why = file_fits(14 << 30, 2, &limits).expect_err("finds no room");
+        let said = advice_of_file("acme/seven", N_TOKENS, &limits, &why);
+        assert!(said.starts_with("acme/seven does not fit: it would take 30.1 GB"), "{said}");
+        assert!(said.contains("What does fit here: Qwen3-0.6B"), "{said}");
+    }
+
+    #[test]
     fn a_file_over_the_quota_is_said_and_loaded() {
-        let needs = known("GPT-2 small").needs(Place::Cpu, N_TOKENS);
-        let with = |quota| not_kept(&needs, &Limits { quota, ..page() });
-        assert_eq!(with(None), None);
-        assert_eq!(with(Some(1 << 30)), None);
-        assert!(with(Some(1 << 20)).is_some_and(|said| said.contains("keeps 1 MB")));
+        let file = known("GPT-2 small").needs(Place::Cpu, N_TOKENS).file;
+        assert_eq!(not_kept(file, None), None);
+        assert_eq!(not_kept(file, Some(1 << 30)), None);
+        assert_eq!(not_kept(file, Some(file)), None);
+        assert!(not_kept(file, Some(1 << 20)).is_some_and(|said| said.contains("keeps 1 MB more")));
     }
 }

@@ -45,6 +45,19 @@ impl Dtype {
         }
     }
 
+    /// The narrowest kind that holds `values` exactly.
+    pub fn narrowest(values: &[f32]) -> Self {
+        let holds = |dtype: Self| {
+            // Some at a time: what is not exact is mostly seen at the first values.
+            let is_exact = |some: &[f32]| {
+                let again = dtype.decode(&dtype.encode(some));
+                some.iter().zip(&again).all(|(a, b)| a.to_bits() == b.to_bits())
+            };
+            values.chunks(1 << 12).all(is_exact)
+        };
+        [Self::BF16, Self::F16].into_iter().find(|dtype| holds(*dtype)).unwrap_or(Self::F32)
+    }
+
     /// Index of the first value that is NaN or infinite, also once it is an f32.
     pub fn first_non_finite(self, bytes: &[u8]) -> Option<usize> {
         // By their bits: an exponent of ones.
@@ -86,6 +99,23 @@ mod tests {
         assert_eq!(Dtype::BF16.decode(&0x3fc0_u16.to_le_bytes()), [1.5]);
         assert_eq!(Dtype::F32.decode(&1.5_f32.to_le_bytes()), [1.5]);
         assert_eq!(Dtype::F64.decode(&1.5_f64.to_le_bytes()), [1.5]);
+    }
+
+    #[test]
+    fn the_narrowest_kind_loses_nothing() {
+        let third = 1.0_f32 / 3.0;
+        let of = |dtype: Dtype| dtype.decode(&dtype.encode(&vec![third; 5_000]));
+        for dtype in [Dtype::F32, Dtype::F16, Dtype::BF16] {
+            assert_eq!(Dtype::narrowest(&of(dtype)), dtype);
+        }
+        // One value at the end that needs more.
+        let mut values = of(Dtype::F16);
+        values.push(third);
+        assert_eq!(Dtype::narrowest(&values), Dtype::F32);
+        // Beyond what an f16 reaches, and less than it tells from zero.
+        assert_eq!(Dtype::narrowest(&[1e30_f32, third]), Dtype::F32);
+        assert_eq!(Dtype::narrowest(&[1.5, -0.0]), Dtype::BF16);
+        assert_eq!(Dtype::narrowest(&[2_049.0 * 0.5, third * 0.0]), Dtype::F32);
     }
 
     #[test]

@@ -10,7 +10,10 @@ use super::{
     self_check::{self, SelfCheck},
     state::{Entry, State},
 };
-use crate::{protocol::ModelCard, view_model::number};
+use crate::{
+    protocol::ModelCard,
+    view_model::{engine, number},
+};
 
 /// The label under the elevation.
 #[component]
@@ -25,6 +28,10 @@ pub fn Label() -> impl IntoView {
             |card: &Arc<ModelCard>| !models::is_embedded(&card.model) && self_check::is_of(card);
         card.get().filter(is_checkable).map(|card| card.model.clone())
     });
+    let slow = move || {
+        let card = card.get()?;
+        engine::slow(&card.backend, card.cpu_pass, card.config.n_ctx)
+    };
     let words = move || {
         let id = id.get();
         state
@@ -39,6 +46,7 @@ pub fn Label() -> impl IntoView {
         <section class="label" data-testid="model-card" data-model=id aria-label="Model card">
             <h2 class="label-name">{title}</h2>
             <p class="note">{words}</p>
+            <p class="note slow" data-testid="slow" hidden=move || slow().is_none()>{slow}</p>
             {move || card.get().map(|card| view! { <Facts card/> })}
             {move || checkable.get().map(|id| view! { <SelfCheck id/> })}
         </section>

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     placement::{Report, Wish},
     view_model::{
-        engine::{EngineView, OpRow, engine_view, wish_in_words},
+        engine::{EngineView, OpRow, engine_view, slow, wish_in_words},
         sentence::sentence,
         threads::{Situation, threads_view},
     },
@@ -21,6 +21,8 @@ use crate::{
 struct Known {
     report: Report,
     situation: Situation,
+    /// What to know beforehand of a slow model.
+    slow: Option<String>,
 }
 
 /// The button that opens the panel; it says where the model is.
@@ -49,7 +51,9 @@ pub fn EnginePanel() -> impl IntoView {
     keep_known(state, known);
     let body = move || match known.get() {
         None => view! { <p class="note">"No model is loaded yet."</p> }.into_any(),
-        Some(Known { report, situation }) => view! { <Body view=engine_view(&report) situation/> }.into_any(),
+        Some(Known { report, situation, slow }) => {
+            view! { <Body view=engine_view(&report) situation slow/> }.into_any()
+        }
     };
     view! {
         <dialog class="help engine" node_ref=dialog aria-labelledby="engine-title" data-testid="engine"
@@ -82,7 +86,8 @@ fn keep_known(state: State, known: RwSignal<Option<Known>>) {
             // A model that is gone, or an engine that stopped, is said on the page.
             let Ok(report) = report.await else { return };
             let situation = isolation::situation(report.n_threads).await;
-            known.set(Some(Known { report, situation }));
+            let slow = slow(&card.backend, card.cpu_pass, card.config.n_ctx);
+            known.set(Some(Known { report, situation, slow }));
         });
     });
 }
@@ -106,7 +111,7 @@ fn Choice() -> impl IntoView {
 }
 
 #[component]
-fn Body(view: EngineView, situation: Situation) -> impl IntoView {
+fn Body(view: EngineView, situation: Situation, slow: Option<String>) -> impl IntoView {
     let state = State::from_page();
     let EngineView { place, why, adapter, memory, ops, ops_caption, is_refused } = view;
     let again = is_refused.then(|| view! {
@@ -117,6 +122,7 @@ fn Body(view: EngineView, situation: Situation) -> impl IntoView {
         .map(|(role, bytes)| view! { <div><dt>{role}</dt><dd class="num">{bytes}</dd></div> });
     view! {
         <p data-testid="engine-place" data-place=place><strong>{place}</strong>". " {why}</p>
+        {slow.map(|said| view! { <p class="note slow">{said}</p> })}
         {again}
         <dl class="engine-facts">
             <div><dt>"adapter"</dt><dd>{adapter}</dd></div>

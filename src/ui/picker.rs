@@ -13,6 +13,7 @@ pub mod curated;
 pub mod disk;
 pub mod hub;
 pub mod kept;
+pub mod opened;
 
 pub use disk::DropPlace;
 pub use hub::Hub;
@@ -22,6 +23,7 @@ use curated::CuratedModels;
 use disk::FromDisk;
 use hub::AnyModel;
 use kept::{Kept, KeptModels};
+use opened::Known;
 
 /// The button that opens the choice.
 #[component]
@@ -44,9 +46,10 @@ pub fn Picker(
 ) -> impl IntoView {
     let state = State::from_page();
     let dialog = NodeRef::<Dialog>::new();
-    let (hub, kept) = (Hub::of_machine(), Kept::default());
+    let (hub, kept, known) = (Hub::of_machine(), Kept::default(), Known::default());
     provide_context(hub);
     provide_context(kept);
+    provide_context(known);
     dialog::follow(dialog, state.shows_models);
     // What is kept changes with every load that ends.
     let n_there =
@@ -55,6 +58,7 @@ pub fn Picker(
         n_there.track();
         if state.shows_models.get() {
             kept.look(state);
+            known.look();
         }
     });
     view! {

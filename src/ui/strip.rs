@@ -32,6 +32,8 @@ struct Hung {
 pub fn TokenStrip() -> impl IntoView {
     let state = State::from_page();
     let hung = RwSignal::new(None::<Hung>);
+    // Of all chips only two hear of a move: the one that is left and the one that is entered.
+    let focused = Selector::new(move || state.focus.pos.focused());
     let chips = move || state.answer().get().map(|answer| chips::chips(&answer)).unwrap_or_default();
     let has_chips = Memo::new(move |_| state.shown.with(Option::is_some));
     let is_busy = move || state.is_busy().to_string();
@@ -43,7 +45,10 @@ pub fn TokenStrip() -> impl IntoView {
                 on:scroll=move |_| hung.set(None)>
                 <Show when=move || has_chips.get() fallback=SkeletonChips>
                     // A later token changes no earlier one, so what was typed before keeps its chips.
-                    <For each=chips key=chips::key children=move |chip| view! { <ChipView chip hung/> }/>
+                    <For each=chips key=chips::key children={
+                        let focused = focused.clone();
+                        move |chip| view! { <ChipView chip hung focused=focused.clone()/> }
+                    }/>
                 </Show>
             </ol>
             <StripFoot/>
@@ -53,7 +58,7 @@ pub fn TokenStrip() -> impl IntoView {
 }
 
 #[component]
-fn ChipView(chip: Chip, hung: RwSignal<Option<Hung>>) -> impl IntoView {
+fn ChipView(chip: Chip, hung: RwSignal<Option<Hung>>, focused: Selector<Option<usize>>) -> impl IntoView {
     let focus = State::from_page().focus;
     let Chip { pos, id, .. } = chip;
     let enter = move |target: Option<web_sys::EventTarget>| {
@@ -65,7 +70,7 @@ fn ChipView(chip: Chip, hung: RwSignal<Option<Hung>>) -> impl IntoView {
         hung.set(None);
     };
     let class = move || {
-        let state = if focus.pos.focused() == Some(pos) { " focused" } else { "" };
+        let state = if focused.selected(&Some(pos)) { " focused" } else { "" };
         let special = if chip.token.is_special { " special" } else { "" };
         format!("chip{special}{state}")
     };

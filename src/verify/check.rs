@@ -13,7 +13,6 @@ use crate::{
     engine::{Engine, Pace, RunError},
     hook::{HookPoint, HookSet},
     intervention::Intervention,
-    op::MatrixAxes,
     prompt::{Bos, Prompt},
     run::{GenerateSpec, Readout, RunResult, RunSpec},
     tensor::HostTensor,
@@ -101,7 +100,7 @@ impl<B: Backward> Checking<'_, B> {
                 Ok(matrix(entry, published, &ours, |nth| nth))
             }
             Check::Copying { of, published } => {
-                let ours = copying::scores(self.engine, entry.weights, *of).await?;
+                let ours = copying::scores(self.engine, entry.weights, *of, pace).await?;
                 Ok(matrix(entry, published, &ours, |nth| nth))
             }
             Check::UnembedBias { published } => {
@@ -283,14 +282,6 @@ impl<B: Backward> Checking<'_, B> {
         }
         sums.iter_mut().flatten().for_each(|sum| *sum /= whole);
         Ok(sums)
-    }
-}
-
-/// `[out in]` is turned into `[in out]`.
-pub(super) fn in_out(matrix: HostTensor, axes: MatrixAxes) -> HostTensor {
-    match axes {
-        MatrixAxes::InOut => matrix,
-        MatrixAxes::OutIn => matrix.transposed(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! How a model is computed, in words and rows: where and why, threads, memory, operations.
 
 use super::{number, sentence::sentence};
-use crate::placement::{Clock, OpTime, PROBE_TOKENS, Place, Reason, Report, Wish};
+use crate::placement::{Clock, OpTime, PROBE_TOKENS, Place, Reason, Report, Wish, speed::CpuPass};
 
 /// The engine panel.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +46,16 @@ pub fn engine_view(report: &Report) -> EngineView {
         ops_caption: ops_caption(report),
         is_refused: report.wish == Wish::Webgpu && report.place == Place::Cpu,
     }
+}
+
+/// What a reader should know beforehand of a model whose prompts take long; nothing where they do not. `backend` is where
+/// it is computed, `n_ctx` its longest prompt.
+pub fn slow(backend: &str, cpu_pass: Option<CpuPass>, n_ctx: usize) -> Option<String> {
+    let estimate = cpu_pass.filter(|_| backend == Wish::Cpu.key())?.slow(n_ctx)?;
+    Some(format!(
+        "Slow here: {}. A shorter prompt, a smaller model or a GPU (Engine, WebGPU) takes less.",
+        estimate.in_words()
+    ))
 }
 
 /// The name of a place.
@@ -178,6 +188,16 @@ mod tests {
         assert_eq!(view.ops_caption, "No run yet.");
         let view = engine_view(&report(Place::Webgpu, Reason::Wished, vec![]));
         assert!(!view.is_refused);
+    }
+
+    #[test]
+    fn a_slow_model_is_said_where_it_is_slow() {
+        let pass = |millis| Some(CpuPass { n_tokens: 16, millis });
+        let said = slow("cpu", pass(1_440.0), 1_024).expect("nine seconds");
+        assert!(said.starts_with("Slow here: about 9 s for 100 tokens on this CPU."), "{said}");
+        assert_eq!(slow("webgpu", pass(1_440.0), 1_024), None);
+        assert_eq!(slow("cpu", pass(14.0), 1_024), None);
+        assert_eq!(slow("cpu", None, 1_024), None);
     }
 
     #[test]

@@ -72,6 +72,7 @@ impl View {
 
 /// The answer to a view's question.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "one a view, each behind an `Arc`")]
 pub enum Answered {
     /// Of [`View::Lens`].
     Lens(analysis::logit_lens::Answer),

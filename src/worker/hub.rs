@@ -99,6 +99,16 @@ impl HubSource {
         Ok(Rc::new(Cell::new(Some(Box::new(transfer)))))
     }
 
+    /// `owner/name`.
+    pub(super) fn id(&self) -> &str {
+        &self.repo.id
+    }
+
+    /// Bytes of all weights files, once it has begun.
+    pub(super) fn weights_bytes(&self) -> u64 {
+        self.kept.borrow().as_ref().map_or(0, Kept::weights_bytes)
+    }
+
     /// Ends a transfer that has brought everything. Why nothing was kept, if nothing was.
     pub(super) async fn end(&self, slot: &Slot) -> Option<String> {
         let mut transfer = slot.take()?;

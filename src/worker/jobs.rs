@@ -59,6 +59,7 @@ pub(super) async fn load(
         default_bos: engine.default_bos(),
         backend: engine.backend().name().to_owned(),
         adapter: engine.backend().adapter(),
+        cpu_pass: None,
         notes,
     };
     let reason = match (state.wish.get(), &failure) {
@@ -68,9 +69,7 @@ pub(super) async fn load(
     };
     let loaded = Rc::new(Loaded::new(facts, source, engine, reason));
     state.models.borrow_mut().insert(model, Rc::clone(&loaded));
-    if state.wish.get() == Wish::Auto {
-        probe::later(state, &loaded);
-    }
+    probe::later(state, &loaded);
     if let Some((_, failure)) = failure {
         placing::say(&loaded, Some(failure));
     }

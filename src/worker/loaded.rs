@@ -12,7 +12,7 @@ use wasm_bindgen::JsCast as _;
 use super::{any_engine::AnyEngine, pace, source::Source};
 use crate::{
     backend::Backend as _,
-    placement::{MemoryUse, Place, Reason, Report, Wish},
+    placement::{MemoryUse, Place, Reason, Report, Wish, speed::CpuPass},
     protocol::ModelCard,
 };
 
@@ -30,6 +30,7 @@ pub(super) struct Loaded {
     reason: RefCell<Reason>,
     is_moving: Cell<bool>,
     wants_times: Cell<bool>,
+    cpu_pass: Cell<Option<CpuPass>>,
 }
 
 /// Keeps others from moving the same model.
@@ -51,6 +52,7 @@ impl Loaded {
             reason: RefCell::new(reason),
             is_moving: Cell::new(false),
             wants_times: Cell::new(false),
+            cpu_pass: Cell::default(),
         }
     }
 
@@ -84,6 +86,16 @@ impl Loaded {
         Rc::clone(&self.engine.borrow())
     }
 
+    /// What a pass takes on the CPU, once it was timed.
+    pub(super) fn cpu_pass(&self) -> Option<CpuPass> {
+        self.cpu_pass.get()
+    }
+
+    /// Notes what a pass of a probe's took on the CPU.
+    pub(super) fn keep_cpu_millis(&self, millis: f64) {
+        self.cpu_pass.set(Some(CpuPass::of_probe(self.facts.config.n_ctx, millis)));
+    }
+
     pub(super) fn place(&self) -> Place {
         self.engine.borrow().place()
     }
@@ -94,6 +106,11 @@ impl Loaded {
             *self.engine.borrow_mut() = Rc::new(engine);
         }
         *self.reason.borrow_mut() = reason;
+    }
+
+    /// Whether it is where it is because a device failed.
+    pub(super) fn is_after_a_fault(&self) -> bool {
+        matches!(*self.reason.borrow(), Reason::Fault { .. })
     }
 
     /// Waits until nobody else moves it.
@@ -111,6 +128,7 @@ impl Loaded {
             memory_bytes: engine.memory_bytes(),
             backend: engine.backend().name().to_owned(),
             adapter: engine.backend().adapter(),
+            cpu_pass: self.cpu_pass.get(),
             ..self.facts.clone()
         }
     }

@@ -42,9 +42,7 @@ async fn settle(state: &Rc<State>, model: &Rc<Loaded>) {
     };
     let failure = to(state, model, place).await.err();
     say(model, failure);
-    if state.wish.get() == Wish::Auto {
-        probe::later(state, model);
-    }
+    probe::later(state, model);
 }
 
 /// Moves one model as the user wishes.
@@ -116,7 +114,7 @@ pub(super) async fn device(state: &State) -> Result<WebGpu, BackendError> {
 /// Errors: those of the work.
 pub(super) async fn with_fallback<T>(
     state: &Rc<State>,
-    model: &Loaded,
+    model: &Rc<Loaded>,
     work: impl AsyncFn(Rc<AnyEngine>) -> Result<T, RunError>,
 ) -> Result<T, Failure> {
     let engine = model.engine();
@@ -132,7 +130,7 @@ pub(super) async fn with_fallback<T>(
 /// Reads a model again, onto the CPU, after the device that it was on failed.
 async fn fall_back(
     state: &Rc<State>,
-    model: &Loaded,
+    model: &Rc<Loaded>,
     broken: &Rc<AnyEngine>,
     error: RunError,
 ) -> Result<Rc<AnyEngine>, Failure> {
@@ -144,14 +142,15 @@ async fn fall_back(
     let Failure { kind: _, message, hint: _ } = error.into();
     let on_cpu = read_again(state, model).await?;
     model.put(Some(on_cpu), Reason::Fault { message: message.clone() });
-    say(
-        model,
-        Some(Failure::new(
-            FailureKind::Device,
-            format!("the GPU stopped computing, so {} goes on on the CPU ({message})", model.name()),
-            "Nothing is lost: the question was asked again. The engine panel can try the GPU once more.",
-        )),
-    );
+    probe::later(state, model);
+    let mut hint =
+        "Nothing is lost: the question was asked again. The engine panel can try the GPU once more."
+            .to_owned();
+    if let Some(slow) = model.cpu_pass().and_then(|pass| pass.slow(model.engine().config().n_ctx)) {
+        hint.push_str(&format!(" It takes {}.", slow.in_words()));
+    }
+    let what = format!("the GPU stopped computing, so {} goes on on the CPU ({message})", model.name());
+    say(model, Some(Failure::new(FailureKind::Device, what, hint)));
     Ok(model.engine())
 }
 

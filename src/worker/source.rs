@@ -10,6 +10,7 @@ use super::{
     fetch,
     hub::{self, HubSource},
     reading::{Parts, Reader, Reading},
+    room,
     weights::Weights,
 };
 use crate::{
@@ -20,6 +21,7 @@ use crate::{
         folder::{CONFIG, Folder, INDEX, MERGES, TOKENIZER, VOCAB},
         sae::{CFG, SAE_WEIGHTS, SaeFound, SaeReader},
     },
+    placement::Wish,
     protocol::ModelSource,
 };
 
@@ -75,6 +77,9 @@ impl Source {
             let mut reading = Reading::new(state, reader);
             if let Self::Hub(hub) = self {
                 reading.slot = hub.begin(state, reader).await?;
+                if b.name() == Wish::Cpu.key() {
+                    finds_room(hub, &mut reading).await?;
+                }
             }
             let read = self.read(&b, &mut reading).await;
             match (read, self) {
@@ -182,4 +187,17 @@ impl Source {
             Self::Hub(_) => Ok(hub::open(&reading.slot, name)),
         }
     }
+}
+
+/// Refuses what cannot fit into a page's memory before any of its weights are asked for.
+///
+/// Errors: it does not fit; the network; cancelled.
+async fn finds_room(hub: &HubSource, reading: &mut Reading) -> Result<(), Failure> {
+    let weights_bytes = hub.weights_bytes();
+    if room::surely_fits_on_cpu(&reading.state, weights_bytes) {
+        return Ok(());
+    }
+    let Some(mut body) = hub::peek(&reading.slot, CONFIG).await? else { return Ok(()) };
+    let config = reading.whole(CONFIG, &mut body).await?;
+    room::check_files_on_cpu(&reading.state, hub.id(), weights_bytes, &config)
 }

@@ -6,9 +6,11 @@ use std::fs;
 use std::path::PathBuf;
 
 use xtask::paths;
+use xtask::server::{self, Options};
 use xtask::webdriver::{Session, wait_for};
 
-use crate::page::{PATIENCE, Page, SMALL, question};
+use crate::page::{PATIENCE, Page, REPETITION, SMALL, question};
+use crate::story::expect_same;
 use crate::world::World;
 
 const FILES: [&str; 3] = ["config.json", "model.safetensors", "tokenizer.json"];
@@ -101,5 +103,42 @@ pub(crate) fn a_missing_config_is_guessed_and_corrected(world: &World, session: 
     let n_heads =
         config["n_layer"].as_u64().zip(config["n_head"].as_u64()).map(|(layers, heads)| layers * heads);
     ensure!(Some(heads.len() as u64) == n_heads, "{} heads", heads.len());
+    page.expect_no_console_error()
+}
+
+pub(crate) fn files_are_opened_without_a_network(world: &World, session: &Session) -> Result<()> {
+    let native = world.ask(SMALL, &question(REPETITION))?;
+    let files = copy_of_model(world, "offline", 1.0)?;
+    let paths: Vec<String> = files.iter().map(|path| path.to_string_lossy().into_owned()).collect();
+    let site = server::start(&Options::any_port(&paths::dist()))?;
+    let page = Page::open_ready(session, &format!("{}#v1&model={SMALL}&backend=cpu", site.url()))?;
+    let adapter = "return document.querySelector('[data-testid=model-card] dl').textContent.match(/cpu: (.*?, \\d+ threads?)/)[1]";
+    let before = session.script(adapter, &[])?;
+    drop(site);
+    page.choose_files(&paths.join("\n"))?;
+    wait_for("the opened model to be the current one", PATIENCE, || {
+        Ok((page.model()?.starts_with("own-") && page.state()? == "ready").then_some(()))
+    })
+    .with_context(|| format!("the page says {:?}", page.alert_text().unwrap_or_default()))?;
+    expect_same(&page.ask(&question(REPETITION))?, &native, "without a network")?;
+    let after = session.script(adapter, &[])?;
+    ensure!(after == before, "it is computed by {after} instead of {before}");
+    Ok(())
+}
+
+pub(crate) fn other_formats_get_a_sentence(world: &World, session: &Session) -> Result<()> {
+    let page = Page::open_ready(session, &world.url_with(SMALL))?;
+    let dir = world.scratch("other-formats")?;
+    for name in ["model.gguf", "pytorch_model.bin", "model.pt"] {
+        let path = dir.join(name);
+        fs::write(&path, b"GGUF or a pickle")?;
+        page.choose_files(&path.to_string_lossy())?;
+        let text = wait_for(&format!("a message about {name}"), PATIENCE, || {
+            Ok(Some(page.alert_text()?).filter(|text| text.contains(name)))
+        })?;
+        ensure!(text.contains("is not a safetensors file"), "{text}");
+        ensure!(text.contains("gguf_file=") && text.contains("save_pretrained"), "{text}");
+    }
+    ensure!(page.model()? == SMALL, "the model before is no longer the current one");
     page.expect_no_console_error()
 }

@@ -16,6 +16,7 @@ mod engine;
 pub(crate) mod large;
 mod memory;
 mod random;
+pub(crate) mod room;
 
 pub(crate) use engine::REPO;
 

@@ -21,9 +21,11 @@ mod keyboard;
 mod looks;
 mod page;
 mod picker;
+mod reopen;
 mod self_check;
 mod shards;
 mod smoothness;
+mod speed;
 mod story;
 mod threads;
 mod views;
@@ -58,13 +60,17 @@ const TESTS: &[Test] = &[
     ("a_loss_is_compared", views::a_loss_is_compared),
     ("views_fit_a_phone", views::views_fit_a_phone),
     ("cells_are_legible", views::cells_are_legible),
-    ("pointing_is_quick", views::pointing_is_quick),
     ("every_control_has_a_name", looks::every_control_has_a_name),
     ("a_phone_does_not_scroll_sideways", looks::a_phone_does_not_scroll_sideways),
     ("dark_mode_is_dark_and_legible", looks::dark_mode_is_dark_and_legible),
     ("a_truncated_file_is_explained_and_the_model_stays", files::a_truncated_file_is_explained),
     ("dropped_files_are_opened", files::dropped_files_are_opened),
+    ("files_are_opened_without_a_network", files::files_are_opened_without_a_network),
+    ("other_formats_get_a_sentence", files::other_formats_get_a_sentence),
     ("a_missing_config_is_guessed_and_corrected", files::a_missing_config_is_guessed_and_corrected),
+    ("files_from_disk_are_opened_again", reopen::files_are_opened_again),
+    ("what_cannot_be_opened_again_is_said", reopen::what_cannot_be_opened_again_is_said),
+    ("without_handles_files_are_chosen", reopen::without_handles_files_are_chosen),
     ("shards_are_read_from_a_folder_and_dropped", shards::shards_are_read_from_a_folder_and_dropped),
     ("bad_shards_are_named", shards::bad_shards_are_named),
     ("a_model_from_a_hub_is_loaded_and_kept", hub::a_model_is_loaded_and_kept),
@@ -79,6 +85,12 @@ const TESTS: &[Test] = &[
     ("a_damaged_file_of_a_hub_is_fetched_anew", hub::a_damaged_file_on_disk_is_fetched_anew),
     ("a_hub_without_room_goes_on", hub::without_room_it_goes_on_and_says_so),
     ("a_hub_in_another_tab_goes_on", hub::without_a_place_it_goes_on_and_says_so),
+    ("a_hub_without_a_file_system_goes_on", hub::room::without_a_file_system_it_goes_on_and_says_so),
+    (
+        "what_cannot_fit_is_refused_before_it_is_fetched",
+        hub::room::what_cannot_fit_is_refused_before_it_is_fetched,
+    ),
+    ("weights_of_16_bits_stay_so_on_a_gpu", hub::room::weights_of_16_bits_stay_so_on_a_gpu),
     ("shards_come_from_a_hub", hub::shards_come_from_a_hub),
     ("a_model_of_500_mb_is_loaded", hub::large::a_model_of_500_mb_is_loaded),
     ("models_that_are_replaced_are_freed", hub::large::models_that_are_replaced_are_freed),
@@ -93,6 +105,8 @@ const TESTS: &[Test] = &[
     ("the_gpu_answers_as_the_cpu_and_its_loss_is_survived", engine::a_lost_gpu_is_survived),
     ("a_model_from_disk_survives_the_loss_of_the_gpu", engine::a_model_from_disk_survives_too),
     ("what_was_measured_of_a_gpu_is_remembered", engine::measurements_are_remembered),
+    ("a_slow_cpu_is_said", speed::a_slow_cpu_is_said),
+    ("a_quick_cpu_is_not_called_slow", speed::a_quick_cpu_is_not),
     ("a_missing_adapter_is_said", engine::a_missing_adapter_is_said),
     ("a_button_brings_threads_and_keeps_the_prompt", threads::a_button_isolates_the_page),
     ("the_next_visit_is_isolated_by_itself", threads::the_next_visit_is_isolated),

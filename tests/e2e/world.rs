@@ -6,7 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use xtask::server::{self, Options, Running};
+use xtask::server::{self, Isolation, Options, Running};
+use xtask::site::bundle::copy_dir;
 use xtask::webdriver::Session;
 use xtask::webdriver::chrome::{self, Driver, Window};
 use xtask::{cmd, paths};
@@ -64,6 +65,23 @@ impl World {
         }
         fs::create_dir_all(&dir)?;
         Ok(dir)
+    }
+
+    /// A copy of the site with a script in front of its worker's.
+    pub(crate) fn site_with(&self, name: &str, script: &str, isolation: Isolation) -> Result<Running> {
+        let dist = self.scratch(name)?;
+        copy_dir(&paths::dist(), &dist)?;
+        let mut n_workers = 0;
+        for entry in fs::read_dir(&dist)? {
+            let path = entry?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if name.starts_with("worker-") && name.ends_with(".js") {
+                fs::write(&path, format!("{script}{}", fs::read_to_string(&path)?))?;
+                n_workers += 1;
+            }
+        }
+        ensure!(n_workers == 1, "the site has {n_workers} workers");
+        server::start(&Options { isolation, ..Options::any_port(&dist) })
     }
 
     /// What the native command line answers to a question about an embedded model.

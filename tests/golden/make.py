@@ -14,6 +14,7 @@ import bpe
 import compare
 import edits
 import families
+import heads
 import lens
 import manifest
 import models
@@ -64,10 +65,11 @@ def make_model(spec: models.Spec, folder: Path) -> None:
     models.save(spec, folder)
     hf = models.load(spec, folder)
     prompts = {"odd": list(spec.prompt), "one": list(spec.one_token)}
-    cases = []
+    cases, built = [], {}
     for weights in ("raw", "processed"):
         model = lens.build(spec, hf, weights)
         exact = lens.build(spec, hf, weights, torch.float64)
+        built[weights] = model, exact
         for prompt, tokens in prompts.items():
             got = lens.everything(model, tokens)
             check_rounding(spec, got, lens.everything(exact, tokens))
@@ -84,6 +86,7 @@ def make_model(spec: models.Spec, folder: Path) -> None:
             make_patching(model, exact, spec, folder)
         if spec.name == "gpt2-tiny" or (spec.name in readings.MODELS and weights == "raw"):
             make_readings(lambda *how: lens.build(spec, hf, *how), weights, spec, folder)
+    make_heads(built, spec, folder)
     write_json(dict(cases=cases), folder / "expected.json")
 
 
@@ -92,10 +95,11 @@ def make_family(family: families.Family, folder: Path) -> None:
     families.save(family, folder)
     hf = families.load(family, folder)
     tokens = list(family.prompt)
-    cases = []
+    cases, built = [], {}
     for weights in ("raw", "processed"):
         model = families.build(family, hf, weights)
         exact = families.build(family, hf, weights, torch.float64)
+        built[weights] = model, exact
         got = lens.everything(model, tokens)
         check_rounding(family, got, lens.everything(exact, tokens))
         check_against_transformers(family, hf, weights, tokens, got["logits"])
@@ -106,6 +110,7 @@ def make_family(family: families.Family, folder: Path) -> None:
             make_gradients(model, exact, weights, family, folder)
             if family.name in readings.MODELS:
                 make_readings(lambda *how: families.build(family, hf, *how), weights, family, folder)
+    make_heads(built, family, folder)
     write_json(dict(cases=cases), folder / "expected.json")
 
 
@@ -160,6 +165,18 @@ def make_readings(build, weights: str, spec: models.Spec | families.Family, fold
     check_rounding(spec, got, readings.everything(build(weights, torch.float64), build(folded, torch.float64), tokens))
     write_json(dict(weights=weights) | readings.described(model, tokens), folder / f"readings-{weights}.json")
     write_tensors(got, folder / f"readings-{weights}.safetensors")
+
+
+def make_heads(built: dict, spec: models.Spec | families.Family, folder: Path) -> None:
+    """heads.json says what was asked, the .safetensors beside it what TransformerLens answers."""
+    if spec.name not in heads.LOOKED_AT:
+        return
+    both = lambda nth: {weights: twins[nth] for weights, twins in built.items()}
+    model, exact = (heads.Model(name=spec.name, tokens=list(spec.prompt), **both(nth)) for nth in (0, 1))
+    got = heads.values(model)
+    check_rounding(spec, got, heads.values(exact))
+    write_json(heads.asked(model), folder / "heads.json")
+    write_tensors(got, folder / "heads.safetensors")
 
 
 def check_rounding(spec: models.Spec | families.Family, got: dict[str, torch.Tensor], exact: dict[str, torch.Tensor]) -> None:

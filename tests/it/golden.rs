@@ -15,6 +15,7 @@ pub(crate) mod edits;
 mod files;
 pub(crate) mod gradients;
 pub(crate) mod greedy;
+pub(crate) mod heads;
 pub(crate) mod hooks;
 mod manifest;
 pub(crate) mod patching;

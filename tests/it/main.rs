@@ -7,6 +7,7 @@ mod compare;
 mod golden;
 mod gradients;
 mod guess;
+mod heads;
 mod hostile;
 mod laws;
 mod loading;

@@ -158,7 +158,7 @@ fn the_model_with_mlps_has_its_induction_circuit() {
 fn ask(engine: &Engine<Cpu>, question: &Question) -> vitrine::analysis::attention::Answer {
     match pollster::block_on(engine.ask(question, &mut NoPace, |_| {})).expect("is answered") {
         Answer::Attention(answer) => answer,
-        other => panic!("{other:?}"),
+        other => panic!("an answer of another kind: {other:?}"),
     }
 }
 

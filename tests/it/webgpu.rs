@@ -90,6 +90,8 @@ on_the_device! {
         |device: WebGpu| golden::patching::check_all(&golden_on(&device)(golden::patching::MODEL));
     readings_are_transformer_lens:
         |device: WebGpu| golden::readings::check_all(golden_on(&device));
+    heads_are_transformer_lens:
+        |device: WebGpu| golden::heads::check_all(golden_on(&device));
     features_are_saelens:
         |device: WebGpu| golden::saes::check_all(golden_on(&device));
     gradients_are_autograds:

@@ -5,9 +5,9 @@
 //! `pattern[q, q - (n - 1)]` over the second copy (Olsson et al. 2022, "prefix matching";
 //! TransformerLens' `head_detector` calls the same stripe the induction head pattern).
 
-use std::collections::HashMap;
-
 use serde::{Deserialize, Serialize};
+
+use crate::analysis::pattern::{Look, Repeats};
 
 /// What one head does on this prompt. A score is absent where the prompt gives it no query position.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,70 +33,24 @@ pub struct HeadScores {
     pub entropy_nats: f32,
 }
 
-/// Where each token has occurred before.
-pub struct Repeats {
-    earlier: Vec<Vec<usize>>, // [pos], each in order
-}
-
-impl Repeats {
-    /// Of a prompt.
-    pub fn of(tokens: &[u32]) -> Self {
-        let mut places: HashMap<u32, Vec<usize>> = HashMap::new();
-        let earlier = |(pos, token): (usize, &u32)| {
-            let places = places.entry(*token).or_default();
-            let earlier = places.clone();
-            places.push(pos);
-            earlier
-        };
-        Self { earlier: tokens.iter().enumerate().map(earlier).collect() }
-    }
-
-    /// How many positions hold a token that has occurred before.
-    pub fn n_repeated(&self) -> usize {
-        self.earlier.iter().filter(|earlier| !earlier.is_empty()).count()
-    }
-}
-
 /// Scores the pattern of one head. `pattern` is [q_pos k_pos]; `repeats` are those of the prompt it was made on.
 pub fn score(layer: usize, head: usize, pattern: &[f32], repeats: &Repeats) -> HeadScores {
-    let n_pos = repeats.earlier.len();
-    let row = |q: usize| &pattern[q * n_pos..][..n_pos];
-    let at = |q: usize, k: usize| f64::from(row(q)[k]);
-    let over_repeated = |offset: usize| {
-        let repeated = (0..n_pos).zip(&repeats.earlier).filter(|(_, earlier)| !earlier.is_empty());
-        mean(repeated.map(|(q, earlier)| earlier.iter().map(|k| at(q, k + offset)).sum()))
-    };
-    // All of it is read, and nobody did so lately.
-    vitrine_kernel::fetch(pattern);
-    let entropy_nats = mean((0..n_pos).map(|q| f64::from(vitrine_kernel::entropy(row(q))))).unwrap_or(0.0);
+    let look = Look { pattern, repeats };
     HeadScores {
         layer,
         head,
-        induction: over_repeated(1),
-        previous_token: mean((1..n_pos).map(|q| at(q, q - 1))),
-        duplicate_token: over_repeated(0),
-        first_token: mean((1..n_pos).map(|q| at(q, 0))),
-        entropy_nats,
+        entropy_nats: look.entropy().value().unwrap_or(0.0),
+        induction: look.induction().value(),
+        previous_token: look.stripe(1).value(),
+        duplicate_token: look.duplicate_token().value(),
+        first_token: look.first_token().value(),
     }
-}
-
-fn mean(values: impl Iterator<Item = f64>) -> Option<f32> {
-    let (sum, n) = values.fold((0.0, 0_usize), |(sum, n), value| (sum + value, n + 1));
-    (n > 0).then(|| (sum / n as f64) as f32)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// A pattern that puts all of row q on `key_of(q)`.
-    fn one_hot(n: usize, key_of: impl Fn(usize) -> usize) -> Vec<f32> {
-        let mut pattern = vec![0.0; n * n];
-        for q in 0..n {
-            pattern[q * n + key_of(q)] = 1.0;
-        }
-        pattern
-    }
+    use crate::analysis::pattern::tests::one_hot;
 
     #[test]
     fn a_perfect_induction_head_scores_one() {

@@ -41,6 +41,8 @@ pub struct Options {
     pub without_subgroups: bool,
     /// Largest binding, bytes; by default what the adapter allows.
     pub max_binding_bytes: Option<u64>,
+    /// Largest buffer, bytes; by default what the adapter allows.
+    pub max_buffer_bytes: Option<u64>,
     /// What the device does in a second, at first; by default too little rather than too much.
     pub rates: Option<Rates>,
     /// Seconds since some moment; without it nothing is measured.
@@ -89,9 +91,13 @@ impl Device {
         let info = adapter.get_info();
         let allowed = adapter.limits();
         // Default limits but for sizes: then every adapter runs the same kernels.
+        let at_most = |allowed: u64, wished: Option<u64>| allowed.min(wished.unwrap_or(u64::MAX));
         let required = wgpu::Limits {
-            max_storage_buffer_binding_size: allowed.max_storage_buffer_binding_size,
-            max_buffer_size: allowed.max_buffer_size,
+            max_storage_buffer_binding_size: at_most(
+                allowed.max_storage_buffer_binding_size,
+                options.max_binding_bytes,
+            ),
+            max_buffer_size: at_most(allowed.max_buffer_size, options.max_buffer_bytes),
             ..Default::default()
         };
         // In a browser wgpu has no word for subgroups, and says that there are none.
@@ -127,8 +133,6 @@ impl Device {
         };
         let scheme = options.scheme.unwrap_or(by_adapter);
         let has_subgroups = device.features().contains(wgpu::Features::SUBGROUP);
-        let max_binding_bytes =
-            options.max_binding_bytes.unwrap_or(u64::MAX).min(required.max_storage_buffer_binding_size);
         Ok(Self {
             device,
             queue,
@@ -136,7 +140,7 @@ impl Device {
                 scheme,
                 has_subgroups,
                 preset: options.preset.unwrap_or(scheme.preset()),
-                max_binding_bytes,
+                max_binding_bytes: required.max_storage_buffer_binding_size,
             }),
             max_buffer_bytes: required.max_buffer_size,
             waiting_bytes: Cell::new(0),

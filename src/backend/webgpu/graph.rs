@@ -68,6 +68,13 @@ impl GpuTensor {
         Self { shape: shape.to_vec(), ..self.clone() }
     }
 
+    /// What is on the device, buffer by buffer, as values of their own; what is not yet there, as one.
+    pub(super) fn pieces(&self, mut nth: impl FnMut() -> u64) -> Vec<Self> {
+        let State::Ready(storage) = &*self.node.state.borrow() else { return vec![self.clone()] };
+        let pieces = storage.pieces().into_iter();
+        pieces.map(|piece| Self::ready(nth(), piece.clone(), vec![piece.len()])).collect()
+    }
+
     /// Lengths of the axes.
     pub(super) fn shape(&self) -> &[usize] {
         &self.shape

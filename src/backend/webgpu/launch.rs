@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use super::program::Id;
+use super::program::{Format, Id};
 
 mod lower;
 
@@ -63,6 +63,34 @@ pub(super) struct Limits {
     pub(super) has_subgroups: bool,
     pub(super) preset: Preset,
     pub(super) max_binding_bytes: u64,
+}
+
+impl Limits {
+    /// How many rows of `d` fit in one binding, such that the next part of operands with rows of these `widths`
+    /// starts where one may.
+    pub(super) fn rows_that_fit(&self, d: usize, widths: &[usize]) -> usize {
+        let n = self.max_binding_bytes as usize / size_of::<f32>() / d.max(1);
+        // GROUP_ALIGN is a power of two: what a width is short of is the rest of it.
+        let short_of = |width: &usize| GROUP_ALIGN / (1 << width.trailing_zeros().min(GROUP_ALIGN.ilog2()));
+        let align = widths.iter().map(short_of).max().unwrap_or(1);
+        (n / align * align).max(align)
+    }
+
+    /// How many rows of a weight fit in one binding.
+    pub(super) fn weight_rows_that_fit(&self, d: usize, format: Format) -> usize {
+        // Two rows of narrow entries take as many words as a row has entries.
+        match format {
+            Format::F32 => self.rows_that_fit(d, &[d]),
+            Format::F16 | Format::Bf16 => 2 * self.rows_that_fit(d, &[d]),
+        }
+    }
+
+    /// How many words of a weight of these rows and columns are in one buffer: where a binding does not hold all of it,
+    /// as many as a launch sees, so that no buffer need be larger.
+    pub(super) fn words_together(&self, [n_rows, d]: [usize; 2], format: Format) -> usize {
+        let n_together = self.weight_rows_that_fit(d, format);
+        if n_rows <= n_together { usize::MAX } else { n_together * d / format.per_word() }
+    }
 }
 
 /// One dispatch.

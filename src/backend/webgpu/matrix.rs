@@ -91,14 +91,16 @@ impl Format {
         }
     }
 
-    /// The first `n` values in `words`.
-    pub(super) fn unpack(self, words: Vec<f32>, n: usize) -> Vec<f32> {
-        let value = |bits: u16| match self {
-            Self::F32 => unreachable!("f32 is not packed"),
-            Self::F16 => f16::from_bits(bits).to_f32(),
-            Self::Bf16 => bf16::from_bits(bits).to_f32(),
+    /// The values in `words`.
+    pub(super) fn unpack(self, words: Vec<f32>) -> Vec<f32> {
+        let pairs = |value: fn(u16) -> f32| {
+            let pair = |word: &f32| [word.to_bits() as u16, (word.to_bits() >> 16) as u16].map(value);
+            words.iter().flat_map(pair).collect()
         };
-        let pair = |word: f32| [word.to_bits() as u16, (word.to_bits() >> 16) as u16].map(value);
-        words.into_iter().flat_map(pair).take(n).collect()
+        match self {
+            Self::F16 => pairs(|bits| f16::from_bits(bits).to_f32()),
+            Self::Bf16 => pairs(|bits| bf16::from_bits(bits).to_f32()),
+            Self::F32 => words,
+        }
     }
 }

@@ -61,10 +61,12 @@ impl fmt::Debug for Block {
     }
 }
 
-/// Where values are: some entries of a block.
+/// Where values are: some entries of a block, or of several that follow one another. What is bound or copied is in one.
 #[derive(Clone, Debug)]
 pub(super) struct Storage {
-    block: Rc<Block>,
+    blocks: Rc<[Block]>,
+    /// Entries of each block but the last.
+    each: usize,
     /// First entry.
     start: usize,
     /// Number of entries.
@@ -72,8 +74,14 @@ pub(super) struct Storage {
 }
 
 impl Storage {
+    /// Which block the first entry is in.
+    fn nth_block(&self) -> usize {
+        (self.start / self.each).min(self.blocks.len() - 1)
+    }
+
     fn numbered(&self) -> &Numbered {
-        self.block.numbered.as_ref().expect("a block has its buffer until it is dropped")
+        let block = &self.blocks[self.nth_block()];
+        block.numbered.as_ref().expect("a block has its buffer until it is dropped")
     }
 
     /// Tells buffers apart.
@@ -88,7 +96,7 @@ impl Storage {
 
     /// Where they start in it, bytes.
     pub(super) fn start_bytes(&self) -> u64 {
-        (self.start * size_of::<f32>()) as u64
+        ((self.start - self.nth_block() * self.each) * size_of::<f32>()) as u64
     }
 
     /// How long they are, bytes.
@@ -96,14 +104,31 @@ impl Storage {
         (self.len * size_of::<f32>()) as u64
     }
 
-    /// Some of the entries.
-    pub(super) fn part(&self, start: usize, len: usize) -> Self {
-        Self { block: Rc::clone(&self.block), start: self.start + start, len }
+    /// How many they are.
+    pub(super) fn len(&self) -> usize {
+        self.len
     }
 
-    /// Whether nobody else holds any part of the block.
+    /// Some of the entries.
+    pub(super) fn part(&self, start: usize, len: usize) -> Self {
+        Self { start: self.start + start, len, ..self.clone() }
+    }
+
+    /// The entries block by block, in order.
+    pub(super) fn pieces(&self) -> Vec<Self> {
+        let (mut pieces, mut at) = (vec![], 0);
+        while at < self.len {
+            let left_in_block = self.each - (self.start + at) % self.each;
+            let len = left_in_block.min(self.len - at);
+            pieces.push(self.part(at, len));
+            at += len;
+        }
+        pieces
+    }
+
+    /// Whether nobody else holds any part of the blocks.
     pub(super) fn is_sole(&self) -> bool {
-        Rc::strong_count(&self.block) == 1
+        Rc::strong_count(&self.blocks) == 1
     }
 }
 
@@ -129,6 +154,27 @@ impl Pool {
     ///
     /// Errors: it is larger than any buffer of the device.
     pub(super) fn take(&self, device: &Device, label: &str, len: usize) -> Result<Storage, BackendError> {
+        self.take_in_parts(device, label, len, usize::MAX)
+    }
+
+    /// The same in blocks of `each` entries.
+    ///
+    /// Errors: a block is larger than any buffer of the device.
+    pub(super) fn take_in_parts(
+        &self,
+        device: &Device,
+        label: &str,
+        len: usize,
+        each: usize,
+    ) -> Result<Storage, BackendError> {
+        let each = each.max(1);
+        let n_blocks = len.div_ceil(each).max(1);
+        let len_of = |nth: usize| (len - nth * each.min(len)).min(each);
+        let blocks = (0..n_blocks).map(|nth| self.block(device, label, len_of(nth)));
+        Ok(Storage { blocks: blocks.collect::<Result<_, _>>()?, each, start: 0, len })
+    }
+
+    fn block(&self, device: &Device, label: &str, len: usize) -> Result<Block, BackendError> {
         let size = size_of_block(len as u64 * size_of::<f32>() as u64);
         if device.max_buffer_bytes < size {
             let (wanted, most) = (size >> 20, device.max_buffer_bytes >> 20);
@@ -151,8 +197,7 @@ impl Pool {
             }
         };
         free.n_used_bytes += size;
-        let block = Rc::new(Block { numbered: Some(numbered), pool: self.clone() });
-        Ok(Storage { block, start: 0, len })
+        Ok(Block { numbered: Some(numbered), pool: self.clone() })
     }
 }
 
@@ -167,6 +212,15 @@ fn size_of_block(n_bytes: u64) -> u64 {
 
 /// Writes values to the device, a chunk at a time.
 pub(super) fn write(device: &Device, to: &Storage, values: &[f32]) {
+    let mut rest = values;
+    for piece in to.pieces() {
+        let (now, later) = rest.split_at(piece.len.min(rest.len()));
+        write_piece(device, &piece, now);
+        rest = later;
+    }
+}
+
+fn write_piece(device: &Device, to: &Storage, values: &[f32]) {
     let mut at = to.start_bytes();
     for chunk in values.chunks(MAX_CHUNK_BYTES / size_of::<f32>()) {
         device.queue.write_buffer(to.buffer(), at, bytemuck::cast_slice(chunk));

@@ -72,11 +72,12 @@ impl Idle {
         values: &[Storage],
     ) -> Recorded {
         let mut packs = vec![];
+        let most_bytes = PACK_BYTES.min(device.max_buffer_bytes);
         let mut rest = values;
         while !rest.is_empty() {
             let mut size = 0;
             let n = rest.iter().take_while(|value| {
-                let fits = size == 0 || size + value.len_bytes() <= PACK_BYTES;
+                let fits = size == 0 || size + value.len_bytes() <= most_bytes;
                 size += if fits { value.len_bytes() } else { 0 };
                 fits
             });

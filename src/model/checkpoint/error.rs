@@ -70,8 +70,8 @@ impl LoadError {
                  too, or merge them with save_pretrained(folder, max_shard_size=\"100GB\")."
             }
             Self::NotSafetensors { .. } | Self::OtherFormat { .. } => {
-                "Take a .safetensors file. A .bin or .pt file can be converted: load it with transformers and \
-                 call save_pretrained(folder, safe_serialization=True)."
+                "Take a .safetensors file, or convert this one: load it with transformers (a .gguf with \
+                 from_pretrained(.., gguf_file=..)) and call save_pretrained(folder, safe_serialization=True)."
             }
             Self::Truncated { .. } => "The download or copy stopped early: fetch the file again.",
             Self::MissingTensor { .. } | Self::LayerCount { .. } | Self::Contradiction { .. } => {

@@ -12,7 +12,7 @@ use crate::{
     failure::{Failure, FailureKind},
     protocol::ModelCard,
     ui::{
-        models,
+        handles, models,
         state::{Entry, Loading, State},
     },
     view_model::download::Download,
@@ -59,8 +59,9 @@ pub fn load_hub(state: State, sources: Sources, hub: HubModel) {
     load_then(state, sources, &id.clone(), move || show_model(state, &id));
 }
 
-/// Opens files of the user's as a model. A bad file leaves everything as it was, with a message.
-pub fn open_files(state: State, sources: Sources, files: Vec<File>) {
+/// Opens files of the user's as a model, and has the browser remember it by its handles, if it gave any. A bad file leaves
+/// everything as it was, with a message.
+pub fn open_files(state: State, sources: Sources, files: Vec<File>, handles: Array) {
     if files.is_empty() {
         return;
     }
@@ -71,12 +72,13 @@ pub fn open_files(state: State, sources: Sources, files: Vec<File>) {
     let id = format!("{}{}", Entry::OWN, n_own + 1);
     let words = files.iter().map(File::name).collect::<Vec<_>>().join(", ");
     add(state, Entry { id: id.clone(), words, loading: Loading::Idle });
-    let source = Source::Files(files);
+    let source = Source::Files { files: files.clone(), handles: handles.clone() };
     sources.update_value(|sources| {
         sources.insert(id.clone(), source.clone());
     });
     begin(state, &id.clone(), source, move |loaded| match loaded {
         Ok(Opened::There(card)) => {
+            handles::keep(&card, &handles, &files);
             arrived(state, &id, *card);
             show_model(state, &id);
         }
@@ -95,13 +97,16 @@ pub fn open_files(state: State, sources: Sources, files: Vec<File>) {
 
 /// Opens files that came without config.json once more, with one that somebody has confirmed.
 pub fn open_guessed(state: State, sources: Sources, id: &str, config: &str) {
-    let files = sources.with_value(|sources| match sources.get(id) {
-        Some(Source::Files(files)) => files.clone(),
-        Some(_) | None => vec![],
+    let (files, handles) = sources.with_value(|sources| match sources.get(id) {
+        Some(Source::Files { files, handles }) => (files.clone(), handles.clone()),
+        Some(_) | None => (vec![], Array::new()),
     });
     // Both are strings, so the browser takes them.
     let Ok(config) = File::new_with_str_sequence(&Array::of1(&config.into()), CONFIG) else { return };
-    open_files(state, sources, files.into_iter().chain([config]).collect());
+    if 0 < handles.length() {
+        handles.push(&config); // So that it need not be confirmed again.
+    }
+    open_files(state, sources, files.into_iter().chain([config]).collect(), handles);
 }
 
 /// Makes a loaded model the one in use.

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use super::{Hub, Kept};
 use crate::{
+    placement::room,
     ui::{
         actions::{self, Sources},
         state::{Loading, State},
@@ -40,6 +41,11 @@ fn Row(model: Curated, sources: Sources) -> impl IntoView {
         }
     };
     let verb = move || if is_done.get() { "Use" } else { "Load" };
+    // Said only of what would have to be fetched.
+    let not_kept = move || match kept.is_whole(id) {
+        true => None,
+        false => room::not_kept(model.size_bytes, kept.left_bytes()),
+    };
     let facts = format!("about {}, {}", number::about_bytes(model.size_bytes), licence(model));
     view! {
         <li>
@@ -48,6 +54,7 @@ fn Row(model: Curated, sources: Sources) -> impl IntoView {
             <p class="quiet num">
                 {facts}
                 {move || kept.is_whole(id).then_some(", kept here")}
+                {move || not_kept().map(|said| format!(". {said}"))}
             </p>
             <button type="button" class="button" aria-label=move || format!("{} {id}", verb()) disabled=is_coming on:click=act>
                 {move || if is_coming.get() { "Coming…" } else { verb() }}

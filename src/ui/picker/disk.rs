@@ -1,17 +1,21 @@
 //! Files of the user's own: chosen, a whole folder, or dropped anywhere on the page.
 
-use leptos::{ev, prelude::*};
+use js_sys::Array;
+use leptos::{ev, prelude::*, task::spawn_local};
 use wasm_bindgen::JsCast as _;
-use web_sys::{File, HtmlInputElement};
+use web_sys::{File, HtmlInputElement, MouseEvent};
 
-use crate::ui::{
-    actions::{self, Sources},
-    dom,
-    state::State,
+use super::opened::OpenedModels;
+use crate::{
+    failure::{Failure, FailureKind},
+    ui::{
+        actions::{self, Sources},
+        dom,
+        handles::{self, ENDINGS, FromDisk},
+        state::State,
+    },
+    view_model::opened,
 };
-
-/// What a model's files end in. Others in a folder are passed over; those that cannot be read get a sentence.
-const ENDINGS: [&str; 7] = [".json", ".safetensors", ".txt", ".bin", ".pt", ".pth", ".gguf"];
 
 /// Choosing files, or a folder.
 #[component]
@@ -29,8 +33,14 @@ pub fn FromDisk(
             files.retain(is_of_model);
         }
         input.set_value(""); // The same files may be chosen again.
-        state.shows_models.set(false);
-        actions::open_files(state, sources, files);
+        found(state, sources, Ok(Some(FromDisk { files, handles: Array::new(), changed: vec![] })));
+    };
+    // Where the browser has handles, it is asked for those instead: by them a later visit opens the files again.
+    let pick = move |event: MouseEvent, is_folder: bool| {
+        if handles::can_pick() {
+            event.prevent_default();
+            spawn_local(async move { found(state, sources, handles::pick(is_folder).await) });
+        }
     };
     view! {
         <section aria-labelledby="picker-disk">
@@ -40,16 +50,33 @@ pub fn FromDisk(
                 <label class="button open-own">
                     "Choose files…"
                     <input type="file" multiple class="visually-hidden" aria-label="Open a model from disk"
-                        accept=ENDINGS.join(",") on:change=move |event| open(event, false)/>
+                        accept=ENDINGS.join(",") on:click=move |event| pick(event, false) on:change=move |event| open(event, false)/>
                 </label>
                 <label class="button open-own">
                     "Choose a folder…"
                     <input type="file" prop:webkitdirectory=true class="visually-hidden" aria-label="Open a folder from disk"
-                        on:change=move |event| open(event, true)/>
+                        on:click=move |event| pick(event, true) on:change=move |event| open(event, true)/>
                 </label>
             </div>
+            <OpenedModels sources/>
         </section>
     }
+}
+
+/// Opens what was chosen or dropped, if it was anything.
+fn found(state: State, sources: Sources, found: Result<Option<FromDisk>, Failure>) {
+    let nothing = || Failure::new(FailureKind::Model, opened::NO_MODEL.0, opened::NO_MODEL.1);
+    let failure = match found {
+        Ok(None) => return,
+        Ok(Some(FromDisk { files, handles, changed: _ })) if !files.is_empty() => {
+            state.shows_models.set(false);
+            return actions::open_files(state, sources, files, handles);
+        }
+        Ok(Some(_)) => nothing(),
+        Err(failure) => failure,
+    };
+    state.shows_models.set(false);
+    state.open_failure.set(Some(failure));
 }
 
 /// Whether a file of a folder may belong to a model: at its top, with one of the endings.
@@ -83,9 +110,10 @@ pub fn DropPlace(
     let dropped = window_event_listener(ev::drop, move |event| {
         event.prevent_default();
         is_dragging.set(false);
-        let files = event.data_transfer().map(|data| dom::files_of(data.files())).unwrap_or_default();
-        state.shows_models.set(false);
-        actions::open_files(state, sources, files);
+        let Some(transfer) = event.data_transfer() else { return };
+        // Now, because a drop is empty once its event is over.
+        let dropped = handles::dropped(&transfer);
+        spawn_local(async move { found(state, sources, dropped.await) });
     });
     on_cleanup(move || {
         over.remove();

@@ -40,6 +40,11 @@ impl Kept {
         self.room.set(dom::room().await);
     }
 
+    /// What the browser may still keep, bytes; `None` where it does not say.
+    pub fn left_bytes(self) -> Option<u64> {
+        self.room.get().map(|room| room.quota_bytes.saturating_sub(room.used_bytes))
+    }
+
     /// Whether all of a repository's newest files are here.
     pub fn is_whole(self, repo: &str) -> bool {
         self.models.with(|models| {

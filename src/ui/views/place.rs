@@ -14,6 +14,9 @@ const MOMENT: Duration = Duration::from_millis(1200);
 /// Puts `html` in the place of `parts`, which are on the page.
 pub(super) fn put(host: &Element, parts: &mut Vec<String>, html: Vec<String>) {
     let focused = focused_in(host);
+    if parts.is_empty() {
+        host.set_text_content(None); // A placeholder may be there.
+    }
     while html.len() < parts.len() {
         parts.pop();
         if let Some(last) = nth_part(host, parts.len()) {

@@ -145,7 +145,7 @@ fn draw_grid(out: &mut Markup, answer: &Answer, stream: Stream) {
             parts::Ramp::Lit,
         ),
         Stream::Previous | Stream::Final | Stream::Token => {
-            parts::scale(out, "−1", "1", stream_words(stream), parts::Ramp::Diverging)
+            parts::scale(out, "−1", "1", stream_words(stream), parts::Ramp::Diverging);
         }
     }
 }

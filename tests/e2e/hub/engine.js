@@ -19,12 +19,27 @@ class Engine {
         if (letter.answer) letter.answer = JSON.parse(letter.answer);
         const request = engine.#requests.get(letter.run);
         if (letter.type === "ready") resolve();
+        else if (letter.type === "moved") engine.#moved(letter.card);
         else if (letter.type === "progress") request.progress.push(letter);
         else request?.end({ ...letter, arrays: data.arrays.map((array) => [...array]) });
       };
     });
     engine.say({ type: "prefer", wish: "cpu" });
     window.engine = engine;
+  }
+
+  #card = null;
+  #awaited = null;
+
+  #moved(card) {
+    this.#card = card;
+    if (this.#awaited?.place === card.backend) this.#awaited.resolve(card);
+  }
+
+  // The card of a model that has moved there.
+  moved(place) {
+    if (this.#card?.backend === place) return Promise.resolve(this.#card);
+    return new Promise((resolve) => (this.#awaited = { place, resolve }));
   }
 
   end() {

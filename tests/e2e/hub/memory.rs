@@ -1,13 +1,11 @@
 //! What a worker takes of the machine's memory.
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
 
-use xtask::paths;
-use xtask::server::{self, Isolation, Options, Running};
-use xtask::site::bundle::copy_dir;
+use xtask::server::{Isolation, Running};
 use xtask::webdriver::Session;
 
 use super::engine::Engine;
@@ -37,19 +35,7 @@ impl Use {
 
 /// A copy of the site whose worker says how much memory its kernels have.
 pub(super) fn site(world: &World, name: &str, isolation: Isolation) -> Result<Running> {
-    let dist = world.scratch(name)?;
-    copy_dir(&paths::dist(), &dist)?;
-    let mut n_workers = 0;
-    for entry in fs::read_dir(&dist)? {
-        let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if name.starts_with("worker-") && name.ends_with(".js") {
-            fs::write(&path, format!("{SCRIPT}{}", fs::read_to_string(&path)?))?;
-            n_workers += 1;
-        }
-    }
-    ensure!(n_workers == 1, "the site has {n_workers} workers");
-    server::start(&Options { isolation, ..Options::any_port(&dist) })
+    world.site_with(name, SCRIPT, isolation)
 }
 
 /// What the worker takes while `model` is there; `is_collected`: without what nobody uses any more.

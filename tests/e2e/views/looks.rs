@@ -73,38 +73,3 @@ pub(crate) fn cells_are_legible(world: &World, session: &Session) -> Result<()> 
     }
     Ok(())
 }
-
-/// From a pointer's event to a page that is laid out again, for 50 marks: the 95th percentile, milliseconds.
-const POINT: &str = "
-    const marks = [...document.querySelectorAll(args[0])];
-    const times = [];
-    for (let i = 0; i < 50; i++) {
-        const mark = marks[(i * 7919) % marks.length];
-        await new Promise(done => setTimeout(done));
-        const start = performance.now();
-        mark.dispatchEvent(new PointerEvent('pointerover', { bubbles: true }));
-        await new Promise(done => queueMicrotask(done));
-        await new Promise(done => { const { port1, port2 } = new MessageChannel(); port1.onmessage = done; port2.postMessage(0); });
-        document.querySelector('[data-slot]').getBoundingClientRect();
-        times.push(performance.now() - start);
-        if (!mark.classList.contains('on')) throw new Error('nothing is pointed at');
-    }
-    times.sort((a, b) => a - b);
-    return [marks.length, times[47]];";
-
-pub(crate) fn pointing_is_quick(world: &World, session: &Session) -> Result<()> {
-    let page = Page::open_ready(session, &format!("{}&view=lens&halves=yes", world.url_with(DEFAULT)))?;
-    let sentence = "Once upon a time there was a king who had a daughter and she was fair. ";
-    page.paste_prompt(sentence.repeat(13).trim_end())?;
-    wait_for("a long prompt in the lens", PATIENCE, || {
-        let n =
-            session.script("return document.querySelectorAll('.view-host [role=rowheader]').length", &[])?;
-        Ok(n.as_u64().filter(|n| 200 < *n))
-    })?;
-    wait_for_view(&page, session, "lens")?;
-    let measured = session.script_async(POINT, &[json!(".view-row > b")])?;
-    let p95_millis = measured[1].as_f64().context("no time")?;
-    println!("          {} cells, pointer to highlight {p95_millis:.1} ms (p95 of 50)", measured[0]);
-    ensure!(p95_millis < 16.0, "pointer to highlight takes {p95_millis:.1} ms (p95 of 50)");
-    page.expect_no_console_error()
-}

@@ -115,6 +115,16 @@ impl Hub {
         lock(&self.shared.repos).insert(id.to_owned(), Repo { commit, files, listing });
     }
 
+    /// Says that a large file has another length than it has.
+    pub fn say_size(&self, id: &str, name: &str, size_bytes: u64) {
+        let mut repos = lock(&self.shared.repos);
+        let entries = repos.get_mut(id).and_then(|repo| repo.listing.as_array_mut());
+        for entry in entries.into_iter().flatten().filter(|entry| entry["path"] == name) {
+            entry["size"] = json!(size_bytes);
+            entry["lfs"]["size"] = json!(size_bytes);
+        }
+    }
+
     /// From now on this is wrong.
     pub fn fault(&self, fault: Option<Fault>) {
         *lock(&self.shared.fault) = fault;

@@ -13,6 +13,7 @@ use crate::op::{Activation, MatrixAxes, NormKind};
 
 mod attention;
 mod backward;
+mod in_parts;
 
 use attention::heads_params;
 
@@ -28,7 +29,7 @@ pub(in super::super) fn launches(program: &Program, kernel: &Kernel, limits: Lim
     let lower = Lower { program, limits };
     match kernel {
         Kernel::One(id) => lower.alone(*id),
-        Kernel::Embed { tokens, positions, sum } => vec![lower.embed(*tokens, *positions, *sum)],
+        Kernel::Embed { tokens, positions, sum } => lower.embed(*tokens, *positions, *sum),
         Kernel::Norm { x, w, b, y, scale, normalized } => {
             vec![lower.norm([Some(*x), *w, *b], *y, *scale, *normalized)]
         }
@@ -151,34 +152,16 @@ impl Lower<'_> {
         if let Op::Standings { d, .. } = *self.op(y) {
             return self.read_off("standings", y, d, PASSES * d, 4, |rows| rows.start);
         }
+        if let Op::Gather { .. } = self.op(y) {
+            return self.gather(y);
+        }
+        if let Op::SoftCap(Bits(cap)) = *self.op(y) {
+            return self.in_parts("soft_cap", y, cap);
+        }
         if let Op::Divergence { d } = *self.op(y) {
             return self.read_off("divergence", y, d, PASSES * d, 2, |_| 0);
         }
         vec![self.one(y)]
-    }
-
-    /// `width` entries from each row of `d`, a part of the rows at a time where all are too many for a binding.
-    fn read_off(
-        &self,
-        name: &'static str,
-        y: Id,
-        d: usize,
-        n_steps: usize,
-        width: usize,
-        param: impl Fn(&Range<usize>) -> usize,
-    ) -> Vec<Launch> {
-        let value = &self.program.values[y];
-        let n_rows = value.len / width;
-        let launch = |rows: Range<usize>| {
-            let of_rows = |id: Id, width: usize| {
-                Bound::Value(id, (rows.len() < n_rows).then(|| rows.start * width..rows.end * width))
-            };
-            let chosen = value.op.n_rows().map(|_| Bound::Rows(y));
-            let reads = value.inputs.iter().map(|input| of_rows(*input, d)).chain(chosen).collect();
-            let params = [rows.len(), d, param(&rows)].map(|size| size as u32).to_vec();
-            self.rows(name, n_steps, reads, vec![of_rows(y, width)], params)
-        };
-        parts(n_rows, self.rows_that_fit(d.max(width), &[d, width])).map(launch).collect()
     }
 
     fn one(&self, y: Id) -> Launch {
@@ -186,11 +169,6 @@ impl Lower<'_> {
         let all = || inputs.iter().copied().map(value).collect::<Vec<_>>();
         match *self.op(y) {
             Op::Given => unreachable!("a given value has no kernel"),
-            Op::Gather { n_table, d, format, .. } => {
-                let (parts, n_low) = self.table(inputs[0], n_table, d, format);
-                let reads = [&parts[..], &[Bound::Rows(y)]].concat();
-                self.weighted("gather", reads, y, &[d, n_low], format)
-            }
             Op::Append => self.entries("append", all(), y, &[self.len(inputs[0])]),
             Op::Add => self.entries("add", all(), y, &[]),
             Op::Scale(Bits(by)) => {
@@ -231,11 +209,6 @@ impl Lower<'_> {
                 launch.params.extend([scale.0, window]);
                 launch
             }
-            Op::SoftCap(Bits(cap)) => {
-                let mut launch = self.entries("soft_cap", all(), y, &[]);
-                launch.params.push(cap);
-                launch
-            }
             Op::Softmax { n } => self.rows(
                 "softmax",
                 PASSES * n.next_power_of_two(),
@@ -262,7 +235,11 @@ impl Lower<'_> {
                 launch
             }
             Op::Edit => self.entries("edit", all(), y, &[]),
-            Op::TopK { .. } | Op::Standings { .. } | Op::Divergence { .. } => {
+            Op::Gather { .. }
+            | Op::SoftCap(_)
+            | Op::TopK { .. }
+            | Op::Standings { .. }
+            | Op::Divergence { .. } => {
                 unreachable!("may be made in parts")
             }
             Op::Dx(ref dx) => self.derivative(dx, y),
@@ -289,52 +266,6 @@ impl Lower<'_> {
         vec![(self.len(y) / d.max(1)) as u32, d as u32]
     }
 
-    /// A table in two parts, and how many rows the first has.
-    fn table(&self, table: Id, n_rows: usize, d: usize, format: Format) -> ([Bound; 2], usize) {
-        let n_low = self.weight_rows_that_fit(d, format);
-        if n_rows <= n_low {
-            return ([value(table), value(table)], n_rows);
-        }
-        let part = |rows: Range<usize>| Bound::Value(table, Some(words(rows, d, format)));
-        ([part(0..n_low), part(n_low..n_rows)], n_low)
-    }
-
-    /// How many rows of `d` fit in one binding, such that the next part of operands with rows of these `widths`
-    /// starts where one may.
-    fn rows_that_fit(&self, d: usize, widths: &[usize]) -> usize {
-        let n = self.limits.max_binding_bytes as usize / size_of::<f32>() / d.max(1);
-        // GROUP_ALIGN is a power of two: what a width is short of is the rest of it.
-        let short_of = |width: &usize| GROUP_ALIGN / (1 << width.trailing_zeros().min(GROUP_ALIGN.ilog2()));
-        let align = widths.iter().map(short_of).max().unwrap_or(1);
-        (n / align * align).max(align)
-    }
-
-    /// How many rows of a weight fit in one binding.
-    fn weight_rows_that_fit(&self, d: usize, format: Format) -> usize {
-        // Two rows of narrow entries take as many words as a row has entries.
-        match format {
-            Format::F32 => self.rows_that_fit(d, &[d]),
-            Format::F16 | Format::Bf16 => 2 * self.rows_that_fit(d, &[d]),
-        }
-    }
-
-    fn embed(&self, tokens: Id, positions: Id, sum: Id) -> Launch {
-        let &Op::Gather { n_table, d, format, .. } = self.op(tokens) else {
-            unreachable!("fused from a gather")
-        };
-        let of = |gather: Id| self.program.values[gather].inputs[0];
-        let (parts, n_low) = self.table(of(tokens), n_table, d, format);
-        let others = [Bound::Rows(tokens), value(of(positions)), Bound::Rows(positions)];
-        let mut launch = self.weighted("embed", [&parts[..], &others].concat(), sum, &[d, n_low], format);
-        for (constant, id) in [("KEEP", tokens), ("KEEP_OTHER", positions)] {
-            // Whoever reads it later reads what is written here.
-            let is_read = self.program.users()[id].len() > 1 || self.program.values[id].is_kept;
-            launch.writes.push(maybe(is_read.then_some(id)));
-            launch.constants.push((constant, u32::from(is_read)));
-        }
-        launch
-    }
-
     fn norm(&self, operands: [Option<Id>; 3], y: Id, scale: Written, normalized: Written) -> Launch {
         let &Op::NormScale { kind, d, eps } = self.op(scale.id) else { unreachable!("fused from a norm") };
         let params = vec![self.len(scale.id) as u32, d as u32, eps.0];
@@ -359,10 +290,10 @@ impl Lower<'_> {
         let Product { m, k, n, axes, format, .. } = self.product(id);
         // Parts of the weights are whole rows of them: columns of the result, or terms of its sums.
         let (n_cols, n_terms) = match axes {
-            MatrixAxes::InOut => (n, self.weight_rows_that_fit(n, format)),
-            MatrixAxes::OutIn => (self.weight_rows_that_fit(k, format), k),
+            MatrixAxes::InOut => (n, self.limits.weight_rows_that_fit(n, format)),
+            MatrixAxes::OutIn => (self.limits.weight_rows_that_fit(k, format), k),
         };
-        let n_rows = self.rows_that_fit(n.max(k), &[n, k]);
+        let n_rows = self.limits.rows_that_fit(n.max(k), &[n, k]);
         let mut launches = vec![];
         for rows in parts(m, n_rows) {
             for cols in parts(n, n_cols) {

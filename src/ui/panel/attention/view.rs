@@ -14,6 +14,7 @@ use crate::{
         heatmap::{FirstKey, Heatmap, Normalisation, Quantity},
         reading,
         token_strip::{TokenText, token_text},
+        views,
     },
 };
 
@@ -102,7 +103,10 @@ impl View {
         let pos = Memo::new(move |_| {
             let map = pattern.get()?;
             let strongest = || reading::strongest(&map, 1).first().map(|pair| pair.q);
-            focus.pos.focused().filter(|pos| *pos < map.n).or_else(strongest)
+            // Behind another view it does not follow the pointer.
+            let is_open = page.is_none_or(|page| page.view.get() == views::View::Attention);
+            let at = if is_open { focus.pos.focused() } else { focus.pos.locked() };
+            at.filter(|pos| *pos < map.n).or_else(strongest)
         });
         if let Some(ask_scores) = ask_scores {
             ask_when_settled(quantity, shown, head, ask_scores);

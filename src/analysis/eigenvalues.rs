@@ -8,14 +8,14 @@ const MAX_STEPS: usize = 60;
 
 /// A square matrix, row-major.
 #[derive(Clone, Debug)]
-pub(super) struct Square {
+pub struct Square {
     n: usize,
     data: Vec<f64>,
 }
 
 impl Square {
     /// `data` is `[n n]`.
-    pub(super) fn new(n: usize, data: Vec<f64>) -> Self {
+    pub fn new(n: usize, data: Vec<f64>) -> Self {
         assert_eq!(data.len(), n * n, "a square matrix");
         Self { n, data }
     }
@@ -29,7 +29,7 @@ impl Square {
     }
 
     /// Real and imaginary parts, in no particular order; `None` if they are not found, as where a value is not finite.
-    pub(super) fn eigenvalues(mut self) -> Option<Vec<(f64, f64)>> {
+    pub fn eigenvalues(mut self) -> Option<Vec<(f64, f64)>> {
         if self.data.iter().any(|value| !value.is_finite()) {
             return None;
         }
