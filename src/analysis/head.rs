@@ -285,7 +285,7 @@ impl Weighted {
 
 impl Answer {
     /// The matrices, in a fixed order.
-    pub(super) fn tensors_mut(&mut self) -> Vec<&mut HostTensor> {
+    pub fn tensors_mut(&mut self) -> Vec<&mut HostTensor> {
         vec![&mut self.pattern, &mut self.value_weighted, &mut self.output_weighted, &mut self.norms]
     }
 }

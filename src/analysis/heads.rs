@@ -238,7 +238,7 @@ fn add_run(
 
 impl Answer {
     /// The matrices, in a fixed order.
-    pub(super) fn tensors_mut(&mut self) -> Vec<&mut HostTensor> {
+    pub fn tensors_mut(&mut self) -> Vec<&mut HostTensor> {
         self.scores.iter_mut().map(|scores| &mut scores.values).collect()
     }
 }

@@ -269,7 +269,7 @@ pub(super) fn keep(question: &Question, context: &Context<'_>, done: Done) -> Re
 
 impl Answer {
     /// The matrices, in a fixed order.
-    pub(super) fn tensors_mut(&mut self) -> Vec<&mut HostTensor> {
+    pub fn tensors_mut(&mut self) -> Vec<&mut HostTensor> {
         let losses =
             [&mut self.losses].into_iter().chain(&mut self.ablated).map(|losses| &mut losses.by_place);
         let scores = self.scores.iter_mut().map(|scores| &mut scores.values);

@@ -194,6 +194,15 @@ impl State {
         self.is_stale() && !matches!(self.asking.get(), Asking::Failed(_)) || !self.is_drawn()
     }
 
+    /// Opens a view. A mark belongs to the view that it is in.
+    pub fn open(self, view: View) {
+        if self.view.get_untracked() != view {
+            self.touch();
+            self.mark.set(String::new());
+            self.view.set(view);
+        }
+    }
+
     /// Whether the large pictures draw the answer that is on the page, where they are open.
     fn is_drawn(self) -> bool {
         self.view.get() != View::Attention

@@ -19,7 +19,7 @@ pub fn Tabs(
         view! {
             <button type="button" role="tab" id=format!("tab-{}", view.key()) aria-controls=panel_of(view)
                 aria-selected=move || is_open().to_string() tabindex=move || if is_open() { "0" } else { "-1" }
-                on:click=move |_| show(state, view)>{view.name()}</button>
+                on:click=move |_| state.open(view)>{view.name()}</button>
         }
     };
     let is_attention = move || open.get() == View::Attention;
@@ -42,15 +42,6 @@ fn panel_of(view: View) -> &'static str {
     if view == View::Attention { "panel-attention" } else { "panel-view" }
 }
 
-/// Opens a view. A mark belongs to the view that it is in.
-fn show(state: State, view: View) {
-    if state.view.get_untracked() != view {
-        state.touch();
-        state.mark.set(String::new());
-        state.view.set(view);
-    }
-}
-
 fn on_key(state: State, event: &KeyboardEvent) {
     let n = View::ALL.len();
     let at = View::ALL.iter().position(|view| *view == state.view.get_untracked()).unwrap_or(0);
@@ -62,6 +53,6 @@ fn on_key(state: State, event: &KeyboardEvent) {
         _ => return,
     };
     event.prevent_default();
-    show(state, View::ALL[to]);
+    state.open(View::ALL[to]);
     dom::focus_on(&format!("#tab-{}", View::ALL[to].key()));
 }

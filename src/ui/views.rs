@@ -64,6 +64,7 @@ impl Shown {
             view,
             choices: &choices,
             pos: state.focus.pos.locked(),
+            head: state.focus.head.locked(),
             first: standing(&first, &phases.0),
             second: Standing { is_stale: self.second.is_stale(), ..standing(&second, &phases.1) },
             building: state.building(),
@@ -103,12 +104,15 @@ impl Shown {
         let state = self.state;
         state.touch();
         self.note.set(String::new());
-        if key == "pos" {
-            state.focus.pos.lock(value.parse().ok());
-        } else {
-            let mut choices: Choices = state.choices.get_untracked();
-            if choices.set(key, value) && choices != state.choices.get_untracked() {
-                state.choices.set(choices);
+        match key {
+            "pos" => state.focus.pos.lock(value.parse().ok()),
+            "head" => state.focus.head.lock(views::cell_of(value)),
+            "view" => state.open(View::from_key(value).unwrap_or_default()),
+            _ => {
+                let mut choices: Choices = state.choices.get_untracked();
+                if choices.set(key, value) && choices != state.choices.get_untracked() {
+                    state.choices.set(choices);
+                }
             }
         }
     }

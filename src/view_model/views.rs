@@ -13,6 +13,9 @@ mod chart;
 mod choices;
 mod effects;
 mod grid;
+mod head;
+mod heads;
+mod induction;
 mod lens;
 mod loss;
 mod parts;
@@ -28,6 +31,12 @@ pub enum View {
     /// Where does each head look?
     #[default]
     Attention,
+    /// Which head does what?
+    Heads,
+    /// Where does one head look, why, and what does it write?
+    Head,
+    /// How does it make use of what it has read before?
+    Induction,
     /// What would it say if it stopped here?
     Lens,
     /// Who writes what it says?
@@ -40,12 +49,24 @@ pub enum View {
 
 impl View {
     /// All of them, in the order of their tabs.
-    pub const ALL: [Self; 5] = [Self::Attention, Self::Lens, Self::Attribution, Self::Residual, Self::Loss];
+    pub const ALL: [Self; 8] = [
+        Self::Attention,
+        Self::Heads,
+        Self::Head,
+        Self::Induction,
+        Self::Lens,
+        Self::Attribution,
+        Self::Residual,
+        Self::Loss,
+    ];
 
     /// The word for it in addresses.
     pub fn key(self) -> &'static str {
         match self {
             Self::Attention => "attention",
+            Self::Heads => "heads",
+            Self::Head => "head",
+            Self::Induction => "induction",
             Self::Lens => "lens",
             Self::Attribution => "attribution",
             Self::Residual => "residual",
@@ -62,6 +83,9 @@ impl View {
     pub fn name(self) -> &'static str {
         match self {
             Self::Attention => "Attention",
+            Self::Heads => "Heads",
+            Self::Head => "One head",
+            Self::Induction => "Induction",
             Self::Lens => "Logit lens",
             Self::Attribution => "Attribution",
             Self::Residual => "Residual stream",
@@ -74,6 +98,12 @@ impl View {
 #[derive(Clone, Debug, PartialEq)]
 #[allow(clippy::large_enum_variant, reason = "one a view, each behind an `Arc`")]
 pub enum Answered {
+    /// Of [`View::Heads`].
+    Heads(analysis::heads::Answer),
+    /// Of [`View::Head`].
+    Head(Box<analysis::head::Answer>),
+    /// Of [`View::Induction`].
+    Induction(analysis::induction::Answer),
     /// Of [`View::Lens`].
     Lens(analysis::logit_lens::Answer),
     /// Of [`View::Attribution`].
@@ -108,6 +138,8 @@ pub struct Scene<'a> {
     pub choices: &'a Choices,
     /// The position that is locked.
     pub pos: Option<usize>,
+    /// The head that is locked, `[layer, head]`.
+    pub head: Option<[usize; 2]>,
     /// The answer to the view's question.
     pub first: Standing<'a>,
     /// The answer to what it asks beside that: a test, or the other side of a comparison.
@@ -135,6 +167,9 @@ pub fn html(scene: &Scene<'_>) -> Vec<String> {
     let mut parts = vec![];
     match scene.view {
         View::Attention => (),
+        View::Heads => heads::draw(&mut parts, scene),
+        View::Head => head::draw(&mut parts, scene),
+        View::Induction => induction::draw(&mut parts, scene),
         View::Lens => lens::draw(&mut parts, scene),
         View::Attribution => attribution::draw(&mut parts, scene),
         View::Residual => residual::draw(&mut parts, scene),
@@ -143,10 +178,14 @@ pub fn html(scene: &Scene<'_>) -> Vec<String> {
     parts.into_iter().map(Markup::into_string).collect()
 }
 
-/// The choices that follow from pressing on the mark `at`: assignments, where `pos` is the locked position.
+/// The choices that follow from pressing on the mark `at`: assignments, where `pos` is the locked position, `head` the
+/// locked head and `view` the open view.
 pub fn pick(scene: &Scene<'_>, at: &str) -> Vec<(&'static str, String)> {
     let Some([row, column]) = cell_of(at) else { return vec![] };
     match scene.first.answer {
+        Some(Answered::Heads(answer)) => heads::pick(scene, answer, row, column),
+        Some(Answered::Head(answer)) => head::pick(scene, answer, row, column),
+        Some(Answered::Induction(answer)) => induction::pick(scene, answer, row, column),
         Some(Answered::Lens(answer)) => lens::pick(answer, row),
         Some(Answered::Residual(answer)) => residual::pick(answer, row, column),
         Some(Answered::Loss(answer)) => loss::pick(answer, row),
@@ -195,6 +234,9 @@ pub fn progress(progress: Progress<'_>) -> String {
 pub fn detail(scene: &Scene<'_>, at: &str) -> String {
     let mut out = Markup::new();
     match scene.first.answer {
+        Some(Answered::Heads(answer)) => heads::detail(&mut out, scene, answer, at),
+        Some(Answered::Head(answer)) => head::detail(&mut out, scene, answer, at),
+        Some(Answered::Induction(answer)) => induction::detail(&mut out, scene, answer, at),
         Some(Answered::Lens(answer)) => lens::detail(&mut out, scene, answer, at),
         Some(Answered::Attribution(answer)) => attribution::detail(&mut out, scene, answer, at),
         Some(Answered::Residual(answer)) => residual::detail(&mut out, answer, at),
@@ -207,6 +249,9 @@ pub fn detail(scene: &Scene<'_>, at: &str) -> String {
 /// The view's numbers as lines of columns with tabs between, for spreadsheets.
 pub fn table(scene: &Scene<'_>) -> String {
     match scene.first.answer {
+        Some(Answered::Heads(answer)) => heads::table(scene, answer),
+        Some(Answered::Head(answer)) => head::table(scene, answer),
+        Some(Answered::Induction(answer)) => induction::table(scene, answer),
         Some(Answered::Lens(answer)) => lens::table(answer),
         Some(Answered::Attribution(answer)) => attribution::table(answer),
         Some(Answered::Residual(answer)) => residual::table(answer, scene.choices.stream),
@@ -221,8 +266,8 @@ fn place(pos: usize, tokens: &[Token]) -> String {
     format!("{pos} {}", glyphs.unwrap_or_default())
 }
 
-/// A mark's name `row.column`, read back.
-fn cell_of(at: &str) -> Option<[usize; 2]> {
+/// A mark's name `row.column`, or a head's `layer.head`, read back.
+pub fn cell_of(at: &str) -> Option<[usize; 2]> {
     let (row, column) = at.split_once('.')?;
     Some([row.parse().ok()?, column.parse().ok()?])
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use leptos::{prelude::*, task::spawn_local};
 
 use crate::{
-    analysis::{logit_lens, loss, residual},
+    analysis::{head, heads, induction, logit_lens, loss, residual},
     client::Answered as Reply,
     failure::{Failure, FailureKind},
     protocol::{AnswerError, AnswerText, RunId},
@@ -172,6 +172,13 @@ impl Slot {
                 Answered::Residual(text.read(read::residual, residual::Answer::tensors_mut)?)
             }
             (View::Loss, _) => Answered::Loss(text.read(read::loss, loss::Answer::tensors_mut)?),
+            (View::Heads, _) => Answered::Heads(text.read(read::heads, heads::Answer::tensors_mut)?),
+            (View::Head, _) => {
+                Answered::Head(Box::new(text.read(read::head, head::Answer::tensors_mut)?))
+            }
+            (View::Induction, _) => {
+                Answered::Induction(text.read(read::induction, induction::Answer::tensors_mut)?)
+            }
             (View::Lens | View::Attention, _) => {
                 Answered::Lens(text.read(read::lens, logit_lens::Answer::tensors_mut)?)
             }
@@ -187,7 +194,7 @@ fn wanted(state: State, place: Place) -> Option<Asked> {
     if view == View::Attention || !is_there || state.is_stale() {
         return None;
     }
-    let (text, pos) = (state.prompt.get(), state.focus.pos.locked());
+    let (text, pos, head) = (state.prompt.get(), state.focus.pos.locked(), state.focus.head.locked());
     let leading: Vec<u32> = state.shown.with(|shown| {
         let positions = shown.as_ref().map(|shown| &shown.answer.positions);
         let position = positions.and_then(|positions| match pos {
@@ -196,7 +203,7 @@ fn wanted(state: State, place: Place) -> Option<Asked> {
         });
         position.map(|position| position.top.iter().map(|one| one.token.id).collect()).unwrap_or_default()
     });
-    let about = About { text: &text, bos: state.bos.get(), pos, leading: &leading };
+    let about = About { text: &text, bos: state.bos.get(), pos, head, leading: &leading };
     state.choices.with(|choices| match place {
         Place::First => {
             let question = question::first(view, &about, choices)?;

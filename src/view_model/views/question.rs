@@ -3,6 +3,9 @@
 //! They are written as text: the types that could write them would be an eighth of the page, for a handful of forms.
 //! The tests read each with those types.
 
+mod heads;
+mod induction;
+
 use super::{Against, Choices, View, choices::Ablation};
 use crate::{
     analysis::effects::Component,
@@ -28,6 +31,8 @@ pub struct About<'a> {
     pub bos: Bos,
     /// The position that is locked.
     pub pos: Option<usize>,
+    /// The head that is locked, `[layer, head]`.
+    pub head: Option<[usize; 2]>,
     /// What the model says after that position, or after the last one: ids, the likeliest first.
     pub leading: &'a [u32],
 }
@@ -53,6 +58,9 @@ pub fn first(view: View, about: &About<'_>, choices: &Choices) -> Option<String>
     let pos = about.pos.map_or(-1, |pos| pos as i64).to_string();
     Some(match view {
         View::Attention => return None,
+        View::Heads => return heads::heads(about, choices),
+        View::Head => return heads::head(about, choices),
+        View::Induction => return induction::induction(about, choices),
         View::Lens => of("logit_lens")
             .and("halves", if choices.halves { "true" } else { "false" })
             .and("top_k", &TOP_K_CELL.to_string())
@@ -98,7 +106,15 @@ pub fn second(view: View, about: &About<'_>, choices: &Choices) -> Option<Beside
         (View::Attribution | View::Residual, _) => (None, effects(about, choices, choices.test?)?),
         (View::Loss, Against::Other) if !choices.other.trim().is_empty() => (None, loss_of(&choices.other)),
         (View::Loss, Against::Model(id)) => (Some(id.clone()), loss_of(about.text)),
-        (View::Attention | View::Lens | View::Loss, _) => return None,
+        (
+            View::Attention
+            | View::Heads
+            | View::Head
+            | View::Induction
+            | View::Lens
+            | View::Loss,
+            _,
+        ) => return None,
     };
     Some(Beside { model, question })
 }
@@ -221,7 +237,7 @@ mod tests {
     };
 
     fn about() -> About<'static> {
-        About { text: "a \"b\"\n\\", bos: Bos::No, pos: None, leading: &[7, 7, 3] }
+        About { text: "a \"b\"\n\\", bos: Bos::No, pos: None, head: None, leading: &[7, 7, 3] }
     }
 
     fn text() -> Prompt {

@@ -148,6 +148,7 @@ fn with_scene<T>(
         view,
         choices,
         pos: None,
+        head: None,
         first: standing(0),
         second: standing(1),
         building: Some(Building { n_layers: 1, n_heads: 2, has_mlp: true }),

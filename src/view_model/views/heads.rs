@@ -1,0 +1,21 @@
+//! Head finder: every head by what it does, on this text or on repeated random tokens.
+
+use super::Scene;
+use crate::{analysis::heads::Answer, view_model::markup::Markup};
+
+pub(super) fn draw(_out: &mut Vec<Markup>, _scene: &Scene<'_>) {}
+
+pub(super) fn pick(
+    _scene: &Scene<'_>,
+    _answer: &Answer,
+    _row: usize,
+    _column: usize,
+) -> Vec<(&'static str, String)> {
+    vec![]
+}
+
+pub(super) fn detail(_out: &mut Markup, _scene: &Scene<'_>, _answer: &Answer, _at: &str) {}
+
+pub(super) fn table(_scene: &Scene<'_>, _answer: &Answer) -> String {
+    String::new()
+}
