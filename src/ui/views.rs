@@ -37,7 +37,8 @@ const WIDTH_STEP_PX: f32 = 16.0;
 struct Shown {
     state: State,
     first: Slot,
-    second: Slot,
+    other: Slot,
+    test: Slot,
     /// What was said of the last token that the user typed.
     note: RwSignal<String>,
     /// The mark under the pointer or the keyboard's focus.
@@ -50,10 +51,10 @@ impl Shown {
     fn with_scene<T>(self, then: impl FnOnce(&Scene<'_>) -> T) -> T {
         let state = self.state;
         let view = state.view.get();
-        let (first, second) = (self.first.answer(view), self.second.answer(view));
+        let [first, other, test] = self.slots().map(|slot| slot.answer(view));
         // Where there is an answer, nothing is said of its phase, so that a large picture is not made again for it.
         let of_first = if first.is_none() { self.first.phase.get() } else { Phase::Idle };
-        let phases = (of_first, self.second.phase.get());
+        let phases = [of_first, self.other.phase.get(), self.test.phase.get()];
         let in_use = state.model.get();
         let is_other = |entry: &&Entry| entry.id != in_use && matches!(entry.loading, Loading::Done(_));
         let models: Vec<String> = state
@@ -65,8 +66,9 @@ impl Shown {
             choices: &choices,
             pos: state.focus.pos.locked(),
             head: state.focus.head.locked(),
-            first: standing(&first, &phases.0),
-            second: Standing { is_stale: self.second.is_stale(), ..standing(&second, &phases.1) },
+            first: standing(&first, &phases[0]),
+            other: Standing { is_stale: self.other.is_stale(), ..standing(&other, &phases[1]) },
+            test: Standing { is_stale: self.test.is_stale(), ..standing(&test, &phases[2]) },
             building: state.building(),
             models: &models,
             note: &note,
@@ -75,8 +77,8 @@ impl Shown {
         then(&scene)
     }
 
-    fn slots(self) -> [Slot; 2] {
-        [self.first, self.second]
+    fn slots(self) -> [Slot; 3] {
+        [self.first, self.other, self.test]
     }
 
     /// Asks again what has no answer.
@@ -169,7 +171,8 @@ pub fn TextView() -> impl IntoView {
     let shown = Shown {
         state,
         first: Slot::new(state, Place::First),
-        second: Slot::new(state, Place::Second),
+        other: Slot::new(state, Place::Other),
+        test: Slot::new(state, Place::Test),
         note: RwSignal::new(String::new()),
         hovered: RwSignal::new(None),
         width_px: Memo::new(move |_| (measured.get() / WIDTH_STEP_PX).floor() * WIDTH_STEP_PX),

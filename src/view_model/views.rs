@@ -22,8 +22,10 @@ mod parts;
 pub mod question;
 pub mod read;
 mod residual;
+mod sides;
 
 pub use choices::{Ablation, Against, Choices, Shade, Stream};
+pub use sides::Sorted;
 
 /// What can be looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -142,8 +144,10 @@ pub struct Scene<'a> {
     pub head: Option<[usize; 2]>,
     /// The answer to the view's question.
     pub first: Standing<'a>,
-    /// The answer to what it asks beside that: a test, or the other side of a comparison.
-    pub second: Standing<'a>,
+    /// The answer to the other side of a comparison.
+    pub other: Standing<'a>,
+    /// The answer to a test: what taking something out does.
+    pub test: Standing<'a>,
     /// The shape of the model, once it is known.
     pub building: Option<Building>,
     /// Other models that are loaded.
@@ -239,7 +243,7 @@ pub fn detail(scene: &Scene<'_>, at: &str) -> String {
         Some(Answered::Induction(answer)) => induction::detail(&mut out, scene, answer, at),
         Some(Answered::Lens(answer)) => lens::detail(&mut out, scene, answer, at),
         Some(Answered::Attribution(answer)) => attribution::detail(&mut out, scene, answer, at),
-        Some(Answered::Residual(answer)) => residual::detail(&mut out, answer, at),
+        Some(Answered::Residual(answer)) => residual::detail(&mut out, scene, answer, at),
         Some(Answered::Loss(answer)) => loss::detail(&mut out, scene, answer, at),
         Some(Answered::Effects(_)) | None => (),
     }
@@ -252,9 +256,9 @@ pub fn table(scene: &Scene<'_>) -> String {
         Some(Answered::Heads(answer)) => heads::table(scene, answer),
         Some(Answered::Head(answer)) => head::table(scene, answer),
         Some(Answered::Induction(answer)) => induction::table(scene, answer),
-        Some(Answered::Lens(answer)) => lens::table(answer),
-        Some(Answered::Attribution(answer)) => attribution::table(answer),
-        Some(Answered::Residual(answer)) => residual::table(answer, scene.choices.stream),
+        Some(Answered::Lens(answer)) => lens::table(scene, answer),
+        Some(Answered::Attribution(answer)) => attribution::table(scene, answer),
+        Some(Answered::Residual(answer)) => residual::table(scene, answer),
         Some(Answered::Loss(answer)) => loss::table(scene, answer),
         Some(Answered::Effects(_)) | None => String::new(),
     }

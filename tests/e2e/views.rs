@@ -14,8 +14,8 @@ mod numbers;
 
 pub(crate) use looks::{cells_are_legible, views_fit_a_phone};
 pub(crate) use numbers::{
-    a_component_is_tested, a_loss_is_compared, the_lens_shows_what_the_model_would_say, the_parts_sum,
-    the_stream_has_writers,
+    a_component_is_tested, a_loss_is_compared, a_view_stands_beside_another,
+    the_lens_shows_what_the_model_would_say, the_parts_sum, the_stream_has_writers,
 };
 
 /// A prompt of a few tokens.

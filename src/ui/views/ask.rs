@@ -36,8 +36,10 @@ pub(super) struct Asked {
 pub(super) enum Place {
     /// Its own.
     First,
-    /// What it asks beside: a test, or the other side of a comparison.
-    Second,
+    /// The other side of a comparison.
+    Other,
+    /// What taking something out does.
+    Test,
 }
 
 /// How a question stands.
@@ -162,20 +164,14 @@ impl Slot {
 
     fn read(self, view: View, text: AnswerText) -> Result<Answered, AnswerError> {
         Ok(match (view, self.place) {
-            (View::Attribution | View::Residual, Place::Second) => {
-                Answered::Effects(text.read(read::effects, |_| vec![])?)
-            }
-            (View::Attribution, Place::First) => {
-                Answered::Attribution(text.read(read::attribution, |_| vec![])?)
-            }
-            (View::Residual, Place::First) => {
+            (_, Place::Test) => Answered::Effects(text.read(read::effects, |_| vec![])?),
+            (View::Attribution, _) => Answered::Attribution(text.read(read::attribution, |_| vec![])?),
+            (View::Residual, _) => {
                 Answered::Residual(text.read(read::residual, residual::Answer::tensors_mut)?)
             }
             (View::Loss, _) => Answered::Loss(text.read(read::loss, loss::Answer::tensors_mut)?),
             (View::Heads, _) => Answered::Heads(text.read(read::heads, heads::Answer::tensors_mut)?),
-            (View::Head, _) => {
-                Answered::Head(Box::new(text.read(read::head, head::Answer::tensors_mut)?))
-            }
+            (View::Head, _) => Answered::Head(Box::new(text.read(read::head, head::Answer::tensors_mut)?)),
             (View::Induction, _) => {
                 Answered::Induction(text.read(read::induction, induction::Answer::tensors_mut)?)
             }
@@ -204,14 +200,15 @@ fn wanted(state: State, place: Place) -> Option<Asked> {
         position.map(|position| position.top.iter().map(|one| one.token.id).collect()).unwrap_or_default()
     });
     let about = About { text: &text, bos: state.bos.get(), pos, head, leading: &leading };
-    state.choices.with(|choices| match place {
-        Place::First => {
-            let question = question::first(view, &about, choices)?;
-            Some(Asked { view, model, question })
-        }
-        Place::Second => {
-            let beside = question::second(view, &about, choices)?;
-            Some(Asked { view, model: beside.model.unwrap_or(model), question: beside.question })
+    state.choices.with(|choices| {
+        let here = |question| Asked { view, model: model.clone(), question };
+        match place {
+            Place::First => question::first(view, &about, choices).map(here),
+            Place::Test => question::test(view, &about, choices).map(here),
+            Place::Other => {
+                let beside = question::other(view, &about, choices)?;
+                Some(Asked { model: beside.model.unwrap_or(model.clone()), ..here(beside.question) })
+            }
         }
     })
 }

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::{
-    Answered, Choices, Scene,
+    Against, Answered, Choices, Scene,
     bars::{self, Row},
     cell_of,
     choices::component_key,
@@ -11,6 +11,7 @@ use super::{
     grid::{self, Cell, Column, Grid},
     parts::{self, Kind},
     place,
+    sides::{self, Other},
 };
 use crate::{
     analysis::{attribution::Answer, effects::Component},
@@ -22,14 +23,15 @@ use crate::{
 pub(super) fn draw(out: &mut Vec<Markup>, scene: &Scene<'_>) {
     let Some(Answered::Attribution(answer)) = scene.first.answer else {
         let mut page = Markup::new();
-        head(&mut page);
+        head(&mut page, Kind::Observed);
         direction(&mut page, scene.choices, &[], &[]);
         parts::waiting(&mut page, scene);
         out.push(page);
         return;
     };
     let mut top = Markup::new();
-    head(&mut top);
+    let other = other_of(scene);
+    head(&mut top, sides::kind(scene, other.is_some()));
     direction(&mut top, scene.choices, &answer.targets, &answer.distractors);
     parts::note(&mut top, scene);
     parts::finding(&mut top, readings::attribution(answer));
@@ -42,10 +44,19 @@ pub(super) fn draw(out: &mut Vec<Markup>, scene: &Scene<'_>) {
         &[("layer", "by layer"), ("component", "by head and MLP")],
         chosen,
     );
+    sides::choice(&mut top, scene, &[]);
     parts::copy(&mut top);
-    top.raw("</div>").element("p", &[("data-testid", "logit-diff")], &total(answer));
+    top.raw("</div>");
+    sides::standing(&mut top, scene, other.is_some());
+    if matches!(scene.choices.against, Against::Model(_)) {
+        top.raw("<p class=\"note\">Targets are tokens of this model; compare prompts or changes here.</p>");
+    }
+    top.element("p", &[("data-testid", "logit-diff")], &total(answer));
 
     let mut falls = Markup::new();
+    if let Some(other) = &other {
+        compare(&mut falls, scene, answer, other);
+    }
     waterfall(&mut falls, answer, scene.choices.by_component);
     let mut heads = Markup::new();
     draw_grid(&mut heads, answer);
@@ -71,10 +82,41 @@ pub(super) fn draw(out: &mut Vec<Markup>, scene: &Scene<'_>) {
     out.extend([top, falls, heads, parts::slot(), rest, test, foot]);
 }
 
-fn head(out: &mut Markup) {
+fn other_of<'a>(scene: &Scene<'a>) -> Option<Other<'a, Answer>> {
+    sides::other(
+        scene,
+        |answered| if let Answered::Attribution(answer) = answered { Some(answer) } else { None },
+    )
+}
+
+/// Who adds more, and who less, on the right; with the total of each side.
+fn compare(out: &mut Markup, scene: &Scene<'_>, left: &Answer, other: &Other<'_, Answer>) {
+    let right = other.answer;
+    let of = |answer: &Answer, which| {
+        answer.parts.iter().find(|part| part.writer == which).map_or(0.0, |part| part.value)
+    };
+    let mut all: Vec<sides::Part> = vec![];
+    for part in left.parts.iter().chain(&right.parts) {
+        let name = writer(part.writer).0;
+        if !all.iter().any(|one| one.name == name) {
+            all.push(sides::Part { name, values: [left, right].map(|answer| of(answer, part.writer)) });
+        }
+    }
+    let text = format!(
+        "Right, {}: after {} the logit difference is {}, {} from the left’s.",
+        other.name,
+        place(right.pos, &right.tokens),
+        number::signed(right.logit_diff),
+        number::signed(right.logit_diff - left.logit_diff),
+    );
+    out.element("p", &[], &text);
+    sides::table(out, scene, "Contributions", "logits", &all);
+}
+
+fn head(out: &mut Markup, kind: Kind) {
     parts::head(
         out,
-        Kind::Observed,
+        kind,
         "Who writes what it says?",
         "What each head, MLP and bias adds to the logit of the target over that of the distractor, directly.",
     );
@@ -306,7 +348,16 @@ pub(super) fn detail(out: &mut Markup, _: &Scene<'_>, answer: &Answer, at: &str)
 }
 
 /// A line a part and a line a neuron.
-pub(super) fn table(answer: &Answer) -> String {
+pub(super) fn table(scene: &Scene<'_>, answer: &Answer) -> String {
+    let mut out = lines_of(answer);
+    if let Some(other) = other_of(scene) {
+        parts::line(&mut out, &[&other.name]);
+        out += &lines_of(other.answer);
+    }
+    out
+}
+
+fn lines_of(answer: &Answer) -> String {
     let mut out = String::new();
     parts::line(&mut out, &["part", "logits", "activation"]);
     for part in &answer.parts {

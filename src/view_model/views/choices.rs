@@ -1,5 +1,6 @@
 //! What the user chose in the views: assignments of words to keys, the same in an address and in a view's controls.
 
+use super::sides::Sorted;
 use crate::{analysis::effects::Component, hook::HookPoint};
 
 /// Tokens that are followed or compared at most, so that a link cannot ask for more than a view can show.
@@ -32,8 +33,10 @@ pub struct Choices {
     pub at: Option<HookPoint>,
     /// Residual stream: id of the token whose direction the stream is compared with.
     pub direction: Option<u32>,
-    /// Loss: what the prompt is compared with.
+    /// What the prompt is compared with.
     pub against: Against,
+    /// What a table of both sides is sorted by.
+    pub sorted: Sorted,
     /// A second prompt: to compare with, or to take values from.
     pub other: String,
 }
@@ -78,7 +81,7 @@ pub enum Ablation {
     Resample,
 }
 
-/// What a loss is compared with.
+/// What a view is compared with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Against {
     /// Nothing.
@@ -169,6 +172,7 @@ impl Choices {
             "stream" => self.stream = one_of(&Stream::ALL, Stream::key, value),
             "at" => self.at = value.parse().ok(),
             "direction" => self.direction = ids_of(value).last().copied(), // The one that was typed last.
+            "sort" => self.sorted = one_of(&Sorted::ALL, Sorted::key, value),
             "against" => self.against = Against::from_key(value),
             "other" => value.clone_into(&mut self.other),
             _ => return false,
@@ -179,7 +183,7 @@ impl Choices {
     /// The choices that are not as they are at first, as [`Choices::set`] reads them.
     pub fn fields(&self) -> Vec<(&'static str, String)> {
         let plain = Self::default();
-        let Self { halves, is_frozen, shade, stream, ablation, by_component, .. } = *self;
+        let Self { halves, is_frozen, shade, stream, ablation, by_component, sorted, .. } = *self;
         let fields = [
             ("halves", halves.then(|| "yes".to_owned())),
             ("scale", is_frozen.then(|| "frozen".to_owned())),
@@ -193,6 +197,7 @@ impl Choices {
             ("stream", (stream != plain.stream).then(|| stream.key().to_owned())),
             ("at", self.at.map(|at| at.to_string())),
             ("direction", self.direction.map(|id| id.to_string())),
+            ("sort", (sorted != plain.sorted).then(|| sorted.key().to_owned())),
             ("against", Some(self.against.key())),
             ("other", Some(self.other.clone())),
         ];
@@ -266,6 +271,7 @@ mod tests {
             at: Some(HookPoint::Block(1, Site::ResidMid)),
             direction: Some(0),
             against: Against::Without(Component::Head([1, 3])),
+            sorted: Sorted::Left,
             other: "Once & again".into(),
         };
         let mut read = Choices::default();

@@ -45,7 +45,7 @@ pub(super) fn draw(out: &mut Markup, scene: &Scene<'_>, metric: &str) {
         return;
     };
     controls(out, scene);
-    let answer = match scene.second {
+    let answer = match scene.test {
         Standing { failure: Some(failure), .. } => {
             parts::failure(out, failure);
             None
@@ -73,7 +73,7 @@ pub(super) fn draw(out: &mut Markup, scene: &Scene<'_>, metric: &str) {
         out.element("p", &[("class", "note"), ("role", "status")], &text);
     }
     // What was tested before stays until the next result is there.
-    out.element("p", &[("class", if scene.second.is_stale { "stale" } else { "" })], &said(answer, metric));
+    out.element("p", &[("class", if scene.test.is_stale { "stale" } else { "" })], &said(answer, metric));
     strip(out, scene, answer);
     out.raw("</section>");
 }

@@ -5,6 +5,7 @@ use super::{
     grid::{self, Cell, Column, Grid},
     parts::{self, Kind},
     place,
+    sides::{self, Other},
 };
 use crate::{
     analysis::logit_lens::{Answer, LensScale},
@@ -24,19 +25,24 @@ const N_CHARS: usize = 9;
 pub(super) fn draw(out: &mut Vec<Markup>, scene: &Scene<'_>) {
     let Some(Answered::Lens(answer)) = scene.first.answer else {
         let mut page = Markup::new();
-        head(&mut page);
-        controls(&mut page, scene.choices, None);
+        head(&mut page, Kind::Observed);
+        controls(&mut page, scene, None);
         parts::waiting(&mut page, scene);
         out.push(page);
         return;
     };
     let mut top = Markup::new();
-    head(&mut top);
-    controls(&mut top, scene.choices, Some(answer));
+    let other = other_of(scene);
+    head(&mut top, sides::kind(scene, other.is_some()));
+    controls(&mut top, scene, Some(answer));
+    sides::standing(&mut top, scene, other.is_some());
     parts::note(&mut top, scene);
     parts::finding(&mut top, readings::lens(answer));
     let mut cells = Markup::new();
-    draw_grid(&mut cells, scene.choices, answer);
+    match &other {
+        None => draw_grid(&mut cells, scene.choices, answer),
+        Some(other) => draw_sides(&mut cells, scene.choices, answer, other),
+    }
     let mut lines = Markup::new();
     trajectories(&mut lines, scene, answer);
     let mut foot = Markup::new();
@@ -54,17 +60,22 @@ pub(super) fn draw(out: &mut Vec<Markup>, scene: &Scene<'_>) {
     out.extend([top, cells, parts::slot(), lines, foot]);
 }
 
-fn head(out: &mut Markup) {
+fn other_of<'a>(scene: &Scene<'a>) -> Option<Other<'a, Answer>> {
+    sides::other(scene, |answered| if let Answered::Lens(answer) = answered { Some(answer) } else { None })
+}
+
+fn head(out: &mut Markup, kind: Kind) {
     parts::head(
         out,
-        Kind::Observed,
+        kind,
         "What would it say if it stopped here?",
         "Each row is a position, each column a stream on the way up, read by the final norm and the unembedding as if it \
          were the last. The token is the likeliest one there; more colour is more of what the scale says.",
     );
 }
 
-fn controls(out: &mut Markup, choices: &Choices, answer: Option<&Answer>) {
+fn controls(out: &mut Markup, scene: &Scene<'_>, answer: Option<&Answer>) {
+    let choices = scene.choices;
     out.raw("<div class=\"view-bar\">");
     let halves = [("no", "after each block"), ("yes", "attention and MLP apart")];
     parts::select(out, "Streams", "halves", &halves, if choices.halves { "yes" } else { "no" });
@@ -78,6 +89,7 @@ fn controls(out: &mut Markup, choices: &Choices, answer: Option<&Answer>) {
     );
     let names = Shade::ALL.map(|shade| (shade.key(), shade_name(shade)));
     parts::select(out, "Cells", "shade", &names, choices.shade.key());
+    sides::choice(out, scene, scene.models);
     parts::copy(out);
     out.raw("</div>");
     parts::chips(out, "Followed tokens", "pin", answer.map_or(&[], |answer| &answer.pinned), &choices.pins);
@@ -92,18 +104,17 @@ fn shade_name(shade: Shade) -> &'static str {
     }
 }
 
-fn draw_grid(out: &mut Markup, choices: &Choices, answer: &Answer) {
+/// Positions down, streams across; `cell_at` gives the cell of a place in the answer.
+fn draw_cells(out: &mut Markup, answer: &Answer, label: &str, cell_at: &dyn Fn(usize) -> Cell) {
     let rows: Vec<String> = answer.positions.iter().map(|pos| place(*pos, &answer.tokens)).collect();
-    let grid = Grid {
-        label: "Logit lens: positions down, streams across. Arrow keys move, Enter keeps.",
-        corner: "position",
-        rows: &rows,
-        columns: &columns(&answer.rows),
-    };
+    let grid = Grid { label, corner: "position", rows: &rows, columns: &columns(&answer.rows) };
+    grid::draw(out, &grid, &|row, column| cell_at(column * answer.positions.len() + row));
+}
+
+fn draw_grid(out: &mut Markup, choices: &Choices, answer: &Answer) {
     let domain = domain(choices.shade, answer);
-    grid::draw(out, &grid, &|row, column| {
-        cell(choices.shade, answer, domain, column * answer.positions.len() + row)
-    });
+    let label = "Logit lens: positions down, streams across. Arrow keys move, Enter keeps.";
+    draw_cells(out, answer, label, &|at| cell(choices.shade, answer, domain, at));
     let (low, high) = ("0", number::nats(domain.max()));
     let unit = match choices.shade {
         Shade::Top => "probability of the likeliest token in each cell",
@@ -114,6 +125,44 @@ fn draw_grid(out: &mut Markup, choices: &Choices, answer: &Answer) {
     let high = if domain.max() == 1.0 { "1".to_owned() } else { high };
     parts::scale(out, low, &high, unit, parts::Ramp::Lit);
     out.raw("<p class=\"legend\"><span class=\"faint-key\" aria-hidden=\"true\"></span><span>early streams: less reliable</span></p>");
+}
+
+/// Both sides, and between them how much more there is on the right.
+fn draw_sides(out: &mut Markup, choices: &Choices, left: &Answer, other: &Other<'_, Answer>) {
+    let right = other.answer;
+    let [mine, theirs] = [left, right].map(|answer| values(choices.shade, answer));
+    let is_alike = left.positions == right.positions && left.rows == right.rows;
+    let diff = is_alike.then_some(|out: &mut Markup| {
+        let differences: Vec<f32> = theirs.iter().zip(&mine).map(|(right, left)| right - left).collect();
+        let domain = bars::diverging(differences.iter().map(|value| f64::from(*value)));
+        draw_cells(out, left, "Difference of the two sides", &|at| {
+            let value = differences.get(at).copied().filter(|value| value.is_finite());
+            let text = value.map_or_else(|| "…".to_owned(), |value| number::signed(f64::from(value)));
+            Cell { text, place: domain.place(value.unwrap_or(0.0)) }
+        });
+        let end = f64::from(domain.max());
+        let unit = match choices.shade {
+            Shade::Top => "probability of each side’s likeliest token, right less left",
+            Shade::Pinned => "probability of the first followed token, right less left",
+            Shade::Kl | Shade::Entropy => "nats, right less left",
+        };
+        parts::scale(out, &number::signed(-end), &number::signed(end), unit, parts::Ramp::Diverging);
+    });
+    let of = |answer| move |out: &mut Markup| draw_grid(out, choices, answer);
+    sides::draw(out, &other.name, of(left), diff, of(right));
+}
+
+/// What the cells are shaded by, in the order of the answer's cells; NaN where it is not known.
+fn values(shade: Shade, answer: &Answer) -> Vec<f32> {
+    let n = answer.positions.len() * answer.rows.len();
+    let of = |values: &[f32], at: usize| values.get(at).copied().unwrap_or(f32::NAN);
+    let value = |at| match shade {
+        Shade::Top => answer.top.at(at).next().map_or(f32::NAN, |(_, logprob)| logprob.exp()),
+        Shade::Pinned => of(answer.pinned_logprobs.data(), at).exp(),
+        Shade::Kl => of(answer.kl_nats.data(), at),
+        Shade::Entropy => of(answer.entropy_nats.data(), at),
+    };
+    (0..n).map(value).collect()
 }
 
 fn domain(shade: Shade, answer: &Answer) -> Domain {
@@ -246,6 +295,13 @@ pub(super) fn detail(out: &mut Markup, scene: &Scene<'_>, answer: &Answer, at: &
         out.text(" The token that does follow, ").text(&token_text(next).quoted());
         out.text(&format!(", has rank {} and p {}.", rank(n_likelier), number::prob(logprob.exp())));
     }
+    if let Some(other) = other_of(scene)
+        && let Some((token, logprob)) = other.answer.top.at(cell).next()
+        && [&answer.positions, &other.answer.positions].map(Vec::len) == [n, n]
+    {
+        let (token, prob) = (token_text(token).quoted(), number::prob(logprob.exp()));
+        out.text(&[" On the right, ", &other.name, ": ", &token, ", p ", &prob, "."].concat());
+    }
     out.raw("</p>");
     let row_of = |(token, logprob): (&crate::prompt::Token, f32)| {
         let mut name = Markup::new();
@@ -264,7 +320,16 @@ pub(super) fn detail(out: &mut Markup, scene: &Scene<'_>, answer: &Answer, at: &
 }
 
 /// The likeliest token, its probability, KL, entropy and the followed tokens of each cell, a line each.
-pub(super) fn table(answer: &Answer) -> String {
+pub(super) fn table(scene: &Scene<'_>, answer: &Answer) -> String {
+    let mut out = lines_of(answer);
+    if let Some(other) = other_of(scene) {
+        parts::line(&mut out, &[&other.name]);
+        out += &lines_of(other.answer);
+    }
+    out
+}
+
+fn lines_of(answer: &Answer) -> String {
     let mut out = String::new();
     let mut names: Vec<String> =
         ["pos", "token", "stream", "top", "top_prob", "kl_nats", "entropy_nats"].map(str::to_owned).into();

@@ -1,15 +1,8 @@
 //! Loss: the text inked by how much each token surprised the model, by position, and beside another run.
 
-use super::{
-    Against, Answered, Scene, bars, cell_of, chart, effects,
-    parts::{self, Kind},
-    place,
-};
+use super::{Against, Answered, Scene, bars, cell_of, chart, parts, place, sides};
 use crate::{
-    analysis::{
-        effects::Component,
-        loss::{Answer, Side},
-    },
+    analysis::loss::{Answer, Side},
     prompt::Token,
     view_model::{
         chips::{self, MAX_SURPRISE_NATS, rank_text},
@@ -36,6 +29,7 @@ pub(super) fn draw(out: &mut Vec<Markup>, scene: &Scene<'_>) {
         let mut page = Markup::new();
         head(&mut page, scene, false);
         controls(&mut page, scene);
+        sides::standing(&mut page, scene, false);
         parts::waiting(&mut page, scene);
         out.push(page);
         return;
@@ -44,7 +38,7 @@ pub(super) fn draw(out: &mut Vec<Markup>, scene: &Scene<'_>) {
     let mut top = Markup::new();
     head(&mut top, scene, other.is_some());
     controls(&mut top, scene);
-    beside_standing(&mut top, scene, other.is_some());
+    sides::standing(&mut top, scene, other.is_some());
     parts::finding(&mut top, readings::loss(answer));
     let mut text = Markup::new();
     let name = if other.is_some() { "Left: this prompt" } else { "The text" };
@@ -82,73 +76,32 @@ fn first_of<'a>(scene: &Scene<'a>) -> Option<(&'a Answer, &'a Side)> {
 }
 
 fn other_of<'a>(scene: &Scene<'a>, answer: &'a Answer) -> Option<Other<'a>> {
-    let beside = || match scene.second.answer {
+    let beside = || match scene.other.answer {
         Some(Answered::Loss(answer)) => Some((answer.tokens.as_slice(), answer.sides.first()?)),
         _ => None,
     };
-    let (name, (tokens, side)) = match &scene.choices.against {
-        Against::Nothing => return None,
-        Against::Without(component) => (
-            ["without ", &effects::name(*component)].concat(),
-            (answer.tokens.as_slice(), answer.sides.get(1)?),
-        ),
-        Against::Other => ("the second prompt".to_owned(), beside()?),
-        Against::Model(id) => (id.clone(), beside()?),
+    let (tokens, side) = match scene.choices.against {
+        Against::Without(_) => (answer.tokens.as_slice(), answer.sides.get(1)?),
+        Against::Nothing | Against::Other | Against::Model(_) => beside()?,
     };
+    let name = sides::name(&scene.choices.against)?;
     Some(Other { name, tokens, side })
 }
 
 fn head(out: &mut Markup, scene: &Scene<'_>, is_compared: bool) {
-    let kind = match scene.choices.against {
-        Against::Without(_) if is_compared => Kind::Caused,
-        _ => Kind::Observed,
-    };
     parts::head(
         out,
-        kind,
+        sides::kind(scene, is_compared),
         "Which tokens surprise it?",
         "The prompt as the model reads it: the more ink, the less it expected the token that came.",
     );
 }
 
 fn controls(out: &mut Markup, scene: &Scene<'_>) {
-    let chosen = scene.choices.against.key();
-    let mut options =
-        vec![(String::new(), "nothing".to_owned()), ("other".to_owned(), "a second prompt".to_owned())];
-    options.extend(scene.models.iter().map(|id| (Against::Model(id.clone()).key(), ["in ", id].concat())));
-    let mut without = |component| {
-        let name = ["without ", &effects::name(component)].concat();
-        options.push((Against::Without(component).key(), name));
-    };
-    if let Some(building) = scene.building {
-        for layer in 0..building.n_layers {
-            (0..building.n_heads).for_each(|head| without(Component::Head([layer, head])));
-            if building.has_mlp {
-                without(Component::Mlp(layer));
-            }
-        }
-    }
-    if !options.iter().any(|(key, _)| *key == chosen) {
-        options.push((chosen.clone(), chosen.clone())); // Of an address: the engine says if it does not fit.
-    }
-    let options: Vec<(&str, &str)> =
-        options.iter().map(|(key, name)| (key.as_str(), name.as_str())).collect();
     out.raw("<div class=\"view-bar\">");
-    parts::select(out, "Compare with", "against", &options, &chosen);
+    sides::choice(out, scene, scene.models);
     parts::copy(out);
     out.raw("</div>");
-    if scene.choices.against == Against::Other {
-        parts::other(out, scene.choices);
-    }
-}
-
-/// How the other side stands where it is not there.
-fn beside_standing(out: &mut Markup, scene: &Scene<'_>, is_there: bool) {
-    if let Some(failure) = scene.second.failure {
-        parts::failure(out, failure);
-    } else if scene.second.is_running && !is_there {
-        out.raw("<p class=\"note\" role=\"status\">Asking about the other side…</p>");
-    }
 }
 
 fn loss(side: &Side, pos: usize) -> Option<f32> {

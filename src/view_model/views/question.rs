@@ -37,7 +37,7 @@ pub struct About<'a> {
     pub leading: &'a [u32],
 }
 
-/// What is asked beside a view's own question.
+/// What is asked about the other side of a comparison.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Beside {
     /// Of another model than the page's.
@@ -54,7 +54,31 @@ pub fn attention(text: &str, bos: Bos, scores: Option<[usize; 2]>) -> String {
 
 /// What a view asks; none where something that it needs is not known yet, and for attention, which is always asked.
 pub fn first(view: View, about: &About<'_>, choices: &Choices) -> Option<String> {
-    let of = |kind| Question::of(kind, about.text, about.bos);
+    let question = own(view, about, choices, &Side::of(about.text))?;
+    Some(match choices.against {
+        Against::Without(component) if view == View::Loss => {
+            question.and("other", &format!("[{}]", without(component))).done()
+        }
+        _ => question.done(),
+    })
+}
+
+/// One side of a comparison.
+struct Side<'a> {
+    text: &'a str,
+    /// Whether ids of tokens mean there what they mean here.
+    has_ids: bool,
+}
+
+impl<'a> Side<'a> {
+    fn of(text: &'a str) -> Self {
+        Self { text, has_ids: true }
+    }
+}
+
+/// What a view asks about one side.
+fn own(view: View, about: &About<'_>, choices: &Choices, side: &Side<'_>) -> Option<Question> {
+    let of = |kind| Question::of(kind, side.text, about.bos);
     let pos = about.pos.map_or(-1, |pos| pos as i64).to_string();
     Some(match view {
         View::Attention => return None,
@@ -64,9 +88,8 @@ pub fn first(view: View, about: &About<'_>, choices: &Choices) -> Option<String>
         View::Lens => of("logit_lens")
             .and("halves", if choices.halves { "true" } else { "false" })
             .and("top_k", &TOP_K_CELL.to_string())
-            .and("pinned", &list(&pinned(about, choices)?))
-            .and("scale", &quoted(if choices.is_frozen { "frozen" } else { "recomputed" }))
-            .done(),
+            .and("pinned", &list(&if side.has_ids { pinned(about, choices)? } else { vec![] }))
+            .and("scale", &quoted(if choices.is_frozen { "frozen" } else { "recomputed" })),
         View::Attribution => {
             let (targets, distractors) = direction(about, choices)?;
             of("attribution")
@@ -74,11 +97,10 @@ pub fn first(view: View, about: &About<'_>, choices: &Choices) -> Option<String>
                 .and("distractors", &list(&distractors))
                 .and("pos", &pos)
                 .and("top_neurons", &TOP_NEURONS.to_string())
-                .done()
         }
         View::Residual => {
             let question = of("residual").and("pos", &pos);
-            let question = match choices.direction {
+            let question = match choices.direction.filter(|_| side.has_ids) {
                 Some(id) => question.and("token", &id.to_string()),
                 None => question,
             };
@@ -86,37 +108,39 @@ pub fn first(view: View, about: &About<'_>, choices: &Choices) -> Option<String>
                 Some(at) => question.and("at", &quoted(&at.to_string())),
                 None => question,
             }
-            .done()
         }
-        View::Loss => {
-            let question = of("loss").and("top_k", &TOP_K_CELL.to_string());
-            match choices.against {
-                Against::Without(component) => question.and("other", &format!("[{}]", without(component))),
-                Against::Nothing | Against::Other | Against::Model(_) => question,
-            }
-            .done()
-        }
+        View::Loss => of("loss").and("top_k", &TOP_K_CELL.to_string()),
     })
 }
 
-/// What a view asks beside: whether a component matters, or the other side of a comparison.
-pub fn second(view: View, about: &About<'_>, choices: &Choices) -> Option<Beside> {
-    let loss_of = |text| Question::of("loss", text, about.bos).and("top_k", &TOP_K_CELL.to_string()).done();
-    let (model, question) = match (view, &choices.against) {
-        (View::Attribution | View::Residual, _) => (None, effects(about, choices, choices.test?)?),
-        (View::Loss, Against::Other) if !choices.other.trim().is_empty() => (None, loss_of(&choices.other)),
-        (View::Loss, Against::Model(id)) => (Some(id.clone()), loss_of(about.text)),
-        (
-            View::Attention
-            | View::Heads
-            | View::Head
-            | View::Induction
-            | View::Lens
-            | View::Loss,
-            _,
-        ) => return None,
-    };
-    Some(Beside { model, question })
+/// What a view asks about the other side of a comparison.
+pub fn other(view: View, about: &About<'_>, choices: &Choices) -> Option<Beside> {
+    let asked =
+        |side: Side<'_>, model| Some(Beside { model, question: own(view, about, choices, &side)?.done() });
+    match (view, &choices.against) {
+        (View::Attention | View::Heads | View::Head | View::Induction, _) | (_, Against::Nothing) => None,
+        (_, Against::Other) if choices.other.trim().is_empty() => None,
+        (_, Against::Other) => asked(Side::of(&choices.other), None),
+        (View::Loss, Against::Without(_)) => None, // In the first question.
+        (_, Against::Without(component)) => {
+            let question = own(view, about, choices, &Side::of(about.text))?;
+            let question = question.and("interventions", &format!("[{}]", without(*component))).done();
+            Some(Beside { model: None, question })
+        }
+        // It is about tokens, and another model may number them otherwise.
+        (View::Attribution, Against::Model(_)) => None,
+        (View::Lens | View::Residual | View::Loss, Against::Model(id)) => {
+            asked(Side { text: about.text, has_ids: false }, Some(id.clone()))
+        }
+    }
+}
+
+/// Whether a component matters.
+pub fn test(view: View, about: &About<'_>, choices: &Choices) -> Option<String> {
+    match view {
+        View::Attribution | View::Residual => effects(about, choices, choices.test?),
+        View::Attention | View::Heads | View::Head | View::Induction | View::Lens | View::Loss => None,
+    }
 }
 
 fn effects(about: &About<'_>, choices: &Choices, component: Component) -> Option<String> {
@@ -308,9 +332,7 @@ mod tests {
         let test = Some(Component::Head([1, 3]));
         let mut choices = Choices { test, ..Choices::default() };
         let asked = |choices: &Choices| {
-            let beside = second(View::Attribution, &about(), choices)?;
-            assert_eq!(beside.model, None);
-            Some(read::<effects::Question>("effects", &beside.question))
+            Some(read::<effects::Question>("effects", &test(View::Attribution, &about(), choices)?))
         };
         let question = asked(&choices).expect("all is known");
         assert_eq!(question.components, [Component::Head([1, 3])]);
@@ -345,12 +367,40 @@ mod tests {
             let index = [&other[0].select.head, &other[0].select.component].into_iter().flatten().next();
             assert_eq!(index, selected.map(Index::One).as_ref());
         }
-        let beside = |against| second(View::Loss, &about(), &with(against));
+        let beside = |against| other(View::Loss, &about(), &with(against));
         assert_eq!(beside(Against::Nothing), None);
-        let other: loss::Question = read("loss", &beside(Against::Other).expect("a second prompt").question);
-        assert_eq!(other.prompt, Prompt::Text { text: "c".into(), bos: Bos::No });
+        let second: loss::Question = read("loss", &beside(Against::Other).expect("a second prompt").question);
+        assert_eq!(second.prompt, Prompt::Text { text: "c".into(), bos: Bos::No });
         let model = beside(Against::Model("tales-4l".into())).expect("a second model");
         assert_eq!(model.model.as_deref(), Some("tales-4l"));
         assert_eq!(read::<loss::Question>("loss", &model.question).prompt, text());
+    }
+
+    #[test]
+    fn the_other_side_is_asked_the_same() {
+        let beside = |view, against| {
+            let choices = Choices { against, other: "c".into(), direction: Some(4), ..Choices::default() };
+            other(view, &about(), &choices).map(|beside| beside.question)
+        };
+        let without = || Against::Without(Component::Head([1, 3]));
+        let lens: logit_lens::Question =
+            read("logit_lens", &beside(View::Lens, without()).expect("a change"));
+        assert_eq!((lens.prompt, lens.pinned), (text(), vec![7, 7, 3]));
+        assert_eq!(
+            (lens.interventions[0].at, &lens.interventions[0].edit),
+            (HookPoint::Block(1, Site::Z), &Edit::Zero)
+        );
+        let second: attribution::Question =
+            read("attribution", &beside(View::Attribution, Against::Other).expect("a second prompt"));
+        assert_eq!(second.prompt, Prompt::Text { text: "c".into(), bos: Bos::No });
+        assert_eq!((second.targets, second.distractors), (vec![7], vec![3]));
+        // Another model numbers its tokens in its own way.
+        let model = || Against::Model("tales-4l".into());
+        assert_eq!(beside(View::Attribution, model()), None);
+        let lens: logit_lens::Question = read("logit_lens", &beside(View::Lens, model()).expect("a model"));
+        assert_eq!(lens.pinned, [] as [u32; 0]);
+        let stream: residual::Question = read("residual", &beside(View::Residual, model()).expect("a model"));
+        assert_eq!(stream.token, None);
+        assert_eq!(beside(View::Lens, Against::Nothing), None);
     }
 }

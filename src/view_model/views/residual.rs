@@ -11,6 +11,7 @@ use super::{
     lens::{columns, stream_name},
     parts::{self, Kind},
     place,
+    sides::{self, Other},
 };
 use crate::{
     analysis::residual::{Answer, Push, Written},
@@ -24,21 +25,29 @@ const N_WRITERS: usize = 24;
 pub(super) fn draw(out: &mut Vec<Markup>, scene: &Scene<'_>) {
     let Some(Answered::Residual(answer)) = scene.first.answer else {
         let mut page = Markup::new();
-        head(&mut page);
-        controls(&mut page, scene.choices, None);
+        head(&mut page, Kind::Observed);
+        controls(&mut page, scene, None);
         parts::waiting(&mut page, scene);
         out.push(page);
         return;
     };
     let mut top = Markup::new();
-    head(&mut top);
-    controls(&mut top, scene.choices, Some(answer));
+    let other = other_of(scene);
+    head(&mut top, sides::kind(scene, other.is_some()));
+    controls(&mut top, scene, Some(answer));
+    sides::standing(&mut top, scene, other.is_some());
     parts::note(&mut top, scene);
     parts::finding(&mut top, readings::residual(answer));
     let mut cells = Markup::new();
-    draw_grid(&mut cells, answer, scene.choices.stream);
+    match &other {
+        None => draw_grid(&mut cells, answer, scene.choices.stream),
+        Some(other) => draw_sides(&mut cells, answer, other, scene.choices.stream),
+    }
     let mut written = Markup::new();
     writers(&mut written, answer);
+    if let Some(other) = &other {
+        compare_writers(&mut written, scene, answer, other.answer);
+    }
     let mut test = Markup::new();
     effects::draw(&mut test, scene, "logit difference");
     let mut foot = Markup::new();
@@ -56,20 +65,29 @@ pub(super) fn draw(out: &mut Vec<Markup>, scene: &Scene<'_>) {
     out.extend([top, cells, parts::slot(), written, test, foot]);
 }
 
-fn head(out: &mut Markup) {
+fn other_of<'a>(scene: &Scene<'a>) -> Option<Other<'a, Answer>> {
+    sides::other(
+        scene,
+        |answered| if let Answered::Residual(answer) = answered { Some(answer) } else { None },
+    )
+}
+
+fn head(out: &mut Markup, kind: Kind) {
     parts::head(
         out,
-        Kind::Observed,
+        kind,
         "What is in the stream, and who wrote it?",
         "Each row is a position, each column the residual stream on its way up. Press on a cell to list who wrote what is \
          there.",
     );
 }
 
-fn controls(out: &mut Markup, choices: &Choices, answer: Option<&Answer>) {
+fn controls(out: &mut Markup, scene: &Scene<'_>, answer: Option<&Answer>) {
+    let choices = scene.choices;
     out.raw("<div class=\"view-bar\">");
     let names = Stream::ALL.map(|stream| (stream.key(), stream_words(stream)));
     parts::select(out, "Cells", "stream", &names, choices.stream.key());
+    sides::choice(out, scene, scene.models);
     parts::copy(out);
     out.raw("</div>");
     if choices.stream == Stream::Token {
@@ -112,24 +130,67 @@ fn domain(answer: &Answer, stream: Stream) -> Domain {
     Domain::Sequential { max: counted.filter(|norm| norm.is_finite()).fold(0.0, f32::max) }
 }
 
-fn draw_grid(out: &mut Markup, answer: &Answer, stream: Stream) {
-    if values(answer, stream).is_none() {
-        out.raw("<p class=\"note\">Type a token above: the cells will say how much the stream points its way.</p>");
-        return;
-    }
+/// Positions down, streams across.
+fn draw_cells(out: &mut Markup, answer: &Answer, label: &str, cell_of: &dyn Fn(usize, usize) -> Cell) {
     let rows: Vec<String> = (0..answer.tokens.len()).map(|pos| place(pos, &answer.tokens)).collect();
     let columns = columns(&answer.rows)
         .into_iter()
         .map(|column| grid::Column { is_faint: false, ..column })
         .collect::<Vec<_>>();
-    let grid = Grid {
-        label: "Residual stream: positions down, streams across. Arrow keys move, Enter lists who wrote it.",
-        corner: "position",
-        rows: &rows,
-        columns: &columns,
+    grid::draw(out, &Grid { label, corner: "position", rows: &rows, columns: &columns }, cell_of);
+}
+
+/// Both sides, and between them how much more there is on the right.
+fn draw_sides(out: &mut Markup, left: &Answer, other: &Other<'_, Answer>, stream: Stream) {
+    let right = other.answer;
+    let is_alike = left.tokens.len() == right.tokens.len() && left.rows == right.rows;
+    let diff = is_alike.then_some(|out: &mut Markup| {
+        let difference = |row, column| {
+            let of = |answer| value(answer, stream, row, column);
+            Some(of(right)? - of(left)?)
+        };
+        let places =
+            (0..left.tokens.len()).flat_map(|row| (0..left.rows.len()).map(move |column| (row, column)));
+        let all = places.filter_map(|(row, column)| difference(row, column)).map(f64::from);
+        let domain = bars::diverging(all);
+        draw_cells(out, left, "Difference of the two sides", &|row, column| {
+            let value = difference(row, column);
+            let text = value.map_or_else(|| "–".to_owned(), |value| number::signed(f64::from(value)));
+            Cell { text, place: domain.place(value.unwrap_or(0.0)) }
+        });
+        let end = f64::from(domain.max());
+        let unit = [stream_words(stream), ", right less left"].concat();
+        parts::scale(out, &number::signed(-end), &number::signed(end), &unit, parts::Ramp::Diverging);
+    });
+    let of = |answer| move |out: &mut Markup| draw_grid(out, answer, stream);
+    sides::draw(out, &other.name, of(left), diff, of(right));
+}
+
+/// Who wrote more, and who less, on the right.
+fn compare_writers(out: &mut Markup, scene: &Scene<'_>, left: &Answer, right: &Answer) {
+    let of = |answer: &Answer, which| {
+        let one = answer.writers.iter().find(|one| one.writer == which);
+        one.map_or(0.0, |one| f64::from(one.projection))
     };
+    let all: Vec<sides::Part> = left
+        .writers
+        .iter()
+        .map(|one| sides::Part {
+            name: writer(one.writer).0,
+            values: [left, right].map(|answer| of(answer, one.writer)),
+        })
+        .collect();
+    sides::table(out, scene, "Writers", "length along the stream", &all);
+}
+
+fn draw_grid(out: &mut Markup, answer: &Answer, stream: Stream) {
+    if values(answer, stream).is_none() {
+        out.raw("<p class=\"note\">Type a token above: the cells will say how much the stream points its way.</p>");
+        return;
+    }
     let domain = domain(answer, stream);
-    grid::draw(out, &grid, &|row, column| {
+    let label = "Residual stream: positions down, streams across. Arrow keys move, Enter lists who wrote it.";
+    draw_cells(out, answer, label, &|row, column| {
         let value = value(answer, stream, row, column);
         Cell {
             text: value.map_or_else(|| "–".to_owned(), number::nats),
@@ -216,7 +277,7 @@ pub(super) fn pick(answer: &Answer, row: usize, column: usize) -> Vec<(&'static 
     }
 }
 
-pub(super) fn detail(out: &mut Markup, answer: &Answer, at: &str) {
+pub(super) fn detail(out: &mut Markup, scene: &Scene<'_>, answer: &Answer, at: &str) {
     let here = answer.rows.iter().position(|stream| *stream == answer.at).unwrap_or(0);
     let is_there = |[row, column]: &[usize; 2]| *row < answer.tokens.len() && *column < answer.rows.len();
     let [row, column] = cell_of(at).filter(is_there).unwrap_or([answer.pos, here]);
@@ -232,11 +293,30 @@ pub(super) fn detail(out: &mut Markup, answer: &Answer, at: &str) {
         Some(words)
     });
     let said: Vec<String> = said.into_iter().flatten().collect();
-    out.text(&said.join("; ")).raw(".</p>");
+    out.text(&said.join("; ")).raw(".");
+    let stream = scene.choices.stream;
+    if let Some(other) = other_of(scene)
+        && let Some(value) = value(other.answer, stream, row, column)
+        && row < other.answer.tokens.len()
+    {
+        let value = number::nats(value);
+        out.text(&[" On the right, ", &other.name, ": ", stream_words(stream), " ", &value, "."].concat());
+    }
+    out.raw("</p>");
 }
 
 /// The cells, then the writers.
-pub(super) fn table(answer: &Answer, stream: Stream) -> String {
+pub(super) fn table(scene: &Scene<'_>, answer: &Answer) -> String {
+    let stream = scene.choices.stream;
+    let mut out = lines_of(answer, stream);
+    if let Some(other) = other_of(scene) {
+        parts::line(&mut out, &[&other.name]);
+        out += &lines_of(other.answer, stream);
+    }
+    out
+}
+
+fn lines_of(answer: &Answer, stream: Stream) -> String {
     let rows: Vec<String> = (0..answer.tokens.len()).map(|pos| place(pos, &answer.tokens)).collect();
     let corner = stream_words(stream);
     let mut out = grid::table(corner, &rows, &columns(&answer.rows), &|row, column| {

@@ -1,5 +1,7 @@
 //! The views on small answers: what must be on them, and that what comes from a model stays text.
 
+mod sides;
+
 use super::*;
 use crate::{
     analysis::{
@@ -150,7 +152,8 @@ fn with_scene<T>(
         pos: None,
         head: None,
         first: standing(0),
-        second: standing(1),
+        other: standing(1),
+        test: standing(1),
         building: Some(Building { n_layers: 1, n_heads: 2, has_mlp: true }),
         models: &["tales-4l".to_owned()],
         note: "",

@@ -123,7 +123,7 @@ pub(crate) fn a_component_is_tested(world: &World, session: &Session) -> Result<
                 && !text.contains("done")
                 && text != before
                 && session.find("[data-testid=effect] .stale")?.is_none())
-                .then_some(text))
+            .then_some(text))
         })
     };
     let shown = |text: &str| {
@@ -219,5 +219,58 @@ pub(crate) fn a_loss_is_compared(world: &World, session: &Session) -> Result<()>
     session.press(key::RIGHT)?;
     let said = session.script("return document.querySelector('[data-slot]').innerText", &[])?;
     ensure!(said.as_str().is_some_and(|text| text.starts_with("1 ")), "{said}");
+    page.expect_no_console_error()
+}
+
+pub(crate) fn a_view_stands_beside_another(world: &World, session: &Session) -> Result<()> {
+    let page = Page::open_ready(session, &url(world, SMALL, "view=lens&shade=kl&against=h1.3"))?;
+    wait_for_view(&page, session, "lens")?;
+    let zeroed =
+        json!([{ "at": "blocks.1.attn.hook_z", "select": { "head": 3 }, "edit": { "kind": "zero" } }]);
+    let left = native(world, SMALL, "logit_lens", json!({}))?;
+    let right = native(world, SMALL, "logit_lens", json!({ "interventions": zeroed }))?;
+    let shown = |side: &str, at: &str| {
+        let cell = session.script(
+            "return document.querySelector(`[data-testid=${arguments[0]}] [data-at='${arguments[1]}']`)?.innerText ?? ''",
+            &[json!(side), json!(at)],
+        )?;
+        number(cell.as_str().unwrap_or_default())
+    };
+    wait_for("the other side", PATIENCE, || session.find("[data-testid=right] [data-at]"))?;
+    let n_pos = left["positions"].as_array().map_or(0, Vec::len);
+    for (pos, column) in [(0, 0), (n_pos - 1, 1), (3, 2)] {
+        let [left, right] = [&left, &right].map(|answer| at(&answer["kl_nats"], column * n_pos + pos));
+        let (left, right, cell) = (left?, right?, format!("{pos}.{column}"));
+        for (side, want) in [("left", left), ("right", right), ("diff", right - left)] {
+            let shown = shown(side, &cell)?;
+            ensure!(
+                (shown - want).abs() <= 0.006,
+                "{side} at {cell}: {shown} on the page, {want} on the command line"
+            );
+        }
+    }
+
+    // The parts of a logit, and another order by a press.
+    session.script("document.querySelector('#tab-attribution').click()", &[])?;
+    wait_for_view(&page, session, "attribution")?;
+    wait_for("the table of both sides", PATIENCE, || session.find("[data-testid=sides] tbody tr"))?;
+    let columns = || {
+        session.script(
+            "return [...document.querySelectorAll('[data-testid=sides] tbody tr')].map(tr => [...tr.querySelectorAll('td')].map(td => td.innerText))",
+            &[],
+        )
+    };
+    let column = |rows: &Value, nth: usize| -> Result<Vec<f64>> {
+        let rows = rows.as_array().context("no rows")?;
+        rows.iter().map(|row| Ok(number(row[nth].as_str().unwrap_or_default())?.abs())).collect()
+    };
+    for (key, nth) in [("left", 0), ("diff", 1), ("right", 2)] {
+        session
+            .script("document.querySelector(`[data-do='sort=${arguments[0]}']`).click()", &[json!(key)])?;
+        wait_for(&format!("rows sorted by {key}"), PATIENCE, || {
+            Ok(column(&columns()?, nth)?.is_sorted_by(|a, b| b <= a).then_some(()))
+        })?;
+    }
+    wait_for_field(session, "sort=right")?;
     page.expect_no_console_error()
 }
