@@ -27,7 +27,7 @@ use crate::{
 
 mod kinds;
 
-pub use kinds::{Asking, Engine, Entry, Generation, Loading, Made, NewToken, Phase, Shown, Wanted};
+pub use kinds::{Asking, Engine, Entry, Generation, Loading, Made, NewToken, Phase, Reading, Shown, Wanted};
 
 /// The whole of it; copies share it. Provided through context.
 #[derive(Clone, Copy)]
@@ -58,6 +58,8 @@ pub struct State {
     pub choices: RwSignal<Choices>,
     /// The mark that is locked in the view.
     pub mark: RwSignal<String>,
+    /// What the views found out about the prompt on the page, and where.
+    pub readings: RwSignal<Vec<Reading>>,
     /// Which score lights the windows of the elevation.
     pub lit_by: RwSignal<HeadScore>,
     /// The engine itself.
@@ -134,6 +136,7 @@ impl State {
             view: RwSignal::new(address.view),
             choices: RwSignal::new(address.choices.clone()),
             mark: RwSignal::new(address.mark.clone()),
+            readings: RwSignal::new(vec![]),
             lit_by: RwSignal::new(address.lit_by),
             engine,
             open_failure: RwSignal::new(None),
@@ -303,6 +306,11 @@ impl State {
             backend: self.wish.get(),
             is_embed: self.is_embed.get(),
         }
+    }
+
+    /// The same with model and prompt, whoever chose them.
+    pub fn whole_address(self) -> Address {
+        Address { model: Some(self.model.get()), prompt: Some(self.prompt.get()), ..self.address() }
     }
 
     /// Notes that the user has taken over.

@@ -12,7 +12,7 @@ use web_sys::{Element, Event, KeyboardEvent};
 use super::{
     dom,
     mark::watch,
-    state::{Entry, Loading, State},
+    state::{Entry, Loading, Reading, State, Wanted},
 };
 use crate::{
     prompt::Bos,
@@ -79,6 +79,20 @@ impl Shown {
 
     fn slots(self) -> [Slot; 3] {
         [self.first, self.other, self.test]
+    }
+
+    /// Adds what the view found to the page's key findings: its latest about this prompt.
+    fn read_out(self) {
+        let state = self.state;
+        let view = state.view.get();
+        let answer = self.first.answer(view).filter(|_| !self.first.is_stale());
+        let Some(sentence) = answer.and_then(|answer| views::finding(&answer)) else { return };
+        let about = untrack(|| Wanted { scores: None, ..state.wanted() });
+        let address = untrack(|| state.whole_address());
+        state.readings.update(|readings| {
+            readings.retain(|one| one.about == about && one.view != view);
+            readings.push(Reading { about, view, sentence, address });
+        });
     }
 
     /// Asks again what has no answer.
@@ -202,6 +216,7 @@ pub fn TextView() -> impl IntoView {
         marks::show(&host, hovered.as_deref().unwrap_or_default(), &kept);
         place::fill(&host, &untrack(|| shown.with_scene(|scene| views::detail(scene, &at))));
     });
+    Effect::new(move || shown.read_out());
     let is_stale = Memo::new(move |_| shown.first.is_stale());
     let is_empty = Memo::new(move |_| shown.first.answer(state.view.get()).is_none());
     Effect::new(move || {

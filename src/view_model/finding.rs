@@ -1,6 +1,6 @@
-//! Key findings of a run: one sentence each, about one head.
+//! Key findings of a run: one sentence each, about one head or about a view.
 
-use super::head_score::HeadScore;
+use super::{head_score::HeadScore, number, token_strip::token_text, views::View};
 use crate::analysis::attention::Answer;
 
 pub mod readings;
@@ -23,6 +23,47 @@ pub struct Finding {
     pub sentence: String,
     /// What else would look the same.
     pub caveat: Option<&'static str>,
+}
+
+/// A sentence, and the view that shows what it says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// The view.
+    pub view: View,
+    /// The sentence.
+    pub sentence: String,
+}
+
+/// What the run itself says about the prompt: what surprised the model, and what it would say next.
+pub fn of_run(answer: &Answer) -> Vec<Said> {
+    [surprise(answer), next(answer)].into_iter().flatten().collect()
+}
+
+fn surprise(answer: &Answer) -> Option<Said> {
+    let nats = |pos: usize| answer.positions.get(pos)?.next_logprob.map(|logprob| -logprob);
+    let before = (0..answer.tokens.len()).filter_map(|pos| Some((pos, nats(pos)?)));
+    let (before, worst) = before.reduce(|best, next| if best.1 < next.1 { next } else { best })?;
+    let token = token_text(answer.tokens.get(before + 1)?).quoted();
+    let sentence = [
+        &token,
+        " at position ",
+        &(before + 1).to_string(),
+        " surprises most: ",
+        &number::nats(worst),
+        " nats, where the mean is ",
+        &number::nats(answer.loss_nats?),
+    ]
+    .concat();
+    Some(Said { view: View::Loss, sentence })
+}
+
+fn next(answer: &Answer) -> Option<Said> {
+    let best = answer.positions.last()?.top.first()?;
+    let (token, prob) = (token_text(&best.token).quoted(), number::prob(best.prob));
+    Some(Said {
+        view: View::Attribution,
+        sentence: ["Next it would say ", &token, ", p ", &prob, ": who writes that?"].concat(),
+    })
 }
 
 /// What is worth saying about the heads, the induction head first.
@@ -69,6 +110,40 @@ fn sentence(score: HeadScore, layer: usize, head: usize, value: f32, n_repeated:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        analysis::attention::{Candidate, Position},
+        prompt::Token,
+    };
+
+    #[test]
+    fn the_most_surprising_token_and_the_next_one_are_named() {
+        let token = |text: &str| Token { id: 1, text: Some(text.to_owned()), bytes: None, is_special: false };
+        let position = |next_logprob| Position {
+            top: vec![Candidate { token: token(" x"), prob: 0.25, logprob: -1.4 }],
+            next_logprob,
+            next_rank: None,
+        };
+        let mut answer = Answer {
+            tokens: ["a", "b", "c"].map(token).into(),
+            loss_nats: Some(2.5),
+            positions: vec![position(Some(-1.0)), position(Some(-4.0)), position(None)],
+            heads: vec![],
+            n_repeated: 0,
+            patterns: vec![],
+            scores: vec![],
+        };
+        let sentences =
+            |answer: &Answer| of_run(answer).into_iter().map(|said| said.sentence).collect::<Vec<_>>();
+        assert_eq!(
+            sentences(&answer),
+            [
+                "‘c’ at position 2 surprises most: 4.00 nats, where the mean is 2.50",
+                "Next it would say ‘·x’, p 0.250: who writes that?"
+            ]
+        );
+        (answer.loss_nats, answer.positions) = (None, vec![]);
+        assert_eq!(of_run(&answer), []);
+    }
 
     #[test]
     fn a_head_that_looks_one_back_is_told_from_induction() {

@@ -4,7 +4,7 @@
 //! [`table`] its numbers. What a user does in a view is an assignment, `data-do="key=value"`, which [`Choices::set`]
 //! understands and an address holds.
 
-use super::{elevation::Building, markup::Markup, token_strip::token_text};
+use super::{elevation::Building, finding::readings, markup::Markup, token_strip::token_text};
 use crate::{analysis, prompt::Token};
 
 mod attribution;
@@ -180,6 +180,18 @@ pub fn html(scene: &Scene<'_>) -> Vec<String> {
         View::Loss => loss::draw(&mut parts, scene),
     }
     parts.into_iter().map(Markup::into_string).collect()
+}
+
+/// What is worth saying of an answer.
+pub fn finding(answer: &Answered) -> Option<String> {
+    match answer {
+        Answered::Heads(_) | Answered::Head(_) | Answered::Induction(_) => None,
+        Answered::Lens(answer) => readings::lens(answer),
+        Answered::Attribution(answer) => readings::attribution(answer),
+        Answered::Effects(answer) => readings::effects(answer),
+        Answered::Residual(answer) => readings::residual(answer),
+        Answered::Loss(answer) => readings::loss(answer),
+    }
 }
 
 /// The choices that follow from pressing on the mark `at`: assignments, where `pos` is the locked position, `head` the

@@ -59,6 +59,7 @@ const TESTS: &[Test] = &[
     ("the_stream_has_writers", views::the_stream_has_writers),
     ("a_loss_is_compared", views::a_loss_is_compared),
     ("a_view_stands_beside_another", views::a_view_stands_beside_another),
+    ("findings_lead_to_their_views", views::findings_lead_to_their_views),
     ("views_fit_a_phone", views::views_fit_a_phone),
     ("cells_are_legible", views::cells_are_legible),
     ("every_control_has_a_name", looks::every_control_has_a_name),

@@ -14,7 +14,7 @@ mod numbers;
 
 pub(crate) use looks::{cells_are_legible, views_fit_a_phone};
 pub(crate) use numbers::{
-    a_component_is_tested, a_loss_is_compared, a_view_stands_beside_another,
+    a_component_is_tested, a_loss_is_compared, a_view_stands_beside_another, findings_lead_to_their_views,
     the_lens_shows_what_the_model_would_say, the_parts_sum, the_stream_has_writers,
 };
 

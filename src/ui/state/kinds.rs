@@ -7,7 +7,7 @@ use crate::{
     failure::Failure,
     prompt::{Bos, Token},
     protocol::{FinishReason, ModelCard, RunId},
-    view_model::download::Download,
+    view_model::{address::Address, download::Download, views::View},
 };
 
 /// A model that the page knows.
@@ -45,6 +45,19 @@ pub struct Wanted {
     pub bos: Bos,
     /// The head whose scores before the softmax are wanted.
     pub scores: Option<[usize; 2]>,
+}
+
+/// What a view found out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reading {
+    /// About what.
+    pub about: Wanted,
+    /// The view.
+    pub view: View,
+    /// In a sentence.
+    pub sentence: String,
+    /// Where the page was.
+    pub address: Address,
 }
 
 /// An answer on the page.

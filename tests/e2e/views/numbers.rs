@@ -274,3 +274,44 @@ pub(crate) fn a_view_stands_beside_another(world: &World, session: &Session) -> 
     wait_for_field(session, "sort=right")?;
     page.expect_no_console_error()
 }
+
+pub(crate) fn findings_lead_to_their_views(world: &World, session: &Session) -> Result<()> {
+    let page = Page::open_ready(session, &url(world, SMALL, "pos=4"))?;
+    let sentence = |view: &str| {
+        let text = session.script(
+            "return document.querySelector(`.findings a[data-view=${arguments[0]}]`)?.innerText ?? ''",
+            &[json!(view)],
+        )?;
+        Ok::<_, anyhow::Error>(text.as_str().unwrap_or_default().to_owned())
+    };
+    // The run itself knows which token surprised most; the view then says it with more.
+    let answer = native(world, SMALL, "loss", json!({}))?;
+    let logprobs = answer["sides"][0]["logprobs"]["data"].as_array().context("no losses")?;
+    let losses: Vec<f64> = logprobs.iter().filter_map(Value::as_f64).map(|logprob| -logprob).collect();
+    let worst = losses.iter().copied().fold(0.0, f64::max);
+    let said = sentence("loss")?;
+    ensure!(said.contains(&format!("{worst:.2} nats")), "{said:?} does not say {worst}");
+    session.find(".findings a[data-view=loss]")?.context("no link")?.click()?;
+    wait_for_view(&page, session, "loss")?;
+    wait_for("what the view found", PATIENCE, || {
+        let said = sentence("loss")?;
+        Ok((said.contains(&format!("{worst:.2} nats")) && said.contains(" bits")).then_some(()))
+    })?;
+    // The address of a finding is all that it takes.
+    session.script("document.querySelector('#tab-lens').click()", &[])?;
+    wait_for_view(&page, session, "lens")?;
+    wait_for("what the lens found", PATIENCE, || {
+        Ok(sentence("lens")?.contains("first choice").then_some(()))
+    })?;
+    let (said, href) = (
+        sentence("lens")?,
+        session.script("return document.querySelector('.findings a[data-view=lens]').href", &[])?,
+    );
+    let href = href.as_str().context("no address")?.to_owned();
+    ensure!(href.contains("view=lens") && href.contains("prompt=") && href.contains("model="), "{href}");
+    session.goto("about:blank")?;
+    let page = Page::open_ready(session, &href)?;
+    wait_for_view(&page, session, "lens")?;
+    wait_for("the same sentence", PATIENCE, || Ok((sentence("lens")? == said).then_some(())))?;
+    page.expect_no_console_error()
+}
