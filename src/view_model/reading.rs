@@ -20,7 +20,7 @@ pub struct Reading {
     pub read_by: f32,
 }
 
-/// How a token is drawn, in whole percent: what looks the same is equal.
+/// How a token is drawn, in steps of two percent: what looks the same is equal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WordMark {
     /// How much the token in focus reads it.
@@ -37,7 +37,7 @@ pub struct WordMark {
 
 /// How the tokens are drawn.
 pub fn word_marks(readings: &[Reading], key: Option<usize>, locked: Option<usize>) -> Vec<WordMark> {
-    let percent = |weight: f32| (weight * 100.0).round() as u8;
+    let percent = |weight: f32| 2 * (weight * 50.0).round() as u8;
     let mark = |(pos, reading): (usize, &Reading)| WordMark {
         reads_percent: percent(reading.reads),
         read_by_percent: percent(reading.read_by),
@@ -193,7 +193,7 @@ mod tests {
         assert_eq!(readings[3], Reading { is_query: false, reads: 0.0, read_by: 0.75 });
         assert_eq!(readings[0].reads, 0.0); // Hidden.
         let marks = word_marks(&readings, Some(1), Some(3));
-        assert_eq!((marks[1].reads_percent, marks[3].read_by_percent), (75, 75));
+        assert_eq!((marks[1].reads_percent, marks[3].read_by_percent), (76, 76));
         assert!(marks[2].is_query && marks[1].is_key && marks[3].is_locked);
         assert_eq!(marks[0], WordMark::default());
     }

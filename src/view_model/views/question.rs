@@ -332,7 +332,7 @@ mod tests {
         let test = Some(Component::Head([1, 3]));
         let mut choices = Choices { test, ..Choices::default() };
         let asked = |choices: &Choices| {
-            Some(read::<effects::Question>("effects", &test(View::Attribution, &about(), choices)?))
+            Some(read::<effects::Question>("effects", &super::test(View::Attribution, &about(), choices)?))
         };
         let question = asked(&choices).expect("all is known");
         assert_eq!(question.components, [Component::Head([1, 3])]);

@@ -1,7 +1,7 @@
 //! The residual stream: its norm and direction at every position and stream, and who wrote it at one place.
 
 use super::{
-    Answered, Choices, Scene, Stream,
+    Answered, Scene, Stream,
     attribution::writer,
     bars::{self, Row},
     cell_of,

@@ -291,7 +291,7 @@ fn a_test_that_failed_says_why() {
     let answer = Answered::Attribution(attribution());
     with_scene(View::Attribution, &choices, [Some(answer), None], |scene| {
         let second = Standing { failure: Some(["it <did> not", "try"]), ..Standing::default() };
-        let html = html(&Scene { second, ..scene.clone() }).concat();
+        let html = html(&Scene { test: second, ..scene.clone() }).concat();
         assert_eq!(fault(&html), None);
         assert!(html.contains("role=\"alert\"") && html.contains("It &lt;did&gt; not."), "{html}");
     });

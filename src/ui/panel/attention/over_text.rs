@@ -44,9 +44,7 @@ pub(super) fn OverText(view: View) -> impl IntoView {
         let (words, marks_before) =
             before.map_or_else(|| (words_of(&element), vec![]), |(_, words, marks)| (words, marks));
         for (pos, (word, mark)) in words.iter().zip(&marks).enumerate() {
-            if marks_before.get(pos) != Some(mark) {
-                draw(word, *mark);
-            }
+            draw(word, marks_before.get(pos).copied(), *mark);
         }
         // What is pointed at elsewhere comes into view here; under the pointer nothing moves.
         let query = marks.iter().position(|mark| mark.is_query);
@@ -98,17 +96,26 @@ fn words_of(text: &HtmlElement) -> Vec<HtmlElement> {
     (0..found.length()).filter_map(|idx| found.get(idx)?.dyn_into().ok()).collect()
 }
 
-fn draw(word: &HtmlElement, mark: WordMark) {
-    let style = word.style();
-    let classes = word.class_list();
+/// Makes a word look like `mark`. Only what differs is written: each write has the browser look at the word again.
+fn draw(word: &HtmlElement, before: Option<WordMark>, mark: WordMark) {
+    let is_new = |of: fn(WordMark) -> u8| before.is_none_or(|before| of(before) != of(mark));
     // Constant names of properties, classes and attributes are always accepted.
-    let _ = style.set_property("--w", &format!("{}%", mark.reads_percent));
-    let _ = style.set_property("--by", &format!("{}%", mark.read_by_percent));
-    let _ = classes.toggle_with_force("query", mark.is_query);
-    let _ = classes.toggle_with_force("key", mark.is_key);
-    let _ = classes.toggle_with_force("locked", mark.is_locked);
-    let _ = word.set_attribute("aria-pressed", if mark.is_locked { "true" } else { "false" });
-    let _ = word.set_attribute("tabindex", if mark.is_query { "0" } else { "-1" });
+    let toggle = |class, is_on| _ = word.class_list().toggle_with_force(class, is_on);
+    if is_new(|mark| mark.reads_percent) || is_new(|mark| mark.read_by_percent) {
+        let style = format!("--w:{}%;--by:{}%", mark.reads_percent, mark.read_by_percent);
+        let _ = word.set_attribute("style", &style);
+    }
+    if is_new(|mark| mark.is_query.into()) {
+        toggle("query", mark.is_query);
+        let _ = word.set_attribute("tabindex", if mark.is_query { "0" } else { "-1" });
+    }
+    if is_new(|mark| mark.is_key.into()) {
+        toggle("key", mark.is_key);
+    }
+    if is_new(|mark| mark.is_locked.into()) {
+        toggle("locked", mark.is_locked);
+        let _ = word.set_attribute("aria-pressed", if mark.is_locked { "true" } else { "false" });
+    }
 }
 
 /// The word that an event is about.
