@@ -103,8 +103,10 @@ pub(crate) fn a_gated_model_is_explained(world: &World, session: &Session) -> Re
     let page = Page::open_ready(session, &world.url_with(SMALL))?;
     open_picker(session, &page, &hub)?;
     begin(&page)?;
-    page.control("Close")?.click()?;
     let text = page.wait_for_alert()?;
+    wait_for("the choice to make room for it", PATIENCE, || {
+        Ok(session.find("[data-testid=picker][open]")?.is_none().then_some(()))
+    })?;
     ensure!(text.contains("conditions") && text.contains("token"), "{text}");
     ensure!(page.model()? == SMALL, "the model before is no longer there");
     // With a token, from the message's own button.

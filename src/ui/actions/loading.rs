@@ -37,7 +37,10 @@ fn load_then(state: State, sources: Sources, id: &str, then: impl FnOnce() + 'st
         // What was opened before has its config.json, and a repository without one is refused.
         Ok(Opened::Guessed(_)) => forget(state, &id),
         Err(failure) if failure.kind == FailureKind::Cancelled => forget(state, &id),
-        Err(failure) => state.set_loading(&id, Loading::Failed(failure)),
+        Err(failure) => {
+            state.set_loading(&id, Loading::Failed(failure));
+            state.shows_models.set(false); // It would lie over what is said of it.
+        }
     });
 }
 
