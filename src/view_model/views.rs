@@ -23,7 +23,7 @@ pub mod question;
 pub mod read;
 mod residual;
 
-pub use choices::{Ablation, Against, Choices, Shade, Stream};
+pub use choices::{Ablation, Against, Choices, Shade, Stream, Top, Weigh};
 
 /// What can be looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -183,8 +183,8 @@ pub fn html(scene: &Scene<'_>) -> Vec<String> {
 pub fn pick(scene: &Scene<'_>, at: &str) -> Vec<(&'static str, String)> {
     let Some([row, column]) = cell_of(at) else { return vec![] };
     match scene.first.answer {
-        Some(Answered::Heads(answer)) => heads::pick(scene, answer, row, column),
-        Some(Answered::Head(answer)) => head::pick(scene, answer, row, column),
+        Some(Answered::Heads(answer)) => heads::pick(answer, row, column),
+        Some(Answered::Head(answer)) => head::pick(answer, row, column),
         Some(Answered::Induction(answer)) => induction::pick(scene, answer, row, column),
         Some(Answered::Lens(answer)) => lens::pick(answer, row),
         Some(Answered::Residual(answer)) => residual::pick(answer, row, column),
@@ -249,7 +249,7 @@ pub fn detail(scene: &Scene<'_>, at: &str) -> String {
 /// The view's numbers as lines of columns with tabs between, for spreadsheets.
 pub fn table(scene: &Scene<'_>) -> String {
     match scene.first.answer {
-        Some(Answered::Heads(answer)) => heads::table(scene, answer),
+        Some(Answered::Heads(answer)) => heads::table(answer),
         Some(Answered::Head(answer)) => head::table(scene, answer),
         Some(Answered::Induction(answer)) => induction::table(scene, answer),
         Some(Answered::Lens(answer)) => lens::table(answer),

@@ -58,8 +58,8 @@ pub fn first(view: View, about: &About<'_>, choices: &Choices) -> Option<String>
     let pos = about.pos.map_or(-1, |pos| pos as i64).to_string();
     Some(match view {
         View::Attention => return None,
-        View::Heads => return heads::heads(about, choices),
-        View::Head => return heads::head(about, choices),
+        View::Heads => heads::heads(about, choices),
+        View::Head => heads::head(about, choices),
         View::Induction => return induction::induction(about, choices),
         View::Lens => of("logit_lens")
             .and("halves", if choices.halves { "true" } else { "false" })
@@ -99,22 +99,21 @@ pub fn first(view: View, about: &About<'_>, choices: &Choices) -> Option<String>
     })
 }
 
+/// Whether a question is about all heads, as the head page's is while no head is locked.
+pub fn is_of_heads(question: &str) -> bool {
+    question.starts_with(heads::OF_HEADS)
+}
+
 /// What a view asks beside: whether a component matters, or the other side of a comparison.
 pub fn second(view: View, about: &About<'_>, choices: &Choices) -> Option<Beside> {
     let loss_of = |text| Question::of("loss", text, about.bos).and("top_k", &TOP_K_CELL.to_string()).done();
     let (model, question) = match (view, &choices.against) {
-        (View::Attribution | View::Residual, _) => (None, effects(about, choices, choices.test?)?),
+        (View::Attribution | View::Residual | View::Heads | View::Head, _) => {
+            (None, effects(about, choices, choices.test?)?)
+        }
         (View::Loss, Against::Other) if !choices.other.trim().is_empty() => (None, loss_of(&choices.other)),
         (View::Loss, Against::Model(id)) => (Some(id.clone()), loss_of(about.text)),
-        (
-            View::Attention
-            | View::Heads
-            | View::Head
-            | View::Induction
-            | View::Lens
-            | View::Loss,
-            _,
-        ) => return None,
+        (View::Attention | View::Induction | View::Lens | View::Loss, _) => return None,
     };
     Some(Beside { model, question })
 }
@@ -236,16 +235,16 @@ mod tests {
         prompt::Prompt,
     };
 
-    fn about() -> About<'static> {
+    pub(super) fn about() -> About<'static> {
         About { text: "a \"b\"\n\\", bos: Bos::No, pos: None, head: None, leading: &[7, 7, 3] }
     }
 
-    fn text() -> Prompt {
+    pub(super) fn text() -> Prompt {
         Prompt::Text { text: about().text.to_owned(), bos: Bos::No }
     }
 
     /// The question as its type reads it, without the word for its kind.
-    fn read<T: DeserializeOwned>(kind: &str, question: &str) -> T {
+    pub(super) fn read<T: DeserializeOwned>(kind: &str, question: &str) -> T {
         let mut value: Value =
             serde_json::from_str(question).unwrap_or_else(|error| panic!("{question}: {error}"));
         let found = value.as_object_mut().and_then(|fields| fields.remove("kind"));
