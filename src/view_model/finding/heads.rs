@@ -22,7 +22,11 @@ pub fn kinds(answer: &Answer) -> Option<String> {
         let scores = answer.scores.iter().find(|scores| scores.metric == metric)?;
         let [layer, head] = *scores.top.first()?;
         let value = *scores.values.data().get(layer * scores.values.last_axis() + head)?;
-        let over = if metric == Metric::PreviousToken { String::new() } else { format!(" over {} queries", scores.n) };
+        let over = if metric == Metric::PreviousToken {
+            String::new()
+        } else {
+            format!(" over {} queries", scores.n)
+        };
         Some(if value < CLEAR {
             format!("no clear {kind} (the nearest, L{layer}H{head}: {value:.2}{over})")
         } else {
@@ -45,7 +49,10 @@ pub fn head(answer: &head::Answer) -> Option<String> {
     let near = match nearest {
         Some((detector, mul)) if CLEAR <= mul => {
             let faint = if mul < STRONG { "faintly " } else { "" };
-            format!("; on this prompt it is {faint}like {}, with {mul:.2} of its attention where one looks", a(detector))
+            format!(
+                "; on this prompt it is {faint}like {}, with {mul:.2} of its attention where one looks",
+                a(detector)
+            )
         }
         Some((detector, mul)) => format!(
             "; it is like no detector’s head on this prompt (the nearest, {}: {mul:.2} of its attention)",

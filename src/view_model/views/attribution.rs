@@ -5,8 +5,7 @@ use std::cmp::Ordering;
 use super::{
     Answered, Choices, Scene,
     bars::{self, Row},
-    cell_of,
-    effects,
+    cell_of, effects,
     grid::{self, Cell, Column, Grid},
     parts::{self, Kind},
     place,

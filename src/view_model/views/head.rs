@@ -102,7 +102,8 @@ fn controls(out: &mut Markup, scene: &Scene<'_>) {
         parts::select(out, "Head", "head", &options, &chosen);
         if let Some(here) = scene.head {
             out.raw("<span class=\"view-steps-bar\" role=\"group\" aria-label=\"Neighbouring heads\">");
-            for (by, arrow) in [(Move::Left, "←"), (Move::Right, "→"), (Move::Down, "↓"), (Move::Up, "↑")] {
+            for (by, arrow) in [(Move::Left, "←"), (Move::Right, "→"), (Move::Down, "↓"), (Move::Up, "↑")]
+            {
                 neighbour(out, here, step(here, by, dims), arrow);
             }
             out.raw("</span>");

@@ -44,7 +44,12 @@ pub(super) fn draw(out: &mut Vec<Markup>, scene: &Scene<'_>) {
         Err(why) => {
             cells.element("p", &[("class", "note")], why);
             if !scene.choices.is_random {
-                parts::button(&mut cells, "Read random tokens, twice", "on=random", "Every one of them is repeated");
+                parts::button(
+                    &mut cells,
+                    "Read random tokens, twice",
+                    "on=random",
+                    "Every one of them is repeated",
+                );
             }
         }
     }
@@ -141,7 +146,8 @@ fn head_at(answer: &Answer, row: usize, column: usize) -> Option<[usize; 2]> {
 
 fn draw_grid(out: &mut Markup, scores: &Scores) {
     let [n_layers, n_heads] = dims(scores);
-    let rows: Vec<String> = (0..n_layers).rev().map(|layer| ["layer ", &layer.to_string()].concat()).collect();
+    let rows: Vec<String> =
+        (0..n_layers).rev().map(|layer| ["layer ", &layer.to_string()].concat()).collect();
     let column = |head: usize| {
         let head = head.to_string();
         Column { name: ["H", &head].concat(), title: ["head ", &head].concat(), is_faint: false }
@@ -229,9 +235,11 @@ pub(super) fn pick(answer: &Answer, row: usize, column: usize) -> Vec<(&'static 
 pub(super) fn detail(out: &mut Markup, scene: &Scene<'_>, answer: &Answer, at: &str) {
     let pointed = cell_of(at).and_then(|[row, column]| head_at(answer, row, column));
     let scores = of(answer, scene.choices.metric).or(answer.scores.first());
-    let locked = || scene.head.filter(|[layer, head]| {
-        scores.is_some_and(|scores| *layer < dims(scores)[0] && *head < dims(scores)[1])
-    });
+    let locked = || {
+        scene.head.filter(|[layer, head]| {
+            scores.is_some_and(|scores| *layer < dims(scores)[0] && *head < dims(scores)[1])
+        })
+    };
     let first = || ordered(scene.choices, scores?).first().copied();
     let Some(head) = pointed.or_else(locked).or_else(first) else { return };
     let component = Component::Head(head);
@@ -242,7 +250,8 @@ pub(super) fn detail(out: &mut Markup, scene: &Scene<'_>, answer: &Answer, at: &
     out.raw("</p><dl class=\"view-values\">");
     for scores in &answer.scores {
         out.raw("<div>").element("dt", &[], words::name(scores.metric));
-        out.element("dd", &[("class", "num")], &words::long(scores.metric, value(scores, head))).raw("</div>");
+        out.element("dd", &[("class", "num")], &words::long(scores.metric, value(scores, head)))
+            .raw("</div>");
     }
     out.raw("</dl>");
 }

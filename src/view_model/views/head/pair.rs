@@ -59,10 +59,18 @@ pub(super) fn draw(out: &mut Markup, answer: &Answer) {
     out.element("h3", &[], &["Why ", &query, " looks at ", &key].concat());
     out.raw("<ol class=\"view-steps\">");
     for (name, formula) in steps(pair) {
-        out.raw("<li>").element("span", &[], name).element("code", &[("class", "num")], &formula).raw("</li>");
+        out.raw("<li>")
+            .element("span", &[], name)
+            .element("code", &[("class", "num")], &formula)
+            .raw("</li>");
     }
     out.raw("</ol>");
-    parts::button(out, "The key it looks at most", "key=", "Takes apart the key with the largest probability");
+    parts::button(
+        out,
+        "The key it looks at most",
+        "key=",
+        "Takes apart the key with the largest probability",
+    );
     let products: Vec<f64> = pair.products.iter().map(|product| f64::from(*product)).collect();
     let sizes: Vec<f64> = products.iter().map(|product| product.abs()).collect();
     let listed = parts::largest(&sizes, N_PRODUCTS);
@@ -95,15 +103,30 @@ fn steps(pair: &Pair) -> Vec<(&'static str, String)> {
     ];
     if let Some(cap) = pair.soft_cap {
         let (cap_text, capped) = (nats(cap), nats(cap * (scaled / cap).tanh()));
-        steps.push(("soft cap", [&cap_text, " tanh(", &nats(scaled), " / ", &cap_text, ") = ", &capped].concat()));
+        steps.push((
+            "soft cap",
+            [&cap_text, " tanh(", &nats(scaled), " / ", &cap_text, ") = ", &capped].concat(),
+        ));
     }
     let order = [pair.key.to_string(), pair.query.to_string()];
     match pair.score {
         Some(score) => {
             let sum = nats(pair.log_sum_exp);
-            steps.push(("mask", ["key ", &order[0], " ≤ query ", &order[1], ": it is seen, score ", &nats(score)].concat()));
-            let text =
-                ["exp(", &nats(score), " − ", &sum, ") = ", &number::prob(pair.probability), ", ", &sum, " = ln Σ exp(scores)"];
+            steps.push((
+                "mask",
+                ["key ", &order[0], " ≤ query ", &order[1], ": it is seen, score ", &nats(score)].concat(),
+            ));
+            let text = [
+                "exp(",
+                &nats(score),
+                " − ",
+                &sum,
+                ") = ",
+                &number::prob(pair.probability),
+                ", ",
+                &sum,
+                " = ln Σ exp(scores)",
+            ];
             steps.push(("softmax", text.concat()));
         }
         None => {

@@ -91,7 +91,13 @@ pub(super) fn draw(out: &mut Markup, choices: &Choices, answer: &Answer) {
     out.raw("</div>");
     if 1 < blocks.size {
         let size = blocks.size.to_string();
-        let text = ["Each cell stands for ", &size, " by ", &size, " positions and shows the largest value among them."];
+        let text = [
+            "Each cell stands for ",
+            &size,
+            " by ",
+            &size,
+            " positions and shows the largest value among them.",
+        ];
         out.element("p", &[("class", "note")], &text.concat());
     }
     cells(out, answer, values, &blocks, domain);
@@ -105,8 +111,13 @@ fn cells(out: &mut Markup, answer: &Answer, values: &HostTensor, blocks: &Blocks
     let style = ["--columns:", &n.to_string()].concat();
     let label = "The head’s pattern: queries down, keys across. Arrow keys move, Enter takes a pair apart.";
     out.raw("<div class=\"view-scroll\" tabindex=\"-1\">");
-    let attributes =
-        [("class", "view-heat"), ("role", "grid"), ("aria-label", label), ("style", &style), ("data-grid", "")];
+    let attributes = [
+        ("class", "view-heat"),
+        ("role", "grid"),
+        ("aria-label", label),
+        ("style", &style),
+        ("data-grid", ""),
+    ];
     out.open("div", &attributes);
     out.raw("<div role=\"row\" class=\"heat-row heat-names\"><span role=\"columnheader\" class=\"heat-name\">query ↓ key →</span>");
     for nth in 0..n {

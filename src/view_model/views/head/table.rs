@@ -5,10 +5,7 @@ use super::{
     pattern,
     spread::words,
 };
-use crate::{
-    analysis::head::Answer,
-    view_model::token_strip::token_text,
-};
+use crate::{analysis::head::Answer, view_model::token_strip::token_text};
 
 /// The cells on screen; the norms; the pair and its products; what is written; the spread; the detectors.
 pub(in super::super) fn table(scene: &Scene<'_>, answer: &Answer) -> String {

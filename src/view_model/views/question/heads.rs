@@ -17,7 +17,8 @@ pub(super) fn heads(about: &About<'_>, choices: &Choices) -> String {
             .length
             .map_or_else(String::new, |length| ["\"length\":", &length.to_string(), ","].concat());
         let draw = choices.draw.to_string();
-        let parts = [r#"{"repeated":{"#, &length, r#""seed":"#, &draw, r#","bos":""#, key_of(about.bos), "\"}}"];
+        let parts =
+            [r#"{"repeated":{"#, &length, r#""seed":"#, &draw, r#","bos":""#, key_of(about.bos), "\"}}"];
         parts.concat()
     } else {
         on_prompt(about)

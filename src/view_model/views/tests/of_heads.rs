@@ -50,10 +50,13 @@ fn heads_come_in_the_chosen_order() {
     let listed = |choices: &Choices| {
         let html = finder(choices);
         let list = html.split("data-testid=\"top-heads\"").nth(1).expect("a list").to_owned();
-        list.split("&amp;view=head\" data-key").skip(1).map(|rest| {
-            let name = rest.split('>').nth(1).expect("a name");
-            name.split('<').next().expect("its end").to_owned()
-        }).collect::<Vec<_>>()
+        list.split("&amp;view=head\" data-key")
+            .skip(1)
+            .map(|rest| {
+                let name = rest.split('>').nth(1).expect("a name");
+                name.split('<').next().expect("its end").to_owned()
+            })
+            .collect::<Vec<_>>()
     };
     assert_eq!(listed(&Choices::default()), ["L1H1", "L1H0", "L0H0", "L0H1"]);
     let choices = Choices { is_smallest: true, metric: Metric::Copying, ..Choices::default() };
