@@ -110,7 +110,7 @@ fn cells(out: &mut Markup, answer: &Answer, values: &HostTensor, blocks: &Blocks
     let n = blocks.n();
     let style = ["--columns:", &n.to_string()].concat();
     let label = "The head’s pattern: queries down, keys across. Arrow keys move, Enter takes a pair apart.";
-    out.raw("<div class=\"view-scroll\" tabindex=\"-1\">");
+    out.raw("<div class=\"view-scroll heat-scroll\" tabindex=\"-1\">");
     let attributes = [
         ("class", "view-heat"),
         ("role", "grid"),
