@@ -74,7 +74,7 @@ fn made(out: &mut Markup, layer: usize) {
     let hooks = hooks.map(|hook| ["blocks.", &layer, ".attn.", hook].concat());
     let read = ["Read from ", &hooks.join(", "), ": one run of this prompt, nothing changed."].concat();
     let lines = [
-        &read,
+        read.as_str(),
         "Weighted patterns multiply each column with how much its key has to say: |v|, or |v W_O|, the norm of what is \
          written to the stream (Kobayashi et al. 2020). A head may look hard at a key of which it copies nothing.",
         "What it writes: v W_O, or W_E W_V W_O of the token, times the final norm’s weight and W_U, both centred (Elhage \

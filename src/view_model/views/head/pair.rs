@@ -99,13 +99,13 @@ fn steps(pair: &Pair) -> Vec<(&'static str, String)> {
     let scaled = pair.dot / pair.scale;
     let mut steps = vec![
         ("query times key", ["q·k = ", &nats(pair.dot)].concat()),
-        ("scale", [&nats(pair.dot), " / ", &nats(pair.scale), " = ", &nats(scaled)].concat()),
+        ("scale", [nats(pair.dot).as_str(), " / ", &nats(pair.scale), " = ", &nats(scaled)].concat()),
     ];
     if let Some(cap) = pair.soft_cap {
         let (cap_text, capped) = (nats(cap), nats(cap * (scaled / cap).tanh()));
         steps.push((
             "soft cap",
-            [&cap_text, " tanh(", &nats(scaled), " / ", &cap_text, ") = ", &capped].concat(),
+            [cap_text.as_str(), " tanh(", &nats(scaled), " / ", &cap_text, ") = ", &capped].concat(),
         ));
     }
     let order = [pair.key.to_string(), pair.query.to_string()];

@@ -14,7 +14,7 @@ pub(in super::super) fn table(scene: &Scene<'_>, answer: &Answer) -> String {
     let exact = parts::exact;
     let (n, weigh) = (answer.tokens.len(), scene.choices.weigh);
     let names: Vec<String> = (0..n).map(|pos| place(pos, &answer.tokens)).collect();
-    let title = [&super::name([answer.layer, answer.head]), " ", pattern::words(weigh)].concat();
+    let title = [super::name([answer.layer, answer.head]).as_str(), " ", pattern::words(weigh)].concat();
     line(&[title.as_str()].into_iter().chain(names.iter().map(String::as_str)).collect::<Vec<_>>());
     for (name, row) in names.iter().zip(pattern::values(answer, weigh).data().chunks_exact(n.max(1))) {
         let values: Vec<String> = row.iter().map(|value| exact(*value)).collect();
