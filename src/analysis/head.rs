@@ -26,7 +26,7 @@ mod detect;
 mod pair;
 mod spread;
 
-pub use detect::Detected;
+pub use detect::{Detected, Detector};
 pub use pair::Pair;
 pub use spread::Spread;
 

@@ -16,7 +16,7 @@ use crate::{
     protocol::{AnswerError, GenerateSpec},
     view_model::{
         sampling::Sampling,
-        views::{View, question},
+        views::{Choices, View, question},
     },
 };
 
@@ -105,6 +105,10 @@ pub fn show(state: State, shown: Shown) {
     }
     if pos.is_some_and(|pos| n_tokens <= pos) {
         state.focus.pos.release();
+    }
+    let has_key = |choices: &Choices| choices.key.is_none_or(|key| key < n_tokens);
+    if !state.choices.with_untracked(has_key) {
+        state.choices.update(|choices| choices.key = None);
     }
     state.shown.set(Some(Arc::new(shown)));
 }

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use super::{hook::HookName, state::State};
 use crate::{
     analysis::attention::HeadScores,
-    view_model::{head_score::HeadScore, number},
+    view_model::{head_score::HeadScore, number, views::View},
 };
 
 /// The head in focus; on a phone, a sheet about the locked one.
@@ -53,6 +53,9 @@ fn HeadCard(scores: HeadScores) -> impl IntoView {
         <dl class="scores">
             {HeadScore::ALL.map(|score| view! { <ScoreRow score value=score.of(&scores)/> })}
         </dl>
+        <Show when=is_locked>
+            <button type="button" class="textlink" on:click=move |_| state.open(View::Head)>"Open the head page"</button>
+        </Show>
         <p class="note">"Where a head looks is no proof that what it reads there matters."</p>
         <footer class="panel-foot"><HookName name=hook/></footer>
     }

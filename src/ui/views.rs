@@ -256,11 +256,13 @@ fn listen(shown: Shown, element: &Element) {
 fn on_click(shown: Shown, event: &Event) {
     if let Some(button) = marks::closest(event, "[data-do]") {
         let action = button.get_attribute("data-do").unwrap_or_default();
-        match action.split_once('=') {
-            Some(("run", "cancel")) => shown.slots().iter().for_each(|slot| slot.cancel(shown.state)),
-            Some(("run", _)) => shown.again(),
-            Some((key, value)) => shown.choose(key, value),
-            None => (),
+        for one in action.split('&') {
+            match one.split_once('=') {
+                Some(("run", "cancel")) => shown.slots().iter().for_each(|slot| slot.cancel(shown.state)),
+                Some(("run", _)) => shown.again(),
+                Some((key, value)) => shown.choose(key, value),
+                None => (),
+            }
         }
     } else if let Some(button) = marks::closest(event, "[data-copy]") {
         dom::copy(&untrack(|| shown.with_scene(views::table)));

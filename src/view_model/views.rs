@@ -4,7 +4,12 @@
 //! [`table`] its numbers. What a user does in a view is an assignment, `data-do="key=value"`, which [`Choices::set`]
 //! understands and an address holds.
 
-use super::{elevation::Building, finding::readings, markup::Markup, token_strip::token_text};
+use super::{
+    elevation::Building,
+    finding::{self, readings},
+    markup::Markup,
+    token_strip::token_text,
+};
 use crate::{analysis, prompt::Token};
 
 mod attribution;
@@ -24,7 +29,7 @@ pub mod read;
 mod residual;
 mod sides;
 
-pub use choices::{Ablation, Against, Choices, Shade, Stream};
+pub use choices::{Ablation, Against, Choices, Shade, Stream, Top, Weigh};
 pub use sides::Sorted;
 
 /// What can be looked at.
@@ -185,7 +190,9 @@ pub fn html(scene: &Scene<'_>) -> Vec<String> {
 /// What is worth saying of an answer.
 pub fn finding(answer: &Answered) -> Option<String> {
     match answer {
-        Answered::Heads(_) | Answered::Head(_) | Answered::Induction(_) => None,
+        Answered::Heads(answer) => finding::heads::kinds(answer),
+        Answered::Head(answer) => finding::heads::head(answer),
+        Answered::Induction(_) => None,
         Answered::Lens(answer) => readings::lens(answer),
         Answered::Attribution(answer) => readings::attribution(answer),
         Answered::Effects(answer) => readings::effects(answer),
@@ -199,8 +206,8 @@ pub fn finding(answer: &Answered) -> Option<String> {
 pub fn pick(scene: &Scene<'_>, at: &str) -> Vec<(&'static str, String)> {
     let Some([row, column]) = cell_of(at) else { return vec![] };
     match scene.first.answer {
-        Some(Answered::Heads(answer)) => heads::pick(scene, answer, row, column),
-        Some(Answered::Head(answer)) => head::pick(scene, answer, row, column),
+        Some(Answered::Heads(answer)) => heads::pick(answer, row, column),
+        Some(Answered::Head(answer)) => head::pick(answer, row, column),
         Some(Answered::Induction(answer)) => induction::pick(scene, answer, row, column),
         Some(Answered::Lens(answer)) => lens::pick(answer, row),
         Some(Answered::Residual(answer)) => residual::pick(answer, row, column),
@@ -265,7 +272,7 @@ pub fn detail(scene: &Scene<'_>, at: &str) -> String {
 /// The view's numbers as lines of columns with tabs between, for spreadsheets.
 pub fn table(scene: &Scene<'_>) -> String {
     match scene.first.answer {
-        Some(Answered::Heads(answer)) => heads::table(scene, answer),
+        Some(Answered::Heads(answer)) => heads::table(answer),
         Some(Answered::Head(answer)) => head::table(scene, answer),
         Some(Answered::Induction(answer)) => induction::table(scene, answer),
         Some(Answered::Lens(answer)) => lens::table(scene, answer),

@@ -9,9 +9,11 @@ use xtask::webdriver::{Element, Session, wait_for};
 use crate::page::{DEFAULT, PATIENCE, Page, SMALL, expect_close};
 use crate::world::World;
 
+mod heads;
 mod looks;
 mod numbers;
 
+pub(crate) use heads::{a_head_is_offered, a_head_is_taken_apart, the_finder_shows_every_head};
 pub(crate) use looks::{cells_are_legible, views_fit_a_phone};
 pub(crate) use numbers::{
     a_component_is_tested, a_loss_is_compared, a_view_stands_beside_another, findings_lead_to_their_views,
@@ -74,17 +76,17 @@ fn cell(session: &Session, at: &str) -> Result<String> {
 pub(crate) fn tabs_work_by_keyboard(world: &World, session: &Session) -> Result<()> {
     let page = Page::open_ready(session, &url(world, SMALL, ""))?;
     let tabs = session.find_all("[role=tab]")?;
-    ensure!(tabs.len() == 5, "{} tabs", tabs.len());
+    ensure!(tabs.len() == 8, "{} tabs", tabs.len());
     session.script("document.querySelector('[role=tab][aria-selected=true]').focus()", &[])?;
-    for (pressed, view) in
-        [(key::RIGHT, "lens"), (key::RIGHT, "attribution"), (key::RIGHT, "residual"), (key::RIGHT, "loss")]
-    {
-        session.press(pressed)?;
+    for view in ["heads", "head", "induction", "lens", "attribution", "residual", "loss"] {
+        session.press(key::RIGHT)?;
         ensure!(
             session.focused()?.attribute("id")? == Some(format!("tab-{view}")),
             "the focus is not on {view}"
         );
-        wait_for_view(&page, session, view)?;
+        if view != "induction" {
+            wait_for_view(&page, session, view)?;
+        }
         let selected = session.script(
             "return [...document.querySelectorAll('[role=tab][aria-selected=true]')].map(tab => tab.id)",
             &[],

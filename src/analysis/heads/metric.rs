@@ -8,11 +8,12 @@ use crate::{
 };
 
 /// A number about a head.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
     /// From a repeated token to what followed its earlier copies.
+    #[default]
     Induction,
     /// The same stripe as TransformerLens' demos average it.
     InductionStripe,

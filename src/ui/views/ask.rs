@@ -128,12 +128,12 @@ impl Slot {
     }
 
     fn ask(self, state: State, asked: Asked) {
-        let (view, model) = (asked.view, asked.model.clone());
+        let model = asked.model.clone();
         let of_partial = asked.clone();
         let on_partial = move |text: AnswerText| {
             // One that cannot be read is followed by a whole one, where that is said.
             let is_ours = self.wanted.with_untracked(|wanted| wanted.as_ref() == Some(&of_partial));
-            if let Some(answer) = self.read(view, text).ok().filter(|_| is_ours) {
+            if let Some(answer) = self.read(&of_partial, text).ok().filter(|_| is_ours) {
                 self.shown.set(Some((of_partial.clone(), Arc::new(answer))));
             }
         };
@@ -146,7 +146,7 @@ impl Slot {
                 return; // Superseded.
             }
             self.run.set_value(None);
-            match answered.and_then(|Reply { answer, .. }| self.read(view, answer).map_err(unreadable)) {
+            match answered.and_then(|Reply { answer, .. }| self.read(&asked, answer).map_err(unreadable)) {
                 Ok(answer) => {
                     let shown = (asked, Arc::new(answer));
                     self.kept.update_value(|kept| {
@@ -162,8 +162,8 @@ impl Slot {
         });
     }
 
-    fn read(self, view: View, text: AnswerText) -> Result<Answered, AnswerError> {
-        Ok(match (view, self.place) {
+    fn read(self, asked: &Asked, text: AnswerText) -> Result<Answered, AnswerError> {
+        Ok(match (asked.view, self.place) {
             (_, Place::Test) => Answered::Effects(text.read(read::effects, |_| vec![])?),
             (View::Attribution, _) => Answered::Attribution(text.read(read::attribution, |_| vec![])?),
             (View::Residual, _) => {
@@ -171,6 +171,9 @@ impl Slot {
             }
             (View::Loss, _) => Answered::Loss(text.read(read::loss, loss::Answer::tensors_mut)?),
             (View::Heads, _) => Answered::Heads(text.read(read::heads, heads::Answer::tensors_mut)?),
+            (View::Head, _) if question::is_of_heads(&asked.question) => {
+                Answered::Heads(text.read(read::heads, heads::Answer::tensors_mut)?)
+            }
             (View::Head, _) => Answered::Head(Box::new(text.read(read::head, head::Answer::tensors_mut)?)),
             (View::Induction, _) => {
                 Answered::Induction(text.read(read::induction, induction::Answer::tensors_mut)?)

@@ -5,9 +5,7 @@ use std::cmp::Ordering;
 use super::{
     Against, Answered, Choices, Scene,
     bars::{self, Row},
-    cell_of,
-    choices::component_key,
-    effects,
+    cell_of, effects,
     grid::{self, Cell, Column, Grid},
     parts::{self, Kind},
     place,
@@ -211,7 +209,7 @@ fn waterfall(out: &mut Markup, answer: &Answer, by_component: bool) {
     for (name, value, component) in steps(answer, by_component) {
         let mut row = Row::new(text(&name), sum + value, number::signed(value));
         (row.from, row.spoken) = (sum, name);
-        row.button = component.map(test);
+        row.button = component.map(parts::test);
         sum += value;
         rows.push(row);
     }
@@ -229,10 +227,6 @@ fn waterfall(out: &mut Markup, answer: &Answer, by_component: bool) {
     );
     out.raw("<p class=\"legend\"><span class=\"bar-key\" aria-hidden=\"true\"></span><span>towards the target</span>");
     out.raw("<span class=\"bar-key neg\" aria-hidden=\"true\"></span><span>towards the distractor</span></p></section>");
-}
-
-fn test(component: Component) -> (String, &'static str) {
-    (parts::assignment("test", &component_key(component)), "Test it")
 }
 
 /// The layers, the last one first, and how many heads each has.
@@ -307,7 +301,7 @@ fn neurons(out: &mut Markup, answer: &Answer) {
         label.text(&name);
         note.element("span", &[("class", "num")], &format!("active {}", number::nats(neuron.activation)));
         let mut row = Row::new(label, neuron.value, number::signed(neuron.value));
-        (row.spoken, row.note, row.button) = (name, note, Some(test(component)));
+        (row.spoken, row.note, row.button) = (name, note, Some(parts::test(component)));
         row
     };
     let rows: Vec<Row> = answer.neurons.iter().map(row_of).collect();
@@ -342,7 +336,7 @@ pub(super) fn detail(out: &mut Markup, _: &Scene<'_>, answer: &Answer, at: &str)
         if 0.0 < all { value.abs() / all * 100.0 } else { 0.0 },
     ));
     out.element("code", &[], &format!("blocks.{layer}.{hook}")).raw(". ");
-    let (action, name) = test(component);
+    let (action, name) = parts::test(component);
     parts::button(out, name, &action, "Takes it out of the model, beside random others of its kind");
     out.raw("</p>");
 }

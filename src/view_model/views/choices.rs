@@ -1,7 +1,10 @@
 //! What the user chose in the views: assignments of words to keys, the same in an address and in a view's controls.
 
-use super::sides::Sorted;
-use crate::{analysis::effects::Component, hook::HookPoint};
+use super::{heads::words, sides::Sorted};
+use crate::{
+    analysis::{effects::Component, heads::Metric},
+    hook::HookPoint,
+};
 
 /// Tokens that are followed or compared at most, so that a link cannot ask for more than a view can show.
 const MAX_TOKENS: usize = 8;
@@ -39,6 +42,24 @@ pub struct Choices {
     pub sorted: Sorted,
     /// A second prompt: to compare with, or to take values from.
     pub other: String,
+    /// Heads: whether random tokens are read, twice, in place of the prompt.
+    pub is_random: bool,
+    /// Random tokens: how many are read twice; none takes as many as is usual.
+    pub length: Option<usize>,
+    /// Random tokens: seed of their drawing.
+    pub draw: u32,
+    /// Heads: what is measured.
+    pub metric: Metric,
+    /// Heads: how many are listed.
+    pub top: Top,
+    /// Heads: whether the smallest values come first.
+    pub is_smallest: bool,
+    /// Head: what the cells of its pattern are multiplied with.
+    pub weigh: Weigh,
+    /// Head: the key that is taken apart; none takes the one that is looked at most.
+    pub key: Option<usize>,
+    /// Head: whether it reads the embedding alone in place of the stream.
+    pub is_embedding: bool,
 }
 
 /// What the cells of the logit lens say.
@@ -93,6 +114,64 @@ pub enum Against {
     Other,
     /// The same prompt in another model.
     Model(String),
+}
+
+/// How many heads are listed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Top {
+    /// 5
+    #[default]
+    Five,
+    /// 10
+    Ten,
+    /// 20
+    Twenty,
+    /// Every one.
+    All,
+}
+
+/// What a pattern is multiplied with, key by key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Weigh {
+    /// Nothing: the pattern itself.
+    #[default]
+    Pattern,
+    /// The norm of the key's value.
+    Value,
+    /// The norm of what would be written for it.
+    Output,
+}
+
+impl Top {
+    pub(super) const ALL: [Self; 4] = [Self::Five, Self::Ten, Self::Twenty, Self::All];
+
+    /// The word for it.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Five => "5",
+            Self::Ten => "10",
+            Self::Twenty => "20",
+            Self::All => "all",
+        }
+    }
+
+    /// How many these are.
+    pub fn n(self) -> usize {
+        self.key().parse().unwrap_or(usize::MAX)
+    }
+}
+
+impl Weigh {
+    pub(super) const ALL: [Self; 3] = [Self::Pattern, Self::Value, Self::Output];
+
+    /// The word for it.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Pattern => "pattern",
+            Self::Value => "value",
+            Self::Output => "output",
+        }
+    }
 }
 
 impl Shade {
@@ -175,6 +254,15 @@ impl Choices {
             "sort" => self.sorted = one_of(&Sorted::ALL, Sorted::key, value),
             "against" => self.against = Against::from_key(value),
             "other" => value.clone_into(&mut self.other),
+            "on" => self.is_random = value == "random",
+            "length" => self.length = value.parse().ok(),
+            "draw" => self.draw = value.parse().unwrap_or_default(),
+            "metric" => self.metric = one_of(&Metric::ALL, words::key, value),
+            "top" => self.top = one_of(&Top::ALL, Top::key, value),
+            "order" => self.is_smallest = value == "smallest",
+            "weigh" => self.weigh = one_of(&Weigh::ALL, Weigh::key, value),
+            "key" => self.key = value.parse().ok(),
+            "reads" => self.is_embedding = value == "embedding",
             _ => return false,
         }
         true
@@ -183,7 +271,9 @@ impl Choices {
     /// The choices that are not as they are at first, as [`Choices::set`] reads them.
     pub fn fields(&self) -> Vec<(&'static str, String)> {
         let plain = Self::default();
-        let Self { halves, is_frozen, shade, stream, ablation, by_component, sorted, .. } = *self;
+        let Self {
+            halves, is_frozen, shade, stream, ablation, by_component, sorted, metric, top, weigh, ..
+        } = *self;
         let fields = [
             ("halves", halves.then(|| "yes".to_owned())),
             ("scale", is_frozen.then(|| "frozen".to_owned())),
@@ -200,6 +290,15 @@ impl Choices {
             ("sort", (sorted != plain.sorted).then(|| sorted.key().to_owned())),
             ("against", Some(self.against.key())),
             ("other", Some(self.other.clone())),
+            ("on", self.is_random.then(|| "random".to_owned())),
+            ("length", self.length.map(|length| length.to_string())),
+            ("draw", (self.draw != plain.draw).then(|| self.draw.to_string())),
+            ("metric", (metric != plain.metric).then(|| words::key(metric).to_owned())),
+            ("top", (top != plain.top).then(|| top.key().to_owned())),
+            ("order", self.is_smallest.then(|| "smallest".to_owned())),
+            ("weigh", (weigh != plain.weigh).then(|| weigh.key().to_owned())),
+            ("key", self.key.map(|key| key.to_string())),
+            ("reads", self.is_embedding.then(|| "embedding".to_owned())),
         ];
         let is_there = |(key, value): (&'static str, Option<String>)| Some((key, value?));
         fields.into_iter().filter_map(is_there).filter(|(_, value)| !value.is_empty()).collect()
@@ -273,6 +372,15 @@ mod tests {
             against: Against::Without(Component::Head([1, 3])),
             sorted: Sorted::Left,
             other: "Once & again".into(),
+            is_random: true,
+            length: Some(20),
+            draw: 7,
+            metric: Metric::Copying,
+            top: Top::All,
+            is_smallest: true,
+            weigh: Weigh::Output,
+            key: Some(0),
+            is_embedding: true,
         };
         let mut read = Choices::default();
         for (key, value) in choices.fields() {
@@ -292,6 +400,11 @@ mod tests {
             ("test", "é"),
             ("at", "blocks.x"),
             ("against", "n"),
+            ("metric", "x"),
+            ("length", "-1"),
+            ("draw", "x"),
+            ("key", "1.2"),
+            ("top", "7"),
         ] {
             assert!(choices.set(key, value));
             assert_eq!(choices, Choices::default(), "{key}={value}");

@@ -1,7 +1,7 @@
 //! "Test it": what taking out a component does, beside what taking out random ones of its kind does.
 
 use super::{
-    Ablation, Answered, Scene, Standing,
+    Ablation, Answered, Choices, Scene, Standing,
     chart::px,
     parts::{self, Kind},
 };
@@ -28,6 +28,12 @@ fn kind(component: Component) -> &'static str {
         Component::Mlp(_) => "MLPs",
         Component::Neuron(_) => "neurons",
     }
+}
+
+/// What a test is of: the direction that attribution is about.
+pub(super) fn metric_name(choices: &Choices) -> &'static str {
+    let is_one_sided = !choices.targets.is_empty() && choices.distractors.is_empty();
+    if is_one_sided { "log-probability" } else { "logit difference" }
 }
 
 /// The test's own place below the picture that it tests; `metric` is what it is a test of.

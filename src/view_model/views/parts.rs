@@ -1,7 +1,11 @@
 //! What views have in common: heads, choices, chips, scales, sentences.
 
-use super::{Choices, Scene, choices::ids_key};
+use super::{
+    Choices, Scene,
+    choices::{component_key, ids_key},
+};
 use crate::{
+    analysis::effects::Component,
     prompt::Token,
     view_model::{
         markup::Markup,
@@ -49,6 +53,26 @@ pub(super) fn select(out: &mut Markup, label: &str, key: &str, options: &[(&str,
         out.element("option", if *value == chosen { &attributes } else { &attributes[..1] }, name);
     }
     out.raw("</select></label>");
+}
+
+/// A box for a whole number; empty, it means `usual`.
+pub(super) fn number(out: &mut Markup, label: &str, key: &str, value: &str, usual: &str) {
+    out.raw("<label class=\"view-choice\">").element("span", &[], label);
+    let attributes = [
+        ("type", "number"),
+        ("min", "0"),
+        ("data-set", key),
+        ("data-key", key),
+        ("value", value),
+        ("placeholder", usual),
+        ("aria-label", label),
+    ];
+    out.open("input", &attributes).raw("</label>");
+}
+
+/// What the button does that tests a component, and what it says.
+pub(super) fn test(component: Component) -> (String, &'static str) {
+    (assignment("test", &component_key(component)), "Test it")
 }
 
 /// What is worth saying of the answer first.
@@ -166,6 +190,8 @@ pub(super) fn note(out: &mut Markup, scene: &Scene<'_>) {
 pub(super) enum Ramp {
     /// From nothing to much.
     Lit,
+    /// The same where cells hold no text, and may be as dark as it gets.
+    Heat,
     /// Zero in the middle.
     Diverging,
     /// From expected to surprising.
@@ -176,6 +202,7 @@ pub(super) enum Ramp {
 pub(super) fn scale(out: &mut Markup, low: &str, high: &str, unit: &str, ramp: Ramp) {
     let ramp = match ramp {
         Ramp::Lit => "ramp lit-ramp",
+        Ramp::Heat => "ramp heat-ramp",
         Ramp::Diverging => "ramp div-ramp",
         Ramp::Surprise => "ramp loss-ramp",
     };

@@ -82,8 +82,8 @@ fn own(view: View, about: &About<'_>, choices: &Choices, side: &Side<'_>) -> Opt
     let pos = about.pos.map_or(-1, |pos| pos as i64).to_string();
     Some(match view {
         View::Attention => return None,
-        View::Heads => return heads::heads(about, choices),
-        View::Head => return heads::head(about, choices),
+        View::Heads => heads::heads(about, choices)?,
+        View::Head => heads::head(about, choices)?,
         View::Induction => return induction::induction(about, choices),
         View::Lens => of("logit_lens")
             .and("halves", if choices.halves { "true" } else { "false" })
@@ -135,11 +135,18 @@ pub fn other(view: View, about: &About<'_>, choices: &Choices) -> Option<Beside>
     }
 }
 
+/// Whether a question is about all heads, as the head page's is while no head is locked.
+pub fn is_of_heads(question: &str) -> bool {
+    question.starts_with(heads::OF_HEADS)
+}
+
 /// Whether a component matters.
 pub fn test(view: View, about: &About<'_>, choices: &Choices) -> Option<String> {
     match view {
-        View::Attribution | View::Residual => effects(about, choices, choices.test?),
-        View::Attention | View::Heads | View::Head | View::Induction | View::Lens | View::Loss => None,
+        View::Attribution | View::Residual | View::Heads | View::Head => {
+            effects(about, choices, choices.test?)
+        }
+        View::Attention | View::Induction | View::Lens | View::Loss => None,
     }
 }
 
@@ -260,16 +267,16 @@ mod tests {
         prompt::Prompt,
     };
 
-    fn about() -> About<'static> {
+    pub(super) fn about() -> About<'static> {
         About { text: "a \"b\"\n\\", bos: Bos::No, pos: None, head: None, leading: &[7, 7, 3] }
     }
 
-    fn text() -> Prompt {
+    pub(super) fn text() -> Prompt {
         Prompt::Text { text: about().text.to_owned(), bos: Bos::No }
     }
 
     /// The question as its type reads it, without the word for its kind.
-    fn read<T: DeserializeOwned>(kind: &str, question: &str) -> T {
+    pub(super) fn read<T: DeserializeOwned>(kind: &str, question: &str) -> T {
         let mut value: Value =
             serde_json::from_str(question).unwrap_or_else(|error| panic!("{question}: {error}"));
         let found = value.as_object_mut().and_then(|fields| fields.remove("kind"));

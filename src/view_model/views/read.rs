@@ -247,11 +247,11 @@ mod tests {
     };
 
     /// What travels: the text of an answer whose arrays are elsewhere.
-    fn sent<T: serde::Serialize>(answer: &T) -> String {
+    pub(super) fn sent<T: serde::Serialize>(answer: &T) -> String {
         serde_json::to_string(answer).expect("an answer is JSON")
     }
 
-    fn detach(tensors: Vec<&mut HostTensor>) {
+    pub(super) fn detach(tensors: Vec<&mut HostTensor>) {
         tensors.into_iter().for_each(|tensor| _ = tensor.detach());
     }
 

@@ -4,9 +4,7 @@ use super::{
     Answered, Scene, Stream,
     attribution::writer,
     bars::{self, Row},
-    cell_of,
-    choices::component_key,
-    effects,
+    cell_of, effects,
     grid::{self, Cell, Grid},
     lens::{columns, stream_name},
     parts::{self, Kind},
@@ -249,7 +247,7 @@ fn row_of(written: &Written) -> Row {
     pushes(&mut row.note, "promotes ", &written.promoted);
     pushes(&mut row.note, "suppresses ", &written.suppressed);
     row.spoken = name;
-    row.button = component.map(|component| (parts::assignment("test", &component_key(component)), "Test it"));
+    row.button = component.map(parts::test);
     row
 }
 

@@ -7,6 +7,8 @@ use crate::{
     analysis::{
         attribution::{NeuronPart, Part},
         effects::{Component, Effect},
+        head::{Detected, Detector, Pair, Reads, Spread},
+        heads::{Metric, Scores},
         likeliest::Likeliest,
         logit_lens::LensScale,
         loss::Side,
@@ -138,6 +140,61 @@ pub(super) fn loss(sides: &[[f32; 2]]) -> analysis::loss::Answer {
     analysis::loss::Answer { tokens, sides: sides.iter().map(side).collect() }
 }
 
+pub(super) fn heads() -> analysis::heads::Answer {
+    let scores = |metric, n, values: [f32; 4], top| Scores {
+        metric,
+        definition: format!("What {HOSTILE} is."),
+        unit: "mean attention probability".into(),
+        n,
+        counted: "query positions".into(),
+        values: tensor(&[2, 2], &values),
+        top,
+    };
+    analysis::heads::Answer {
+        tokens: tokens(),
+        n_sequences: 1,
+        scores: vec![
+            scores(Metric::Induction, 3, [0.125, 0.0, 0.25, 0.875], vec![[1, 1], [1, 0], [0, 0], [0, 1]]),
+            scores(Metric::PreviousToken, 1, [0.5, 1.0, 0.25, 0.0], vec![[0, 1]]),
+            scores(Metric::DuplicateToken, 0, [f32::NAN; 4], vec![]),
+            scores(Metric::Entropy, 2, [1.0, 2.0, 4.0, 0.5], vec![[1, 0]]),
+            scores(Metric::Copying, 8, [-0.5, 0.75, f32::NAN, 0.25], vec![[0, 1]]),
+        ],
+    }
+}
+
+pub(super) fn head() -> analysis::head::Answer {
+    analysis::head::Answer {
+        tokens: tokens(),
+        layer: 1,
+        head: 1,
+        pattern: tensor(&[2, 2], &[1.0, 0.0, 0.75, 0.25]),
+        value_weighted: tensor(&[2, 2], &[2.0, 0.0, 1.5, 1.0]),
+        output_weighted: tensor(&[2, 2], &[8.0, 0.0, 6.0, 0.5]),
+        norms: tensor(&[2, 2], &[2.0, 4.0, 8.0, 2.0]),
+        pair: Pair {
+            query: 1,
+            key: 0,
+            products: vec![3.0, -1.0, 0.5, 0.25],
+            dot: 2.75,
+            scale: 2.0,
+            soft_cap: None,
+            score: Some(1.375),
+            log_sum_exp: 1.6625,
+            probability: 0.75,
+        },
+        reads: Reads::Stream,
+        promoted: vec![Push { token: token(2, HOSTILE), logit: 1.5 }],
+        suppressed: vec![Push { token: token(5, " a"), logit: -0.75 }],
+        share: Some(0.0625),
+        spread: Spread { max_attention: vec![0, 1], by_distance: vec![0.625, 0.375] },
+        detectors: vec![
+            Detected { detector: Detector::PreviousTokenHead, mul: Some(0.375), abs: 0.5 },
+            Detected { detector: Detector::InductionHead, mul: Some(0.0), abs: -0.25 },
+        ],
+    }
+}
+
 /// A scene of one view.
 fn with_scene<T>(
     view: View,
@@ -150,7 +207,7 @@ fn with_scene<T>(
         view,
         choices,
         pos: None,
-        head: None,
+        head: Some([1, 1]),
         first: standing(0),
         other: standing(1),
         test: standing(1),
@@ -182,9 +239,13 @@ fn text(html: &str) -> String {
     html.split('<').map(|piece| piece.split_once('>').map_or(piece, |(_, text)| text)).collect()
 }
 
+mod of_heads;
+
 #[test]
 fn every_view_says_what_it_is_before_and_after_its_answer() {
     let answers = [
+        (View::Heads, Answered::Heads(heads())),
+        (View::Head, Answered::Head(Box::new(head()))),
         (View::Lens, Answered::Lens(lens())),
         (View::Attribution, Answered::Attribution(attribution())),
         (View::Residual, Answered::Residual(residual())),
@@ -198,7 +259,7 @@ fn every_view_says_what_it_is_before_and_after_its_answer() {
             assert_eq!(html.contains("view-ghost"), answers[0].is_none(), "{view:?}");
             assert_eq!(
                 html.contains("data-copy"),
-                answers[0].is_some() || view != View::Attribution,
+                answers[0].is_some() || !matches!(view, View::Attribution | View::Head),
                 "{view:?}"
             );
         }

@@ -2,13 +2,13 @@
 
 use super::*;
 
-const VIEWS: [&str; 4] = ["lens", "attribution", "residual", "loss"];
+const VIEWS: [&str; 6] = ["heads", "head", "lens", "attribution", "residual", "loss"];
 
 pub(crate) fn views_fit_a_phone(world: &World, session: &Session) -> Result<()> {
     session.resize(390, 844)?;
     for view in VIEWS {
         // Each view with as much as it can have.
-        let fields = format!("view={view}&halves=yes&by=component&test=m1&against=m1");
+        let fields = format!("view={view}&halves=yes&by=component&test=m1&against=m1&head=1.3&on=random");
         let page = Page::open_ready(session, &url(world, DEFAULT, &fields))?;
         wait_for_view(&page, session, view)?;
         let wide = session.script(
@@ -57,12 +57,15 @@ pub(crate) fn cells_are_legible(world: &World, session: &Session) -> Result<()> 
     for scheme in ["light", "dark"] {
         session.prefer_color_scheme(scheme)?;
         for (view, marks) in [
+            ("heads", ".view-row > b, .view .note, .view-bars .num, .view-values dt"),
+            ("head", ".view .note, .bar-name, .view-steps code, .heat-name, .view-table td"),
             ("lens", ".view-row > b"),
             ("attribution", ".view-row > b, .view .note, .view-bars .num"),
             ("residual", ".view-row > b, .bar-note"),
             ("loss", ".loss-token"),
         ] {
-            let page = Page::open_ready(session, &url(world, SMALL, &format!("view={view}&against=h1.3")))?;
+            let page =
+                Page::open_ready(session, &url(world, SMALL, &format!("view={view}&against=h1.3&head=1.3")))?;
             wait_for_view(&page, session, view)?;
             let found = session.script(CONTRAST, &[json!(marks)])?;
             ensure!(found[0].as_u64() > Some(8), "{view} has only {} marks", found[0]);
