@@ -6,7 +6,7 @@ use super::{
     parts::{self, Kind},
 };
 use crate::{
-    analysis::{effects::Component, head::Answer},
+    analysis::effects::Component,
     view_model::{
         finding,
         head_grid::{Move, step},
