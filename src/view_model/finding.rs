@@ -3,6 +3,7 @@
 use super::head_score::HeadScore;
 use crate::analysis::attention::Answer;
 
+pub mod induction;
 pub mod readings;
 
 /// Below this share of the attention we do not call it a head of that kind.

@@ -23,7 +23,8 @@ pub mod question;
 pub mod read;
 mod residual;
 
-pub use choices::{Ablation, Against, Choices, Shade, Stream};
+pub use choices::{Ablation, Against, Choices, Shade, Stream, lab::Lab};
+pub use induction::{Bench, Stage, Training};
 
 /// What can be looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -104,6 +105,8 @@ pub enum Answered {
     Head(Box<analysis::head::Answer>),
     /// Of [`View::Induction`].
     Induction(analysis::induction::Answer),
+    /// Where heads look on what [`View::Induction`] read.
+    Pattern(analysis::attention::Answer),
     /// Of [`View::Lens`].
     Lens(analysis::logit_lens::Answer),
     /// Of [`View::Attribution`].
@@ -152,6 +155,8 @@ pub struct Scene<'a> {
     pub note: &'a str,
     /// How much room there is, px.
     pub width_px: f32,
+    /// What only the induction lab has.
+    pub bench: Bench<'a>,
 }
 
 impl Scene<'_> {
@@ -189,7 +194,7 @@ pub fn pick(scene: &Scene<'_>, at: &str) -> Vec<(&'static str, String)> {
         Some(Answered::Lens(answer)) => lens::pick(answer, row),
         Some(Answered::Residual(answer)) => residual::pick(answer, row, column),
         Some(Answered::Loss(answer)) => loss::pick(answer, row),
-        Some(Answered::Attribution(_) | Answered::Effects(_)) | None => vec![],
+        Some(Answered::Attribution(_) | Answered::Effects(_) | Answered::Pattern(_)) | None => vec![],
     }
 }
 
@@ -241,7 +246,7 @@ pub fn detail(scene: &Scene<'_>, at: &str) -> String {
         Some(Answered::Attribution(answer)) => attribution::detail(&mut out, scene, answer, at),
         Some(Answered::Residual(answer)) => residual::detail(&mut out, answer, at),
         Some(Answered::Loss(answer)) => loss::detail(&mut out, scene, answer, at),
-        Some(Answered::Effects(_)) | None => (),
+        Some(Answered::Effects(_) | Answered::Pattern(_)) | None => (),
     }
     out.into_string()
 }
@@ -256,7 +261,7 @@ pub fn table(scene: &Scene<'_>) -> String {
         Some(Answered::Attribution(answer)) => attribution::table(answer),
         Some(Answered::Residual(answer)) => residual::table(answer, scene.choices.stream),
         Some(Answered::Loss(answer)) => loss::table(scene, answer),
-        Some(Answered::Effects(_)) | None => String::new(),
+        Some(Answered::Effects(_) | Answered::Pattern(_)) | None => String::new(),
     }
 }
 
@@ -273,4 +278,4 @@ pub fn cell_of(at: &str) -> Option<[usize; 2]> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::view_model) mod tests;

@@ -9,9 +9,13 @@ use xtask::webdriver::{Element, Session, wait_for};
 use crate::page::{DEFAULT, PATIENCE, Page, SMALL, expect_close};
 use crate::world::World;
 
+mod induction;
 mod looks;
 mod numbers;
 
+pub(crate) use induction::{
+    the_lab_shows_what_the_second_copy_costs, the_lab_works_by_keyboard_and_from_a_link, the_training_is_scrubbed,
+};
 pub(crate) use looks::{cells_are_legible, views_fit_a_phone};
 pub(crate) use numbers::{
     a_component_is_tested, a_loss_is_compared, the_lens_shows_what_the_model_would_say, the_parts_sum,

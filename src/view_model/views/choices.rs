@@ -2,6 +2,10 @@
 
 use crate::{analysis::effects::Component, hook::HookPoint};
 
+pub mod lab;
+
+use lab::Lab;
+
 /// Tokens that are followed or compared at most, so that a link cannot ask for more than a view can show.
 const MAX_TOKENS: usize = 8;
 
@@ -36,6 +40,8 @@ pub struct Choices {
     pub against: Against,
     /// A second prompt: to compare with, or to take values from.
     pub other: String,
+    /// Induction lab: all of it.
+    pub lab: Lab,
 }
 
 /// What the cells of the logit lens say.
@@ -171,7 +177,7 @@ impl Choices {
             "direction" => self.direction = ids_of(value).last().copied(), // The one that was typed last.
             "against" => self.against = Against::from_key(value),
             "other" => value.clone_into(&mut self.other),
-            _ => return false,
+            _ => return self.lab.set(key, value),
         }
         true
     }
@@ -197,7 +203,7 @@ impl Choices {
             ("other", Some(self.other.clone())),
         ];
         let is_there = |(key, value): (&'static str, Option<String>)| Some((key, value?));
-        fields.into_iter().filter_map(is_there).filter(|(_, value)| !value.is_empty()).collect()
+        fields.into_iter().chain(self.lab.fields()).filter_map(is_there).filter(|(_, value)| !value.is_empty()).collect()
     }
 }
 
@@ -267,6 +273,7 @@ mod tests {
             direction: Some(0),
             against: Against::Without(Component::Head([1, 3])),
             other: "Once & again".into(),
+            lab: Lab { out: vec![[1, 2], [0, 6]], step: Some(1050), ..Lab::default() },
         };
         let mut read = Choices::default();
         for (key, value) in choices.fields() {

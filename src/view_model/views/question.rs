@@ -6,6 +6,8 @@
 mod heads;
 mod induction;
 
+pub use induction::{Extra, extra};
+
 use super::{Against, Choices, View, choices::Ablation};
 use crate::{
     analysis::effects::Component,
@@ -60,7 +62,7 @@ pub fn first(view: View, about: &About<'_>, choices: &Choices) -> Option<String>
         View::Attention => return None,
         View::Heads => return heads::heads(about, choices),
         View::Head => return heads::head(about, choices),
-        View::Induction => return induction::induction(about, choices),
+        View::Induction => induction::induction(choices),
         View::Lens => of("logit_lens")
             .and("halves", if choices.halves { "true" } else { "false" })
             .and("top_k", &TOP_K_CELL.to_string())
@@ -224,7 +226,7 @@ impl Question {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use serde::de::DeserializeOwned;
     use serde_json::Value;
 
@@ -245,7 +247,7 @@ mod tests {
     }
 
     /// The question as its type reads it, without the word for its kind.
-    fn read<T: DeserializeOwned>(kind: &str, question: &str) -> T {
+    pub(super) fn read<T: DeserializeOwned>(kind: &str, question: &str) -> T {
         let mut value: Value =
             serde_json::from_str(question).unwrap_or_else(|error| panic!("{question}: {error}"));
         let found = value.as_object_mut().and_then(|fields| fields.remove("kind"));

@@ -2,13 +2,13 @@
 
 use super::*;
 
-const VIEWS: [&str; 4] = ["lens", "attribution", "residual", "loss"];
+const VIEWS: [&str; 5] = ["induction", "lens", "attribution", "residual", "loss"];
 
 pub(crate) fn views_fit_a_phone(world: &World, session: &Session) -> Result<()> {
     session.resize(390, 844)?;
     for view in VIEWS {
         // Each view with as much as it can have.
-        let fields = format!("view={view}&halves=yes&by=component&test=m1&against=m1");
+        let fields = format!("view={view}&halves=yes&by=component&test=m1&against=m1&out=0.1");
         let page = Page::open_ready(session, &url(world, DEFAULT, &fields))?;
         wait_for_view(&page, session, view)?;
         let wide = session.script(
@@ -57,6 +57,7 @@ pub(crate) fn cells_are_legible(world: &World, session: &Session) -> Result<()> 
     for scheme in ["light", "dark"] {
         session.prefer_color_scheme(scheme)?;
         for (view, marks) in [
+            ("induction", ".view-row > b, .view .note, .loss-token"),
             ("lens", ".view-row > b"),
             ("attribution", ".view-row > b, .view .note, .view-bars .num"),
             ("residual", ".view-row > b, .bar-note"),
