@@ -94,8 +94,7 @@ impl Shown {
     fn progress(self) -> String {
         let failed = self.first.phase.get();
         let is_running = self.slots().any(|slot| slot.phase.get() == Phase::Running);
-        let is_stopped =
-            |slot: Slot| slot.phase.get() == Phase::Idle && slot.is_askable() && slot.is_stale();
+        let is_stopped = |slot: Slot| slot.phase.get() == Phase::Idle && slot.is_askable() && slot.is_stale();
         views::progress(match &failed {
             Phase::Failed(failure) => Progress::Failed([&failure.message, &failure.hint]),
             Phase::Idle | Phase::Running if is_running => Progress::Running,
@@ -238,7 +237,8 @@ fn listen(shown: Shown, element: &Element) {
         "pointerover" | "focusin" => hover(shown, &event),
         _ => hover_none(shown),
     });
-    for name in ["click", "change", "input", "keydown", "pointerover", "pointerleave", "focusin", "focusout"] {
+    for name in ["click", "change", "input", "keydown", "pointerover", "pointerleave", "focusin", "focusout"]
+    {
         // An element of the page takes listeners.
         let _ = element.add_event_listener_with_callback(name, heard.as_ref().unchecked_ref());
     }
@@ -247,9 +247,9 @@ fn listen(shown: Shown, element: &Element) {
 
 fn on_click(shown: Shown, event: &Event) {
     if let Some(button) = marks::closest(event, "[data-do]") {
-        let actions = button.get_attribute("data-do").unwrap_or_default();
-        for action in actions.split(';') {
-            match action.split_once('=') {
+        let action = button.get_attribute("data-do").unwrap_or_default();
+        for one in action.split('&') {
+            match one.split_once('=') {
                 Some(("run", "cancel")) => shown.slots().for_each(|slot| slot.cancel(shown.state)),
                 Some(("run", _)) => shown.again(),
                 Some((key, value)) => shown.choose(key, value),

@@ -14,7 +14,8 @@ mod looks;
 mod numbers;
 
 pub(crate) use induction::{
-    the_lab_shows_what_the_second_copy_costs, the_lab_works_by_keyboard_and_from_a_link, the_training_is_scrubbed,
+    the_lab_shows_what_the_second_copy_costs, the_lab_works_by_keyboard_and_from_a_link,
+    the_training_is_scrubbed,
 };
 pub(crate) use looks::{cells_are_legible, views_fit_a_phone};
 pub(crate) use numbers::{

@@ -195,9 +195,7 @@ impl Slot {
             }
             (View::Loss, _) => Answered::Loss(text.read(read::loss, loss::Answer::tensors_mut)?),
             (View::Heads, _) => Answered::Heads(text.read(read::heads, heads::Answer::tensors_mut)?),
-            (View::Head, _) => {
-                Answered::Head(Box::new(text.read(read::head, head::Answer::tensors_mut)?))
-            }
+            (View::Head, _) => Answered::Head(Box::new(text.read(read::head, head::Answer::tensors_mut)?)),
             (View::Induction, Place::Beside(Extra::Pattern)) => Answered::Pattern(
                 text.read(|json| serde_json::from_str(json), attention::Answer::tensors_mut)?,
             ),

@@ -2,7 +2,7 @@
 
 use crate::{analysis::effects::Component, hook::HookPoint};
 
-pub mod lab;
+pub(super) mod lab;
 
 use lab::Lab;
 
@@ -203,7 +203,12 @@ impl Choices {
             ("other", Some(self.other.clone())),
         ];
         let is_there = |(key, value): (&'static str, Option<String>)| Some((key, value?));
-        fields.into_iter().chain(self.lab.fields()).filter_map(is_there).filter(|(_, value)| !value.is_empty()).collect()
+        fields
+            .into_iter()
+            .chain(self.lab.fields())
+            .filter_map(is_there)
+            .filter(|(_, value)| !value.is_empty())
+            .collect()
     }
 }
 

@@ -104,8 +104,8 @@ fn controls(out: &mut Markup, scene: &Scene<'_>) {
     };
     out.raw("<div class=\"view-bar\">");
     count(out, "Tokens in a copy", "copy", lab.length.unwrap_or(shown), [2, most]);
-    count(out, "Sequences", "draws", lab.batch, [1, MAX_BATCH]);
-    count(out, "Seed", "draw", lab.seed as usize, [0, u32::MAX as usize]);
+    count(out, "Sequences", "batch", lab.batch, [1, MAX_BATCH]);
+    count(out, "Seed", "copyseed", lab.seed as usize, [0, u32::MAX as usize]);
     parts::copy(out);
     out.raw("</div>");
 }
@@ -185,12 +185,17 @@ fn is_there(values: &HostTensor, [layer, head]: [usize; 2]) -> bool {
 fn score_grid(out: &mut Markup, label: &str, answer: &Answer, metric: Metric) {
     let Some(scores) = scores_of(answer, metric) else { return };
     let rows: Vec<String> = (0..scores.values.shape()[0]).map(|layer| layer.to_string()).collect();
-    let column = |head: usize| Column { name: head.to_string(), title: format!("head {head}"), is_faint: false };
+    let column =
+        |head: usize| Column { name: head.to_string(), title: format!("head {head}"), is_faint: false };
     let columns: Vec<Column> = (0..scores.values.last_axis()).map(column).collect();
-    grid::draw(out, &Grid { label, corner: "layer, head", rows: &rows, columns: &columns }, &|row, column| {
-        let value = at(&scores.values, [row, column]);
-        Cell { text: prob(value), place: value.unwrap_or(0.0).clamp(0.0, 1.0) }
-    });
+    grid::draw(
+        out,
+        &Grid { label, corner: "layer, head", rows: &rows, columns: &columns },
+        &|row, column| {
+            let value = at(&scores.values, [row, column]);
+            Cell { text: prob(value), place: value.unwrap_or(0.0).clamp(0.0, 1.0) }
+        },
+    );
 }
 
 fn heads(out: &mut Markup, scene: &Scene<'_>, answer: &Answer) {
@@ -204,17 +209,29 @@ fn heads(out: &mut Markup, scene: &Scene<'_>, answer: &Answer) {
     score_grid(out, label, answer, metric);
     parts::scale(out, "0", "1", score_name(metric), parts::Ramp::Lit);
     if let Some(scores) = scores_of(answer, metric) {
-        let data =
-            [&scores.definition, " ", &scores.unit, "; mean over ", &scores.n.to_string(), " ", &scores.counted, "."];
+        let data = [
+            &scores.definition,
+            " ",
+            &scores.unit,
+            "; mean over ",
+            &scores.n.to_string(),
+            " ",
+            &scores.counted,
+            ".",
+        ];
         out.element("p", &[("class", "note")], &data.concat());
     }
     if let Some(head) = chosen(answer, scene.head) {
         let (name, key) = (name(head), heads_key(&[head]));
-        out.raw("<div class=\"view-bar\">").element("span", &[("class", "quiet")], &[&name, " is chosen"].concat());
+        out.raw("<div class=\"view-bar\">").element(
+            "span",
+            &[("class", "quiet")],
+            &[&name, " is chosen"].concat(),
+        );
         parts::button(
             out,
             "Open its page",
-            &["head=", &key, ";view=head"].concat(),
+            &["head=", &key, "&view=head"].concat(),
             "Where it looks, why, and what it writes",
         );
         toggle(out, &scene.choices.lab, head);
@@ -232,9 +249,10 @@ fn toggle(out: &mut Markup, lab: &Lab, head: [usize; 2]) {
         heads.push(head);
     }
     let action = parts::assignment("out", &heads_key(&heads));
-    let words = if is_out { ["Put ", &name(head), " back"] } else { ["Take ", &name(head), " out"] }.concat();
+    let name = name(head);
+    let words = if is_out { ["Put ", &name, " back"] } else { ["Take ", &name, " out"] }.concat();
     let title = "The losses below are those without it; those with it stay for comparison";
-    let key = ["toggle-", &name(head)].concat();
+    let key = ["toggle-", &name].concat();
     let attributes = [
         ("type", "button"),
         ("class", if is_out { "button small is-out" } else { "button small" }),
@@ -270,7 +288,8 @@ pub(super) fn detail(out: &mut Markup, scene: &Scene<'_>, answer: &Answer, at: &
     }
     let Some(head) = chosen(answer, mark.or(scene.head)) else { return };
     let said = |answer: &Answer| {
-        let said = SCORES.map(|(metric, _)| [score_name(metric), " ", &prob(score(answer, metric, head))].concat());
+        let said =
+            SCORES.map(|(metric, _)| [score_name(metric), " ", &prob(score(answer, metric, head))].concat());
         said.join("; ")
     };
     out.raw("<p>").element("strong", &[], &name(head)).text(": ").text(&said(answer)).text(".");
@@ -287,10 +306,11 @@ pub(super) fn table(scene: &Scene<'_>, answer: &Answer) -> String {
     let mut names = vec!["head"];
     names.extend(SCORES.iter().map(|(_, key)| *key));
     parts::line(&mut out, &names);
-    let [n_layers, n_heads] =
-        scores_of(answer, Metric::Induction).map_or([0, 0], |of| [of.values.shape()[0], of.values.last_axis()]);
+    let [n_layers, n_heads] = scores_of(answer, Metric::Induction)
+        .map_or([0, 0], |of| [of.values.shape()[0], of.values.last_axis()]);
     for head in (0..n_layers).flat_map(|layer| (0..n_heads).map(move |head| [layer, head])) {
-        let values = SCORES.map(|(metric, _)| score(answer, metric, head).map_or_else(String::new, parts::exact));
+        let values =
+            SCORES.map(|(metric, _)| score(answer, metric, head).map_or_else(String::new, parts::exact));
         let mut fields = vec![name(head)];
         fields.extend(values);
         parts::line(&mut out, &fields.iter().map(String::as_str).collect::<Vec<_>>());

@@ -108,15 +108,9 @@ pub fn second(view: View, about: &About<'_>, choices: &Choices) -> Option<Beside
         (View::Attribution | View::Residual, _) => (None, effects(about, choices, choices.test?)?),
         (View::Loss, Against::Other) if !choices.other.trim().is_empty() => (None, loss_of(&choices.other)),
         (View::Loss, Against::Model(id)) => (Some(id.clone()), loss_of(about.text)),
-        (
-            View::Attention
-            | View::Heads
-            | View::Head
-            | View::Induction
-            | View::Lens
-            | View::Loss,
-            _,
-        ) => return None,
+        (View::Attention | View::Heads | View::Head | View::Induction | View::Lens | View::Loss, _) => {
+            return None;
+        }
     };
     Some(Beside { model, question })
 }
@@ -226,7 +220,7 @@ impl Question {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use serde::de::DeserializeOwned;
     use serde_json::Value;
 

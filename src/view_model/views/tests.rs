@@ -167,7 +167,13 @@ pub(in crate::view_model) fn induction(is_ablated: bool) -> analysis::induction:
         baseline: 0.0625,
     };
     analysis::induction::Answer {
-        tokens: vec![token(0, "<|bos|>"), token(1, HOSTILE), token(2, " a"), token(1, HOSTILE), token(2, " a")],
+        tokens: vec![
+            token(0, "<|bos|>"),
+            token(1, HOSTILE),
+            token(2, " a"),
+            token(1, HOSTILE),
+            token(2, " a"),
+        ],
         n_sequences: 4,
         length: 2,
         losses: losses(0.5),

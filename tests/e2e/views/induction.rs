@@ -5,7 +5,7 @@ use std::fs;
 use super::*;
 
 /// Long enough for a clear score, short enough for many runs.
-const LAB: &str = "view=induction&copy=25&draws=2";
+const LAB: &str = "view=induction&copy=25&batch=2";
 const REPEATED: &str = r#"{"length":25,"batch":2,"seed":0}"#;
 
 /// The text of an element; empty if it is not there.
@@ -68,7 +68,8 @@ pub(crate) fn the_lab_shows_what_the_second_copy_costs(world: &World, session: &
 
     // The circuit's number and its rank are those of the weights.
     let sentence = changed_text(session, "[data-testid=composition]", "")?;
-    let k = answer["compositions"].as_array().context("no compositions")?.iter().find(|of| of["input"] == "k");
+    let k =
+        answer["compositions"].as_array().context("no compositions")?.iter().find(|of| of["input"] == "k");
     let k = &k.context("no K-composition")?["values"];
     let (_, from) = data(previous).context("no previous-token head")?;
     let want = numbers::at(k, from * n_heads + head)?;
@@ -78,7 +79,10 @@ pub(crate) fn the_lab_shows_what_the_second_copy_costs(world: &World, session: &
     ensure!(sentence.contains(&want), "{sentence} does not say {want:?}");
 
     // Without the induction head; what it was stays for comparison.
-    session.find("[data-testid=induction-losses] button[data-key^=toggle-L1]")?.context("no button")?.click()?;
+    session
+        .find("[data-testid=induction-losses] button[data-key^=toggle-L1]")?
+        .context("no button")?
+        .click()?;
     changed_text(session, "[data-testid=induction-effect]", "")?;
     wait_for_field(session, &format!("out={}", at(best)))?;
     let without = world.ask(SMALL, &lab_question(json!({ "ablate": [best], "compositions": [] }))?)?;
@@ -88,30 +92,29 @@ pub(crate) fn the_lab_shows_what_the_second_copy_costs(world: &World, session: &
     wait_for("other heads beside it", PATIENCE, || {
         Ok(said(session, "[data-testid=induction-effect]")?.contains("drawn at random").then_some(()))
     })?;
-    let n_lines = session.script(
-        "return document.querySelectorAll('[data-testid=induction-losses] path.line').length",
-        &[],
-    )?;
+    let n_lines = session
+        .script("return document.querySelectorAll('[data-testid=induction-losses] path.line').length", &[])?;
     ensure!(n_lines == 5, "{n_lines} lines");
     page.expect_no_console_error()
 }
 
 pub(crate) fn the_lab_works_by_keyboard_and_from_a_link(world: &World, session: &Session) -> Result<()> {
-    let fields = format!("{LAB}&draw=3&out=0.6&fill=mean&score=previous_token&head=0.6&step=1025");
+    let fields = format!("{LAB}&copyseed=3&out=0.6&fill=mean&score=previous_token&head=0.6&step=1025");
     let page = Page::open_ready(session, &url(world, SMALL, &fields))?;
     wait_for_view(&page, session, "induction")?;
     let value = |selector: &str| {
         session.script("return document.querySelector(arguments[0])?.value", &[json!(selector)])
     };
     for (key, want) in
-        [("copy", "25"), ("draws", "2"), ("draw", "3"), ("fill", "mean"), ("score", "previous_token")]
+        [("copy", "25"), ("batch", "2"), ("copyseed", "3"), ("fill", "mean"), ("score", "previous_token")]
     {
         let found = value(&format!("[data-set={key}]"))?;
         ensure!(found == want, "{key} is {found}, not {want}");
     }
     changed_text(session, "[data-testid=stage-log]", "")?;
     wait_for("the slider at its step", PATIENCE, || Ok((value("[data-range]")? == "6").then_some(())))?;
-    session.script("document.querySelector('[data-testid=induction-heads] b[tabindex=\"0\"]').focus()", &[])?;
+    session
+        .script("document.querySelector('[data-testid=induction-heads] b[tabindex=\"0\"]').focus()", &[])?;
     for (pressed, at) in [(key::RIGHT, "0.1"), (key::DOWN, "1.1"), (key::LEFT, "1.0")] {
         session.press(pressed)?;
         ensure!(session.focused()?.attribute("data-at")?.as_deref() == Some(at), "the cursor is not at {at}");
@@ -140,7 +143,10 @@ fn at_step(world: &World, step: u32) -> Result<Value> {
     for name in ["config.json", "tokenizer.json"] {
         fs::copy(model.join(name), folder.join(name))?;
     }
-    fs::copy(model.join(format!("checkpoints/step-{step:06}.safetensors")), folder.join("model.safetensors"))?;
+    fs::copy(
+        model.join(format!("checkpoints/step-{step:06}.safetensors")),
+        folder.join("model.safetensors"),
+    )?;
     world.ask_in(&folder, &lab_question(json!({ "compositions": [] }))?)
 }
 

@@ -123,7 +123,7 @@ pub(crate) fn a_component_is_tested(world: &World, session: &Session) -> Result<
                 && !text.contains("done")
                 && text != before
                 && session.find("[data-testid=effect] .stale")?.is_none())
-                .then_some(text))
+            .then_some(text))
         })
     };
     let shown = |text: &str| {

@@ -6,7 +6,7 @@ use crate::analysis::heads::Metric;
 /// Heads that can be out at once, so that a link cannot ask for more than a sentence can name.
 const MAX_OUT: usize = 8;
 /// The most sequences of one question.
-pub(crate) const MAX_BATCH: usize = 64;
+pub(in super::super) const MAX_BATCH: usize = 64;
 
 /// What is read twice, what is taken out, and which checkpoint is looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl Default for Lab {
 }
 
 /// What the lab measures of heads, and the word for it.
-pub const SCORES: [(Metric, &str); 4] = [
+pub(in super::super) const SCORES: [(Metric, &str); 4] = [
     (Metric::Induction, "induction"),
     (Metric::InductionStripe, "induction_stripe"),
     (Metric::PreviousToken, "previous_token"),
@@ -53,12 +53,12 @@ pub const SCORES: [(Metric, &str); 4] = [
 ];
 
 /// The word for a score of the lab.
-pub fn score_key(score: Metric) -> &'static str {
+pub(in super::super) fn score_key(score: Metric) -> &'static str {
     SCORES.iter().find(|(one, _)| *one == score).map_or("", |(_, key)| key)
 }
 
 /// The score of the lab that a word is for.
-pub fn score_of(key: &str) -> Option<Metric> {
+pub(in super::super) fn score_of(key: &str) -> Option<Metric> {
     SCORES.iter().find(|(_, word)| *word == key).map(|(score, _)| *score)
 }
 
@@ -67,8 +67,10 @@ impl Lab {
     pub(super) fn set(&mut self, key: &str, value: &str) -> bool {
         match key {
             "copy" => self.length = value.parse().ok().map(|length: usize| length.max(2)),
-            "draws" => self.batch = value.parse().map_or(Self::default().batch, |n: usize| n.clamp(1, MAX_BATCH)),
-            "draw" => self.seed = value.parse().unwrap_or(0),
+            "batch" => {
+                self.batch = value.parse().map_or(Self::default().batch, |n: usize| n.clamp(1, MAX_BATCH))
+            }
+            "copyseed" => self.seed = value.parse().unwrap_or(0),
             "out" => self.out = heads_of(value),
             "fill" => self.is_mean = value == "mean",
             "others" => self.others = value.parse().unwrap_or(0),
@@ -85,8 +87,8 @@ impl Lab {
         let other = |is_other: bool, value: u32| is_other.then(|| value.to_string());
         [
             ("copy", self.length.map(|length| length.to_string())),
-            ("draws", other(self.batch != plain.batch, self.batch as u32)),
-            ("draw", other(self.seed != 0, self.seed)),
+            ("batch", other(self.batch != plain.batch, self.batch as u32)),
+            ("copyseed", other(self.seed != 0, self.seed)),
             ("out", Some(heads_key(&self.out))),
             ("fill", self.is_mean.then(|| "mean".to_owned())),
             ("others", other(self.others != 0, self.others)),
@@ -97,7 +99,7 @@ impl Lab {
 }
 
 /// `1.2_0.6`
-pub fn heads_key(heads: &[[usize; 2]]) -> String {
+pub(in super::super) fn heads_key(heads: &[[usize; 2]]) -> String {
     let heads: Vec<String> =
         heads.iter().map(|[layer, head]| [&layer.to_string(), ".", &head.to_string()].concat()).collect();
     heads.join("_")
@@ -141,13 +143,18 @@ mod tests {
     #[test]
     fn nonsense_is_the_default_and_too_much_is_cut() {
         let mut lab = Lab::default();
-        for (key, value) in
-            [("copy", "x"), ("draws", ""), ("draw", "-1"), ("out", "1_a.2"), ("score", "copying"), ("step", "")]
-        {
+        for (key, value) in [
+            ("copy", "x"),
+            ("batch", ""),
+            ("copyseed", "-1"),
+            ("out", "1_a.2"),
+            ("score", "copying"),
+            ("step", ""),
+        ] {
             assert!(lab.set(key, value), "{key}");
             assert_eq!(lab, Lab::default(), "{key}={value}");
         }
-        lab.set("draws", "1000");
+        lab.set("batch", "1000");
         lab.set("copy", "0");
         lab.set("out", "0.0_0.1_0.0_0.2_0.3_0.4_0.5_0.6_0.7_0.8");
         assert_eq!((lab.batch, lab.length, lab.out.len()), (64, Some(2), 8));

@@ -93,7 +93,9 @@ pub(super) fn draw(out: &mut Markup, scene: &Scene<'_>, answer: &Answer) {
     }
     match circuit(scene) {
         Some(circuit) => composed(out, circuit, pair),
-        None => _ = out.raw("<p class=\"note\" role=\"status\">Multiplying the weights of the two layers…</p>"),
+        None => {
+            _ = out.raw("<p class=\"note\" role=\"status\">Multiplying the weights of the two layers…</p>")
+        }
     }
     out.raw("</section>");
 }
@@ -189,17 +191,59 @@ fn picture(out: &mut Markup, scene: &Scene<'_>, answer: &Answer, pair: Pair) {
     up(out, "wire", next, top, next, y_earlier + BOX);
     // From there into the later head's keys; its query is at the repeated token.
     let [from, to] = [px(y_earlier), px(y_later + middle)];
-    let d = ["M", &px(next), " ", &from, "C", &px(next), " ", &to, " ", &px(next), " ", &to, " ", &px(again - half), " ", &to];
+    let d = [
+        "M",
+        &px(next),
+        " ",
+        &from,
+        "C",
+        &px(next),
+        " ",
+        &to,
+        " ",
+        &px(next),
+        " ",
+        &to,
+        " ",
+        &px(again - half),
+        " ",
+        &to,
+    ];
     out.open("path", &[("class", "wire k"), ("d", &d.concat())]).close("path");
     let (tip, y) = (again - half, y_later + middle);
-    let head = ["M", &px(tip - 7.0), " ", &px(y - 4.0), "L", &px(tip), " ", &px(y), "L", &px(tip - 7.0), " ", &px(y + 4.0)];
+    let head = [
+        "M",
+        &px(tip - 7.0),
+        " ",
+        &px(y - 4.0),
+        "L",
+        &px(tip),
+        " ",
+        &px(y),
+        "L",
+        &px(tip - 7.0),
+        " ",
+        &px(y + 4.0),
+    ];
     out.open("path", &[("class", "wire k"), ("d", &head.concat())]).close("path");
     up(out, "wire", again, top, again, y_later + BOX);
     // What it writes makes the next token likelier.
     let d = ["M", &px(again + half), " ", &to, "H", &px(then), "V", &px(top - 2.0)];
     out.open("path", &[("class", "wire"), ("d", &d.concat())]).close("path");
-    let head =
-        ["M", &px(then - 4.0), " ", &px(top - 9.0), "L", &px(then), " ", &px(top - 2.0), "L", &px(then + 4.0), " ", &px(top - 9.0)];
+    let head = [
+        "M",
+        &px(then - 4.0),
+        " ",
+        &px(top - 9.0),
+        "L",
+        &px(then),
+        " ",
+        &px(top - 2.0),
+        "L",
+        &px(then + 4.0),
+        " ",
+        &px(top - 9.0),
+    ];
     out.open("path", &[("class", "wire"), ("d", &head.concat())]).close("path");
 
     head_box(out, answer, (pair.earlier, "previous token", Metric::PreviousToken), [next, y_earlier], half);
@@ -225,7 +269,14 @@ fn picture(out: &mut Markup, scene: &Scene<'_>, answer: &Answer, pair: Pair) {
         };
         let half = (0.095 * width).min(34.0);
         let (x_text, y_text, wide, tall) = (px(x - half), px(top), px(2.0 * half), px(tall));
-        let rect = [("class", class), ("x", &*x_text), ("y", &y_text), ("width", &wide), ("height", &tall), ("rx", "2")];
+        let rect = [
+            ("class", class),
+            ("x", &*x_text),
+            ("y", &y_text),
+            ("width", &wide),
+            ("height", &tall),
+            ("rx", "2"),
+        ];
         out.open("rect", &rect).close("rect");
         text(out, "chip-text token", x, top + 17.0, &glyphs(place));
         text(out, "chip-text", x, top + 39.0, letter);

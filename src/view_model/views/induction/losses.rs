@@ -26,8 +26,13 @@ pub(super) fn text(out: &mut Markup, answer: &Answer) {
     for copy in 0..2 {
         let label = ["First copy", "Second copy"][copy];
         out.element("span", &[("class", "quiet")], label);
-        let attributes =
-            [("class", "view-text"), ("data-grid", ""), ("data-line", ""), ("aria-label", label), ("role", "group")];
+        let attributes = [
+            ("class", "view-text"),
+            ("data-grid", ""),
+            ("data-line", ""),
+            ("aria-label", label),
+            ("role", "group"),
+        ];
         out.open("p", &attributes);
         if copy == 0 {
             for token in &answer.tokens[..n_before] {
@@ -40,8 +45,12 @@ pub(super) fn text(out: &mut Markup, answer: &Answer) {
         for (place, token) in answer.tokens.iter().skip(first).take(n).enumerate() {
             let at = mark(place);
             let tabindex = if place == 0 { "0" } else { "-1" };
-            let attributes =
-                [("class", "loss-token"), ("data-at", at.as_str()), ("role", "button"), ("tabindex", tabindex)];
+            let attributes = [
+                ("class", "loss-token"),
+                ("data-at", at.as_str()),
+                ("role", "button"),
+                ("tabindex", tabindex),
+            ];
             out.open("span", &attributes);
             parts::token(out, token);
             out.raw("</span>");
@@ -65,7 +74,8 @@ pub(in super::super) fn others(answer: &Answer, lab: &Lab) -> Vec<[usize; 2]> {
     let mut drawn: Vec<[usize; 2]> = vec![];
     let mut state = u64::from(lab.others);
     for [layer, _] in &lab.out {
-        let is_free = |head: &usize| ![&lab.out, &drawn].into_iter().any(|taken| taken.contains(&[*layer, *head]));
+        let is_free =
+            |head: &usize| ![&lab.out, &drawn].into_iter().any(|taken| taken.contains(&[*layer, *head]));
         let free: Vec<usize> = (0..n_heads).filter(is_free).collect();
         // Knuth's multiplier: neighbouring seeds draw other heads.
         state = (state + 1).wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -126,7 +136,12 @@ pub(super) fn draw(out: &mut Markup, scene: &Scene<'_>, answer: &Answer) {
     offered.into_iter().rev().for_each(|head| toggle(out, lab, head));
     if let Some(pair) = pair.filter(|_| lab.out.is_empty()) {
         let both = heads_key(&[pair.later, pair.earlier]);
-        parts::button(out, "Take both out", &parts::assignment("out", &both), "Both heads of the circuit below");
+        parts::button(
+            out,
+            "Take both out",
+            &parts::assignment("out", &both),
+            "Both heads of the circuit below",
+        );
     }
     if !lab.out.is_empty() {
         parts::button(out, "Put all back", "out=", "Takes nothing out");
@@ -144,7 +159,8 @@ pub(super) fn draw(out: &mut Markup, scene: &Scene<'_>, answer: &Answer) {
         out.element("p", &[("class", "note"), ("role", "status")], &words);
     }
     if let Some(ablated) = without.heads {
-        let said = finding(answer, ablated, &heads, without.others.map(|losses| (losses, &*without.others_names)));
+        let said =
+            finding(answer, ablated, &heads, without.others.map(|losses| (losses, &*without.others_names)));
         out.element("p", &[("data-testid", "induction-effect")], &said);
     }
     means(out, answer, &heads, &without);
@@ -163,7 +179,8 @@ fn finding(answer: &Answer, ablated: &Losses, heads: &str, others: Option<(&Loss
         change(ablated),
     );
     if let Some((losses, names)) = others.filter(|(_, names)| !names.is_empty()) {
-        said += &[" Without ", names, ", drawn at random from the same layers: ", &change(losses), "."].concat();
+        said +=
+            &[" Without ", names, ", drawn at random from the same layers: ", &change(losses), "."].concat();
     }
     said
 }
@@ -184,7 +201,9 @@ fn lines(out: &mut Markup, scene: &Scene<'_>, answer: &Answer, without: &Without
         lines.push(line(["second, without ", &heads].concat(), ablated, 1));
         lines.push(line(["first, without ", &heads].concat(), ablated, 0));
     }
-    lines.extend(without.others.map(|losses| line(["second, without ", &without.others_names].concat(), losses, 1)));
+    lines.extend(
+        without.others.map(|losses| line(["second, without ", &without.others_names].concat(), losses, 1)),
+    );
     let values = lines.iter().flat_map(|line| &line.values);
     let largest = values.copied().filter(|value| value.is_finite()).fold(0.0, f32::max);
     let chart = Chart {

@@ -29,7 +29,9 @@ pub(super) fn draw(out: &mut Markup, scene: &Scene<'_>, answer: &Answer) {
         "" => "as it is now".to_owned(),
         stage => ["at ", &words(stage)].concat(),
     };
-    out.raw("<header class=\"panel-head\"><h3>").text(&["Where ", &name, " looks, ", &of].concat()).raw("</h3>");
+    out.raw("<header class=\"panel-head\"><h3>")
+        .text(&["Where ", &name, " looks, ", &of].concat())
+        .raw("</h3>");
     parts::tag(out, Kind::Observed);
     out.raw("</header>");
     if let Some(failure) = scene.bench.pattern.failure {
@@ -92,7 +94,20 @@ fn picture(out: &mut Markup, scene: &Scene<'_>, answer: &Answer, pattern: &HeadM
     // The ends of the copies, and the stripe.
     let n_before = n - 2 * answer.length;
     let [first, second] = [0, answer.length].map(|place| (n_before + place) as f32 * cell);
-    let d = ["M", &px(LEFT), " ", &px(second), "H", &wide, "M", &px(LEFT + second), " ", &px(second), "V", &px(side)];
+    let d = [
+        "M",
+        &px(LEFT),
+        " ",
+        &px(second),
+        "H",
+        &wide,
+        "M",
+        &px(LEFT + second),
+        " ",
+        &px(second),
+        "V",
+        &px(side),
+    ];
     out.open("path", &[("class", "grid-line"), ("d", &d.concat())]).close("path");
     let d = ["M", &px(LEFT + first + cell), " ", &px(second), "L", &px(LEFT + second + cell), " ", &px(side)];
     out.open("path", &[("class", "stripe"), ("d", &d.concat())]).close("path");
@@ -127,8 +142,11 @@ fn inks(values: &crate::tensor::HostTensor, cell: f32) -> [String; N_INKS] {
                 k += 1;
             }
             if let Some(path) = strength.checked_sub(1).and_then(|ink| paths.get_mut(ink)) {
-                let (x, y, wide) =
-                    (px_fine(LEFT + from as f32 * cell), px_fine(q as f32 * cell), px_fine((k - from) as f32 * cell));
+                let (x, y, wide) = (
+                    px_fine(LEFT + from as f32 * cell),
+                    px_fine(q as f32 * cell),
+                    px_fine((k - from) as f32 * cell),
+                );
                 let d = ["M", &x, " ", &y, "h", &wide, "v", &tall, "h-", &wide, "z"];
                 d.iter().for_each(|piece| path.push_str(piece));
             }

@@ -48,7 +48,9 @@ pub struct Stage {
 impl Training {
     /// The checkpoint that is looked at: the nearest to `step`, or else the last.
     pub fn nth(&self, step: Option<u32>) -> usize {
-        let far = |nth: &usize| step.map_or(self.stages.len() - nth, |step| self.stages[*nth].step.abs_diff(step) as usize);
+        let far = |nth: &usize| {
+            step.map_or(self.stages.len() - nth, |step| self.stages[*nth].step.abs_diff(step) as usize)
+        };
         (0..self.stages.len()).min_by_key(far).unwrap_or(0)
     }
 }
@@ -108,11 +110,16 @@ fn charts(out: &mut Markup, scene: &Scene<'_>, training: &Training) {
         line("largest previous-token score", &|stage| stage.previous_token.1),
     ];
     if let Some((stage, [induction, previous])) = computed(scene, training) {
-        let at = |value: f32| (0..stages.len()).map(|nth| if nth == stage { value } else { f32::NAN }).collect();
+        let at =
+            |value: f32| (0..stages.len()).map(|nth| if nth == stage { value } else { f32::NAN }).collect();
         scores.push(Line { name: "induction, computed here".to_owned(), values: at(induction) });
         scores.push(Line { name: "previous token, computed here".to_owned(), values: at(previous) });
     }
-    let largest = losses.iter().flat_map(|line| &line.values).filter(|nats| nats.is_finite()).fold(0.0_f32, |a, b| a.max(*b));
+    let largest = losses
+        .iter()
+        .flat_map(|line| &line.values)
+        .filter(|nats| nats.is_finite())
+        .fold(0.0_f32, |a, b| a.max(*b));
     let chart = |label, y_label, lines, end, number| Chart {
         label,
         x_label: "step of the training",
@@ -125,12 +132,24 @@ fn charts(out: &mut Markup, scene: &Scene<'_>, training: &Training) {
         width_px: scene.width_px,
     };
     let label = "Losses by step of the training; each checkpoint’s numbers are said as it is pointed at.";
-    chart::draw_on(out, &chart(label, "loss, nats a token", &losses, chart::round_end(largest), number::nats), &axis);
+    chart::draw_on(
+        out,
+        &chart(label, "loss, nats a token", &losses, chart::round_end(largest), number::nats),
+        &axis,
+    );
     let label = "Largest head scores by step of the training; each checkpoint’s numbers are said as it is pointed at.";
     chart::draw_on(out, &chart(label, "mean attention probability", &scores, 1.0, number::prob), &axis);
     let stage = &stages[now];
     let words = ["step ", &stage.step.to_string()].concat();
-    out.open("p", &[("class", "note num"), ("data-testid", "stage-log"), ("data-now", &now.to_string()), ("data-text", &words)]);
+    out.open(
+        "p",
+        &[
+            ("class", "note num"),
+            ("data-testid", "stage-log"),
+            ("data-now", &now.to_string()),
+            ("data-text", &words),
+        ],
+    );
     out.text(&said(stage)).raw("</p>");
 }
 
@@ -222,7 +241,9 @@ fn stage(out: &mut Markup, scene: &Scene<'_>, training: &Training, answer: &Answ
     let step = stage.step.to_string();
     let class = if bench.stage.is_stale { "view-stage stale" } else { "view-stage" };
     out.open("div", &[("class", class), ("data-testid", "stage"), ("data-step", &step)]);
-    out.raw("<header class=\"panel-head\"><h3>").text(&["Step ", &step, ", computed here"].concat()).raw("</h3>");
+    out.raw("<header class=\"panel-head\"><h3>")
+        .text(&["Step ", &step, ", computed here"].concat())
+        .raw("</h3>");
     parts::tag(out, Kind::Observed);
     out.raw("</header>");
     numbers(out, stage, of_stage, answer);
@@ -242,15 +263,36 @@ fn numbers(out: &mut Markup, stage: &Stage, of_stage: &Answer, answer: &Answer) 
     out.raw("</tr></thead><tbody>");
     let nats = |nats: f64| number::nats(nats as f32);
     let largest = |answer: &Answer, metric| {
-        let head = scores_of(answer, metric).and_then(|scores| super::best(&scores.values, scores.values.shape()[0]));
+        let head = scores_of(answer, metric)
+            .and_then(|scores| super::best(&scores.values, scores.values.shape()[0]));
         head.map_or_else(String::new, |head| [&prob(score(answer, metric, head)), " ", &name(head)].concat())
     };
     let stored = |(head, score): ([usize; 2], f32)| [&number::prob(score), " ", &name(head)].concat();
     let rows = [
-        ("first copy, nats", nats(of_stage.losses.first_copy_nats), number::nats(stage.copies_nats[0]), nats(answer.losses.first_copy_nats)),
-        ("second copy, nats", nats(of_stage.losses.second_copy_nats), number::nats(stage.copies_nats[1]), nats(answer.losses.second_copy_nats)),
-        ("largest induction score", largest(of_stage, Metric::Induction), stored(stage.induction), largest(answer, Metric::Induction)),
-        ("largest previous-token score", largest(of_stage, Metric::PreviousToken), stored(stage.previous_token), largest(answer, Metric::PreviousToken)),
+        (
+            "first copy, nats",
+            nats(of_stage.losses.first_copy_nats),
+            number::nats(stage.copies_nats[0]),
+            nats(answer.losses.first_copy_nats),
+        ),
+        (
+            "second copy, nats",
+            nats(of_stage.losses.second_copy_nats),
+            number::nats(stage.copies_nats[1]),
+            nats(answer.losses.second_copy_nats),
+        ),
+        (
+            "largest induction score",
+            largest(of_stage, Metric::Induction),
+            stored(stage.induction),
+            largest(answer, Metric::Induction),
+        ),
+        (
+            "largest previous-token score",
+            largest(of_stage, Metric::PreviousToken),
+            stored(stage.previous_token),
+            largest(answer, Metric::PreviousToken),
+        ),
     ];
     for (name, live, stored, now) in rows {
         out.raw("<tr>").element("th", &[("scope", "row")], name);
@@ -272,11 +314,27 @@ pub(super) fn table(out: &mut String, scene: &Scene<'_>) {
     let Some(training) = scene.bench.training else { return };
     parts::line(
         out,
-        &["stored: step", "tokens", "training_nats", "validation_nats", "first_copy_nats", "second_copy_nats", "induction", "previous_token"],
+        &[
+            "stored: step",
+            "tokens",
+            "training_nats",
+            "validation_nats",
+            "first_copy_nats",
+            "second_copy_nats",
+            "induction",
+            "previous_token",
+        ],
     );
     for stage in &training.stages {
         let [first, second] = stage.copies_nats;
-        let values = [stage.train_nats, stage.validation_nats, first, second, stage.induction.1, stage.previous_token.1];
+        let values = [
+            stage.train_nats,
+            stage.validation_nats,
+            first,
+            second,
+            stage.induction.1,
+            stage.previous_token.1,
+        ];
         let mut fields = vec![stage.step.to_string(), stage.n_tokens.to_string()];
         fields.extend(values.map(parts::exact));
         parts::line(out, &fields.iter().map(String::as_str).collect::<Vec<_>>());

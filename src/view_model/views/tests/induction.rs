@@ -40,7 +40,11 @@ fn the_circuit_says_how_its_heads_rank() {
     let html = lab(&Choices::default(), induction(false), &Bench::default()).concat();
     assert!(text(&html).contains("Multiplying the weights"), "{html}");
     let circuit = Answered::Induction(induction(false));
-    let html = lab(&Choices::default(), induction(false), &Bench { circuit: standing(&circuit), ..Bench::default() });
+    let html = lab(
+        &Choices::default(),
+        induction(false),
+        &Bench { circuit: standing(&circuit), ..Bench::default() },
+    );
     let text = text(&html.concat());
     // L0H1 looks back most of layer 0, although L0H0 composes more and L1H0 looks back more.
     assert!(
@@ -88,7 +92,7 @@ fn what_is_taken_out_stands_beside_other_heads() {
         "{said}"
     );
     assert!(html.contains("tag caused") && html.contains("data-do=\"out=\""), "{html}");
-    assert!(said.contains("second, without L1H1") && said.contains("without L1H1" ), "{said}");
+    assert!(said.contains("second, without L1H1") && said.contains("without L1H1"), "{said}");
     assert!(said.contains("difference0.00+7.00+7.00"), "{said}");
     // What was asked before is not called what is asked now.
     let stale = lab(&out(&[[0, 1]]), induction(true), &Bench { is_stale: true, ..bench }).concat();
@@ -98,7 +102,7 @@ fn what_is_taken_out_stands_beside_other_heads() {
 #[test]
 fn buttons_take_heads_out_and_put_them_back() {
     let html = lab(&Choices::default(), induction(false), &Bench::default()).concat();
-    for action in ["out=1.1", "out=0.1", "out=1.1_0.1", "head=1.1;view=head"] {
+    for action in ["out=1.1", "out=0.1", "out=1.1_0.1", "head=1.1&amp;view=head"] {
         assert!(html.contains(&format!("data-do=\"{action}\"")), "{action}: {html}");
     }
     let html = lab(&out(&[[1, 1], [0, 1]]), induction(true), &Bench::default()).concat();
@@ -116,7 +120,10 @@ fn checkpoints_are_stored_results_until_one_is_loaded() {
     };
     let (last, first) = (at(None), at(Some(3)));
     let html = first.concat();
-    assert!(html.contains("stored result: training log") && html.contains("data-do=\"stage=load\""), "{html}");
+    assert!(
+        html.contains("stored result: training log") && html.contains("data-do=\"stage=load\""),
+        "{html}"
+    );
     assert!(text(&html).contains("Load the model of step 0 (2.2 MB)"), "{}", text(&html));
     assert!(html.contains("data-now=\"0\"") && last.concat().contains("data-now=\"2\""), "{html}");
     let slider = |parts: &[String]| parts.iter().find(|part| part.contains("data-range")).cloned();
@@ -138,7 +145,8 @@ fn a_checkpoint_stands_beside_the_model_in_use() {
     early.scores[0].values.data_mut()[3] = 0.5;
     early.losses.second_copy_nats = 3.0;
     let stage = Answered::Induction(early);
-    let values = tensor(&[5, 5], &(0..25).map(|at| if at % 5 <= at / 5 { 0.2 } else { 0.0 }).collect::<Vec<_>>());
+    let values =
+        tensor(&[5, 5], &(0..25).map(|at| if at % 5 <= at / 5 { 0.2 } else { 0.0 }).collect::<Vec<_>>());
     let pattern = Answered::Pattern(attention::Answer {
         tokens: vec![],
         loss_nats: None,
@@ -184,14 +192,21 @@ fn marks_of_the_lab_are_heads_places_and_checkpoints() {
             assert_eq!(pick(&scene, nothing), [], "{nothing}");
         }
         let said = |at| text(&detail(&scene, at));
-        assert!(said("0.1").starts_with("L0H1: induction 0.250; induction stripe 0.250; previous token 0.875"));
+        assert!(
+            said("0.1").starts_with("L0H1: induction 0.250; induction stripe 0.250; previous token 0.875")
+        );
         assert!(said("").starts_with("L1H1: "), "{}", said(""));
-        assert!(said("1001.0").contains("first copy 9.00, second copy 0.50 nats; without L1H1 9.00 and 7.50."));
+        assert!(
+            said("1001.0").contains("first copy 9.00, second copy 0.50 nats; without L1H1 9.00 and 7.50.")
+        );
         assert!(said("1000.0").contains("first copy –, second copy 6.00"), "{}", said("1000.0"));
         assert!(said("1000001.0").starts_with("Stored, step 950 after"), "{}", said("1000001.0"));
         let table = table(&scene);
         assert!(table.contains("2\t·a\t2\t9\t0.5\t9\t7.5\n"), "{table}");
-        assert!(table.contains("L1H1\t0.75\t0.5\t0\t\n") && table.contains("950\t3891200\t4\t5\t9\t7\t0.25"), "{table}");
+        assert!(
+            table.contains("L1H1\t0.75\t0.5\t0\t\n") && table.contains("950\t3891200\t4\t5\t9\t7\t0.25"),
+            "{table}"
+        );
     });
 }
 
