@@ -187,10 +187,10 @@ impl Slot {
             (View::Attribution | View::Residual, Place::Second) => {
                 Answered::Effects(text.read(read::effects, |_| vec![])?)
             }
-            (View::Attribution, Place::First) => {
+            (View::Attribution, _) => {
                 Answered::Attribution(text.read(read::attribution, |_| vec![])?)
             }
-            (View::Residual, Place::First) => {
+            (View::Residual, _) => {
                 Answered::Residual(text.read(read::residual, residual::Answer::tensors_mut)?)
             }
             (View::Loss, _) => Answered::Loss(text.read(read::loss, loss::Answer::tensors_mut)?),
