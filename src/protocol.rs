@@ -28,7 +28,7 @@ pub use guess::ConfigGuess;
 pub use hub::{CachedModel, CachedName, CachedRevision, Secret};
 
 /// Changes with every incompatible change of this file.
-pub const VERSION: u32 = 6;
+pub const VERSION: u32 = 7;
 
 /// How each adapter does its matrix products, once that was measured: words that only the engine understands, by what
 /// the adapter is called.
@@ -171,6 +171,8 @@ pub enum ModelSource {
     Url {
         /// The folder, with its final slash.
         base: String,
+        /// Which of its files has the weights, if not `model.safetensors`: a stage of the training, for one.
+        weights: Option<String>,
     },
     /// Files that travel with the message, in this order. The engine keeps them, to read them again.
     Files {

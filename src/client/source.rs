@@ -8,8 +8,13 @@ use crate::protocol::{ModelSource, Secret};
 /// A folder on a server, files that the user gave, or a repository of a hub.
 #[derive(Clone, Debug)]
 pub enum Source {
-    /// An absolute URL with its final slash.
-    Url(String),
+    /// A folder.
+    Url {
+        /// An absolute URL with its final slash.
+        base: String,
+        /// Which file has the weights, if not `model.safetensors`.
+        weights: Option<String>,
+    },
     /// The files themselves; the engine reads them.
     Files {
         /// The files.
@@ -38,7 +43,7 @@ impl Source {
     /// The source as the protocol says it, and the files that travel beside it.
     pub(super) fn for_message(self) -> (ModelSource, Array) {
         match self {
-            Self::Url(base) => (ModelSource::Url { base }, Array::new()),
+            Self::Url { base, weights } => (ModelSource::Url { base, weights }, Array::new()),
             Self::Files { files, handles: _ } => {
                 let names = files.iter().map(File::name).collect();
                 (ModelSource::Files { names }, files.iter().collect())

@@ -33,9 +33,15 @@ pub fn entries() -> Vec<Entry> {
 
 /// Where they are.
 pub fn sources() -> Sources {
-    let source =
-        |(id, _): (&str, &str)| (id.to_owned(), Source::Url(dom::absolute(&format!("models/{id}/"))));
+    let source = |(id, _): (&str, &str)| {
+        (id.to_owned(), Source::Url { base: dom::absolute(&folder(id)), weights: None })
+    };
     StoredValue::new_local(EMBEDDED.into_iter().map(source).collect::<BTreeMap<_, _>>())
+}
+
+/// Where the files of an embedded model are, beside the page.
+pub fn folder(id: &str) -> String {
+    ["models/", id, "/"].concat()
 }
 
 /// Loads the model in use; once it has answered, the default one behind it.
@@ -77,5 +83,5 @@ pub fn is_embedded(id: &str) -> bool {
 
 /// Where an embedded model's own card is.
 pub fn readme(id: &str) -> Option<String> {
-    is_embedded(id).then(|| format!("models/{id}/README.md"))
+    is_embedded(id).then(|| folder(id) + "README.md")
 }

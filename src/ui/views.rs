@@ -24,10 +24,12 @@ use crate::{
 };
 
 mod ask;
+mod lab;
 mod marks;
 mod place;
 
 use ask::{Phase, Place, Slot};
+use lab::Lab;
 
 /// Widths are rounded to steps, so that a window that is dragged does not draw a chart for each pixel.
 const WIDTH_STEP_PX: f32 = 16.0;
@@ -39,6 +41,7 @@ struct Shown {
     first: Slot,
     other: Slot,
     test: Slot,
+    lab: Lab,
     /// What was said of the last token that the user typed.
     note: RwSignal<String>,
     /// The mark under the pointer or the keyboard's focus.
@@ -51,7 +54,7 @@ impl Shown {
     fn with_scene<T>(self, then: impl FnOnce(&Scene<'_>) -> T) -> T {
         let state = self.state;
         let view = state.view.get();
-        let [first, other, test] = self.slots().map(|slot| slot.answer(view));
+        let [first, other, test] = [self.first, self.other, self.test].map(|slot| slot.answer(view));
         // Where there is an answer, nothing is said of its phase, so that a large picture is not made again for it.
         let of_first = if first.is_none() { self.first.phase.get() } else { Phase::Idle };
         let phases = [of_first, self.other.phase.get(), self.test.phase.get()];
@@ -61,6 +64,7 @@ impl Shown {
             .models
             .with(|models| models.iter().filter(is_other).map(|entry| entry.id.clone()).collect());
         let (choices, note) = (state.choices.get(), self.note.get());
+        let lab = self.lab.hold();
         let scene = Scene {
             view,
             choices: &choices,
@@ -73,12 +77,13 @@ impl Shown {
             models: &models,
             note: &note,
             width_px: self.width_px.get(),
+            bench: lab.as_ref().map(lab::Held::bench).unwrap_or_default(),
         };
         then(&scene)
     }
 
-    fn slots(self) -> [Slot; 3] {
-        [self.first, self.other, self.test]
+    fn slots(self) -> impl Iterator<Item = Slot> {
+        [self.first, self.other, self.test].into_iter().chain(self.lab.slots)
     }
 
     /// Adds what the view found to the page's key findings: its latest about this prompt.
@@ -97,20 +102,19 @@ impl Shown {
 
     /// Asks again what has no answer.
     fn again(self) {
-        let missing = self.slots().into_iter().filter(|slot| untrack(|| slot.is_stale()));
+        let missing = self.slots().filter(|slot| untrack(|| slot.is_stale() && slot.is_askable()));
         missing.for_each(|slot| slot.again(self.state));
     }
 
     /// How the questions stand, in words.
     fn progress(self) -> String {
         let failed = self.first.phase.get();
-        let is_running = self.slots().iter().any(|slot| slot.phase.get() == Phase::Running);
-        let is_stopped =
-            |slot: &Slot| slot.phase.get() == Phase::Idle && slot.wanted.get().is_some() && slot.is_stale();
+        let is_running = self.slots().any(|slot| slot.phase.get() == Phase::Running);
+        let is_stopped = |slot: Slot| slot.phase.get() == Phase::Idle && slot.is_askable() && slot.is_stale();
         views::progress(match &failed {
             Phase::Failed(failure) => Progress::Failed([&failure.message, &failure.hint]),
             Phase::Idle | Phase::Running if is_running => Progress::Running,
-            Phase::Idle | Phase::Running if self.slots().iter().any(is_stopped) => Progress::Stopped,
+            Phase::Idle | Phase::Running if self.slots().any(is_stopped) => Progress::Stopped,
             Phase::Idle | Phase::Running => Progress::Quiet,
         })
     }
@@ -124,6 +128,7 @@ impl Shown {
             "pos" => state.focus.pos.lock(value.parse().ok()),
             "head" => state.focus.head.lock(views::cell_of(value)),
             "view" => state.open(View::from_key(value).unwrap_or_default()),
+            "stage" => self.lab.load(),
             _ => {
                 let mut choices: Choices = state.choices.get_untracked();
                 if choices.set(key, value) && choices != state.choices.get_untracked() {
@@ -182,11 +187,13 @@ pub fn TextView() -> impl IntoView {
     let state = State::from_page();
     let (host, status) = (NodeRef::<Div>::new(), NodeRef::<Div>::new());
     let measured = watch::width_px(host);
+    let first = Slot::new(state, Place::First, None);
     let shown = Shown {
         state,
-        first: Slot::new(state, Place::First),
-        other: Slot::new(state, Place::Other),
-        test: Slot::new(state, Place::Test),
+        first,
+        other: Slot::new(state, Place::Other, None),
+        test: Slot::new(state, Place::Test, None),
+        lab: Lab::new(state, first),
         note: RwSignal::new(String::new()),
         hovered: RwSignal::new(None),
         width_px: Memo::new(move |_| (measured.get() / WIDTH_STEP_PX).floor() * WIDTH_STEP_PX),
@@ -205,6 +212,7 @@ pub fn TextView() -> impl IntoView {
         }
         let html = shown.with_scene(views::html);
         parts.update_value(|parts| place::put(&host, parts, html));
+        place::set_range(&host);
         drawn.update(|drawn| *drawn += 1);
     });
     // Only this follows the pointer.
@@ -242,11 +250,13 @@ fn listen(shown: Shown, element: &Element) {
     let heard = Closure::<dyn Fn(Event)>::new(move |event: Event| match event.type_().as_str() {
         "click" => on_click(shown, &event),
         "change" => on_change(shown, &event),
+        "input" => on_slide(shown, &event),
         "keydown" => on_key(shown, event.unchecked_ref()),
         "pointerover" | "focusin" => hover(shown, &event),
         _ => hover_none(shown),
     });
-    for name in ["click", "change", "keydown", "pointerover", "pointerleave", "focusin", "focusout"] {
+    for name in ["click", "change", "input", "keydown", "pointerover", "pointerleave", "focusin", "focusout"]
+    {
         // An element of the page takes listeners.
         let _ = element.add_event_listener_with_callback(name, heard.as_ref().unchecked_ref());
     }
@@ -258,7 +268,7 @@ fn on_click(shown: Shown, event: &Event) {
         let action = button.get_attribute("data-do").unwrap_or_default();
         for one in action.split('&') {
             match one.split_once('=') {
-                Some(("run", "cancel")) => shown.slots().iter().for_each(|slot| slot.cancel(shown.state)),
+                Some(("run", "cancel")) => shown.slots().for_each(|slot| slot.cancel(shown.state)),
                 Some(("run", _)) => shown.again(),
                 Some((key, value)) => shown.choose(key, value),
                 None => (),
@@ -279,6 +289,16 @@ fn on_change(shown: Shown, event: &Event) {
         shown.choose(&attribute(&control, "data-set"), &value);
     } else if let Some(control) = marks::closest(event, "[data-token]") {
         shown.add_token(attribute(&control, "data-token"), attribute(&control, "data-list"), value);
+    }
+}
+
+/// A slider makes its choice as it moves: its value is a place in its list.
+fn on_slide(shown: Shown, event: &Event) {
+    let Some(slider) = marks::closest(event, "[data-range]") else { return };
+    let attribute = |name: &str| slider.get_attribute(name).unwrap_or_default();
+    let (key, list) = (attribute("data-range"), attribute("data-list"));
+    if let Some(value) = event_target_value(event).parse().ok().and_then(|nth| list.split(' ').nth(nth)) {
+        shown.choose(&key, value);
     }
 }
 

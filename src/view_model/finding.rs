@@ -4,6 +4,7 @@ use super::{head_score::HeadScore, number, token_strip::token_text, views::View}
 use crate::analysis::attention::Answer;
 
 pub mod heads;
+pub mod induction;
 pub mod readings;
 
 /// Below this share of the attention we do not call it a head of that kind.

@@ -29,7 +29,8 @@ pub mod read;
 mod residual;
 mod sides;
 
-pub use choices::{Ablation, Against, Choices, Shade, Stream, Top, Weigh};
+pub use choices::{Ablation, Against, Choices, Shade, Stream, Top, Weigh, lab::Lab};
+pub use induction::{Bench, Stage, Training};
 pub use sides::Sorted;
 
 /// What can be looked at.
@@ -111,6 +112,8 @@ pub enum Answered {
     Head(Box<analysis::head::Answer>),
     /// Of [`View::Induction`].
     Induction(analysis::induction::Answer),
+    /// Where heads look on what [`View::Induction`] read.
+    Pattern(analysis::attention::Answer),
     /// Of [`View::Lens`].
     Lens(analysis::logit_lens::Answer),
     /// Of [`View::Attribution`].
@@ -161,6 +164,8 @@ pub struct Scene<'a> {
     pub note: &'a str,
     /// How much room there is, px.
     pub width_px: f32,
+    /// What only the induction lab has.
+    pub bench: Bench<'a>,
 }
 
 impl Scene<'_> {
@@ -192,7 +197,8 @@ pub fn finding(answer: &Answered) -> Option<String> {
     match answer {
         Answered::Heads(answer) => finding::heads::kinds(answer),
         Answered::Head(answer) => finding::heads::head(answer),
-        Answered::Induction(_) => None,
+        Answered::Induction(answer) => finding::induction::induction(answer),
+        Answered::Pattern(_) => None,
         Answered::Lens(answer) => readings::lens(answer),
         Answered::Attribution(answer) => readings::attribution(answer),
         Answered::Effects(answer) => readings::effects(answer),
@@ -212,7 +218,7 @@ pub fn pick(scene: &Scene<'_>, at: &str) -> Vec<(&'static str, String)> {
         Some(Answered::Lens(answer)) => lens::pick(answer, row),
         Some(Answered::Residual(answer)) => residual::pick(answer, row, column),
         Some(Answered::Loss(answer)) => loss::pick(answer, row),
-        Some(Answered::Attribution(_) | Answered::Effects(_)) | None => vec![],
+        Some(Answered::Attribution(_) | Answered::Effects(_) | Answered::Pattern(_)) | None => vec![],
     }
 }
 
@@ -264,7 +270,7 @@ pub fn detail(scene: &Scene<'_>, at: &str) -> String {
         Some(Answered::Attribution(answer)) => attribution::detail(&mut out, scene, answer, at),
         Some(Answered::Residual(answer)) => residual::detail(&mut out, scene, answer, at),
         Some(Answered::Loss(answer)) => loss::detail(&mut out, scene, answer, at),
-        Some(Answered::Effects(_)) | None => (),
+        Some(Answered::Effects(_) | Answered::Pattern(_)) | None => (),
     }
     out.into_string()
 }
@@ -279,7 +285,7 @@ pub fn table(scene: &Scene<'_>) -> String {
         Some(Answered::Attribution(answer)) => attribution::table(scene, answer),
         Some(Answered::Residual(answer)) => residual::table(scene, answer),
         Some(Answered::Loss(answer)) => loss::table(scene, answer),
-        Some(Answered::Effects(_)) | None => String::new(),
+        Some(Answered::Effects(_) | Answered::Pattern(_)) | None => String::new(),
     }
 }
 
@@ -296,4 +302,4 @@ pub fn cell_of(at: &str) -> Option<[usize; 2]> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::view_model) mod tests;

@@ -27,7 +27,7 @@ use crate::{
 
 /// A folder on a server, files of the user's, or a repository of a hub.
 pub(super) enum Source {
-    Url(String),
+    Url { base: String, weights: Option<String> },
     Files(Vec<(String, File)>),
     Hub(HubSource),
 }
@@ -44,7 +44,7 @@ impl Source {
     /// Errors: this names no repository.
     pub(super) fn new(source: ModelSource, files: Vec<File>) -> Result<Self, Failure> {
         Ok(match source {
-            ModelSource::Url { base } => Self::Url(base),
+            ModelSource::Url { base, weights } => Self::Url { base, weights },
             ModelSource::Files { names } => Self::Files(names.into_iter().zip(files).collect()),
             ModelSource::Hub { base, repo, revision, token } => {
                 Self::Hub(HubSource::new(base, &repo, revision, token)?)
@@ -55,7 +55,7 @@ impl Source {
     /// In words: a URL or the names of files.
     pub(super) fn origin(&self) -> String {
         match self {
-            Self::Url(base) => base.clone(),
+            Self::Url { base, weights } => [base.as_str(), weights.as_deref().unwrap_or_default()].concat(),
             Self::Files(files) => {
                 let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
                 format!("from disk: {}", names.join(", "))
@@ -147,7 +147,7 @@ impl Source {
     pub(super) async fn folder(&self, reading: &mut Reading) -> Result<Folder, Failure> {
         let mut folder = Folder::default();
         match self {
-            Self::Url(_) => {}
+            Self::Url { .. } => {}
             Self::Files(files) => files.iter().for_each(|(name, _)| folder.insert(name, vec![])),
             Self::Hub(_) => {
                 let names = hub::names(&reading.slot);
@@ -180,7 +180,7 @@ impl Source {
     /// One of the files; `None` if it is not there.
     pub(super) async fn open(&self, name: &str, reading: &Reading) -> Result<Option<Body>, Failure> {
         match self {
-            Self::Url(base) => fetch::open(&format!("{base}{name}")).await,
+            Self::Url { base, .. } => fetch::open(&format!("{base}{name}")).await,
             Self::Files(files) => {
                 Ok(files.iter().find(|(of, _)| of == name).map(|(_, file)| Body::of_blob(file, name)))
             }

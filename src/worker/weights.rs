@@ -40,7 +40,7 @@ impl Source {
         reading: &mut Reading,
     ) -> Result<Weights<B>, Failure> {
         let name = match self {
-            Self::Url(_) => WEIGHTS.to_owned(),
+            Self::Url { weights, .. } => weights.as_deref().unwrap_or(WEIGHTS).to_owned(),
             Self::Files(_) | Self::Hub(_) => match folder.indexed()? {
                 Some(_) => return self.shards(b, &folder, folder.shards()?, reading).await,
                 None => folder.weights()?.to_owned(),
@@ -62,7 +62,7 @@ impl Source {
     pub(super) async fn guess(&self, state: &Rc<State>, reader: Reader) -> Result<Option<Guess>, Failure> {
         match self {
             Self::Files(files) if files.iter().all(|(name, _)| name != CONFIG) => {}
-            Self::Files(_) | Self::Url(_) | Self::Hub(_) => return Ok(None),
+            Self::Files(_) | Self::Url { .. } | Self::Hub(_) => return Ok(None),
         }
         let mut reading = Reading::new(state, reader);
         let folder = self.folder(&mut reading).await?;
@@ -125,7 +125,7 @@ impl Source {
     /// One of several files, for its header.
     async fn ahead(&self, name: &str, reading: &Reading) -> Result<Body, Failure> {
         let body = match self {
-            Self::Url(_) | Self::Files(_) => self.open(name, reading).await?,
+            Self::Url { .. } | Self::Files(_) => self.open(name, reading).await?,
             // What is read of it now is read again when its turn comes, and hashed then.
             Self::Hub(_) => hub::peek(&reading.slot, name).await?,
         };

@@ -10,10 +10,15 @@ use crate::page::{DEFAULT, PATIENCE, Page, SMALL, expect_close};
 use crate::world::World;
 
 mod heads;
+mod induction;
 mod looks;
 mod numbers;
 
 pub(crate) use heads::{a_head_is_offered, a_head_is_taken_apart, the_finder_shows_every_head};
+pub(crate) use induction::{
+    the_lab_shows_what_the_second_copy_costs, the_lab_works_by_keyboard_and_from_a_link,
+    the_training_is_scrubbed,
+};
 pub(crate) use looks::{cells_are_legible, views_fit_a_phone};
 pub(crate) use numbers::{
     a_component_is_tested, a_loss_is_compared, a_view_stands_beside_another, findings_lead_to_their_views,

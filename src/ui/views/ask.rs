@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use leptos::{prelude::*, task::spawn_local};
 
+use super::lab::Stages;
 use crate::{
-    analysis::{head, heads, induction, logit_lens, loss, residual},
+    analysis::{attention, head, heads, induction, logit_lens, loss, residual},
     client::Answered as Reply,
     failure::{Failure, FailureKind},
     protocol::{AnswerError, AnswerText, RunId},
@@ -15,13 +16,15 @@ use crate::{
     },
     view_model::views::{
         Answered, View,
-        question::{self, About},
+        question::{self, About, Extra},
         read,
     },
 };
 
 /// Answers that are kept for a way back.
 const N_KEPT: usize = 6;
+/// Of checkpoints: all that a slider passes.
+const N_KEPT_STAGES: usize = 24;
 
 /// A question to a model, as JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +43,8 @@ pub(super) enum Place {
     Other,
     /// What taking something out does.
     Test,
+    /// What the induction lab asks beside.
+    Beside(Extra),
 }
 
 /// How a question stands.
@@ -61,11 +66,13 @@ pub(super) struct Slot {
     pub(super) phase: RwSignal<Phase>,
     run: StoredValue<Option<RunId>>,
     kept: StoredValue<Vec<(Asked, Arc<Answered>)>>,
+    stages: Option<Stages>,
 }
 
 impl Slot {
-    pub(super) fn new(state: State, place: Place) -> Self {
-        let wanted = Memo::new(move |_| wanted(state, place));
+    /// `from`: the lab's first question, whose answer the others are about, and its checkpoints.
+    pub(super) fn new(state: State, place: Place, from: Option<(Slot, Stages)>) -> Self {
+        let wanted = Memo::new(move |_| wanted(state, place, from));
         let slot = Self {
             place,
             wanted,
@@ -73,16 +80,18 @@ impl Slot {
             phase: RwSignal::new(Phase::Idle),
             run: StoredValue::new(None),
             kept: StoredValue::default(),
+            stages: from.map(|(_, stages)| stages),
         };
-        Effect::new(move |before: Option<Option<Asked>>| {
-            let wanted = wanted.get();
-            if before.as_ref() != Some(&wanted) {
+        Effect::new(move |before: Option<(Option<Asked>, bool)>| {
+            let now = (wanted.get(), slot.is_askable());
+            if before.as_ref() != Some(&now) {
                 slot.cancel(state);
-                if let Some(asked) = wanted.clone().filter(|asked| !slot.show_kept(asked)) {
-                    slot.ask(state, asked);
+                let (wanted, is_askable) = &now;
+                if let Some(asked) = wanted.as_ref().filter(|asked| !slot.show_kept(asked) && *is_askable) {
+                    slot.ask(state, asked.clone());
                 }
             }
-            wanted
+            now
         });
         slot
     }
@@ -98,6 +107,18 @@ impl Slot {
     pub(super) fn is_stale(self) -> bool {
         self.wanted
             .with(|wanted| self.shown.with(|shown| shown.as_ref().map(|(asked, _)| asked) != wanted.as_ref()))
+    }
+
+    /// Whether something is wanted of a model that is there.
+    pub(super) fn is_askable(self) -> bool {
+        let is_there = |asked: &Asked| self.stages.is_none_or(|stages| stages.has(&asked.model));
+        self.wanted.with(|wanted| wanted.as_ref().is_some_and(is_there))
+    }
+
+    /// The checkpoint that has to be loaded first.
+    pub(super) fn missing(self, stages: Stages) -> Option<String> {
+        let wanted = self.wanted.get().filter(|asked| self.is_stale() && !stages.has(&asked.model));
+        wanted.map(|asked| asked.model)
     }
 
     /// Asks again what is wanted.
@@ -151,7 +172,8 @@ impl Slot {
                     let shown = (asked, Arc::new(answer));
                     self.kept.update_value(|kept| {
                         kept.insert(0, shown.clone());
-                        kept.truncate(N_KEPT);
+                        let is_of_stages = matches!(self.place, Place::Beside(_));
+                        kept.truncate(if is_of_stages { N_KEPT_STAGES } else { N_KEPT });
                     });
                     self.shown.set(Some(shown));
                     self.phase.set(Phase::Idle);
@@ -175,6 +197,9 @@ impl Slot {
                 Answered::Heads(text.read(read::heads, heads::Answer::tensors_mut)?)
             }
             (View::Head, _) => Answered::Head(Box::new(text.read(read::head, head::Answer::tensors_mut)?)),
+            (View::Induction, Place::Beside(Extra::Pattern)) => Answered::Pattern(
+                text.read(|json| serde_json::from_str(json), attention::Answer::tensors_mut)?,
+            ),
             (View::Induction, _) => {
                 Answered::Induction(text.read(read::induction, induction::Answer::tensors_mut)?)
             }
@@ -186,7 +211,7 @@ impl Slot {
 }
 
 /// What is to be asked now. It waits for the answer that is on the page to be about the prompt.
-fn wanted(state: State, place: Place) -> Option<Asked> {
+fn wanted(state: State, place: Place, from: Option<(Slot, Stages)>) -> Option<Asked> {
     let view = state.view.get();
     let model = state.model.get();
     let is_there = matches!(state.loading_of(&model), Loading::Done(_));
@@ -211,6 +236,18 @@ fn wanted(state: State, place: Place) -> Option<Asked> {
             Place::Other => {
                 let beside = question::other(view, &about, choices)?;
                 Some(Asked { model: beside.model.unwrap_or(model.clone()), ..here(beside.question) })
+            }
+            Place::Beside(extra) => {
+                let (first, stages) = from.filter(|_| view == View::Induction)?;
+                let answer = first.answer(view)?;
+                let Answered::Induction(answer) = &*answer else { return None };
+                let asked = here(question::extra(extra, choices, head, answer)?);
+                let model = match (extra, stages.wanted(state)) {
+                    (Extra::Stage, stage) => stage?,
+                    (Extra::Pattern, Some(stage)) => stage,
+                    (Extra::Circuit | Extra::Others | Extra::Pattern, _) => return Some(asked),
+                };
+                Some(Asked { model, ..asked })
             }
         }
     })

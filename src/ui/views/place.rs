@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use leptos::prelude::set_timeout;
 use wasm_bindgen::JsCast as _;
-use web_sys::{Element, HtmlElement};
+use web_sys::{Element, HtmlElement, HtmlInputElement};
 
 use crate::ui::dom;
 
@@ -68,6 +68,18 @@ fn focused_in(host: &Element) -> Option<String> {
     let element = dom::document().active_element().filter(|element| host.contains(Some(element)))?;
     let named = |name: &str| Some(["[", name, "=\"", &element.get_attribute(name)?, "\"]"].concat());
     named("data-key").or_else(|| named("data-at"))
+}
+
+/// Puts the slider where the view says that it is: one that is drawn anew would be lost under the pointer.
+pub(super) fn set_range(host: &Element) {
+    let found = |selector| host.query_selector(selector).ok().flatten();
+    let (Some(range), Some(now)) = (found("[data-range]"), found("[data-now]")) else { return };
+    let of = |name: &str| now.get_attribute(name).unwrap_or_default();
+    let _ = range.set_attribute("aria-valuetext", &of("data-text")); // The name of an attribute is valid.
+    let range: HtmlInputElement = range.unchecked_into();
+    if range.value() != of("data-now") {
+        range.set_value(&of("data-now"));
+    }
 }
 
 /// Says of a mark what there is to say.

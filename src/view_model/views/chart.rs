@@ -34,6 +34,15 @@ pub(super) struct Chart<'a> {
     pub width_px: f32,
 }
 
+/// Where places lie along the axis, if not evenly, and which of them is looked at.
+#[derive(Default)]
+pub(super) struct Axis<'a> {
+    /// From 0 at the left to 1 at the right, ascending, one a place.
+    pub places: &'a [f32],
+    /// The place with a line of its own.
+    pub now: Option<usize>,
+}
+
 /// One line.
 pub(super) struct Line {
     /// Its name in the legend.
@@ -57,13 +66,28 @@ pub(super) fn round_end(value: f32) -> f32 {
     [1.0, 2.0, 5.0, 10.0].map(|step| step * magnitude).into_iter().find(|end| value <= *end).unwrap_or(value)
 }
 
-/// Draws it.
+/// Draws it, its places evenly spaced.
 pub(super) fn draw(out: &mut Markup, chart: &Chart<'_>) {
+    draw_on(out, chart, &Axis::default());
+}
+
+/// Draws it on an axis.
+pub(super) fn draw_on(out: &mut Markup, chart: &Chart<'_>, axis: &Axis<'_>) {
     let width = chart.width_px.max(240.0);
     let [low, high] = chart.range;
     let n = chart.names.len().max(1);
-    let step = (width - LEFT - RIGHT) / n as f32;
-    let x = |place: usize| LEFT + (place as f32 + 0.5) * step;
+    let inner_width = width - LEFT - RIGHT;
+    let step = inner_width / n as f32;
+    let x = |place: usize| match axis.places.get(place) {
+        Some(part) => LEFT + 6.0 + part * (inner_width - 12.0),
+        None => LEFT + (place as f32 + 0.5) * step,
+    };
+    // A place reaches half the way to its neighbours.
+    let edge = |place: usize| match place {
+        0 => LEFT,
+        _ if place < n => x(place - 1).midpoint(x(place)),
+        _ => width - RIGHT,
+    };
     let inner = HEIGHT - TOP - BOTTOM;
     let y = |value: f32| TOP + inner * (1.0 - ((value - low) / (high - low)).clamp(0.0, 1.0));
 
@@ -91,10 +115,17 @@ pub(super) fn draw(out: &mut Markup, chart: &Chart<'_>) {
             &(chart.number)(tick),
         );
     }
-    let every = ((NAME_PX / step).ceil() as usize).max(1);
-    for (place, name) in chart.names.iter().enumerate().step_by(every) {
-        let at = px(x(place));
-        out.element("text", &[("class", "tick x"), ("x", &at), ("y", &px(y_end + 14.0))], name);
+    let mut free_from = f32::MIN;
+    for (place, name) in chart.names.iter().enumerate() {
+        let at = x(place);
+        if free_from <= at {
+            out.element("text", &[("class", "tick x"), ("x", &px(at)), ("y", &px(y_end + 14.0))], name);
+            free_from = at + NAME_PX;
+        }
+    }
+    if let Some(now) = axis.now.filter(|now| *now < n) {
+        let d = ["M", &px(x(now)), " ", &px(TOP), "V", &px(y_end)].concat();
+        path(out, &d, "now-line");
     }
     out.element("text", &[("class", "axis-name"), ("x", &px(LEFT)), ("y", &px(HEIGHT - 6.0))], chart.x_label);
     for (nth, line) in chart.lines.iter().enumerate() {
@@ -118,7 +149,7 @@ pub(super) fn draw(out: &mut Markup, chart: &Chart<'_>) {
         }
     }
     for place in 0..chart.names.len() {
-        let (left, wide, tall) = (px(LEFT + place as f32 * step), px(step), px(inner));
+        let (left, wide, tall) = (px(edge(place)), px(edge(place + 1) - edge(place)), px(inner));
         let at = (chart.mark)(place);
         let band = [
             ("class", "band"),
@@ -172,6 +203,31 @@ mod tests {
         {
             assert!((round_end(value) - end).abs() < 1e-6, "{value}");
         }
+    }
+
+    #[test]
+    fn places_may_lie_anywhere_and_reach_half_the_way_to_the_next() {
+        let names = ["0", "100", "110", "200"].map(str::to_owned);
+        let line = Line { name: "a".into(), values: vec![0.0, 0.5, 1.0, 1.0] };
+        let chart = Chart {
+            label: "A chart",
+            x_label: "step",
+            y_label: "nats",
+            names: &names,
+            lines: &[line],
+            range: [0.0, 1.0],
+            number: number::prob,
+            mark: &|place| format!("{place}.0"),
+            width_px: 268.0,
+        };
+        let mut out = Markup::new();
+        draw_on(&mut out, &chart, &Axis { places: &[0.0, 0.5, 0.55, 1.0], now: Some(1) });
+        let svg = out.into_string();
+        assert_eq!(fault(&svg), None);
+        // 200 px from 50 on; the third name has no room behind the second.
+        assert!(svg.contains("class=\"now-line\" d=\"M150 10V160\""), "{svg}");
+        assert!(svg.contains("x=\"44\" y=\"10\" width=\"56\"") && svg.contains("x=\"155\""), "{svg}");
+        assert!(svg.contains(">100</text>") && !svg.contains(">110</text>"), "{svg}");
     }
 
     #[test]

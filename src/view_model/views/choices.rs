@@ -6,6 +6,10 @@ use crate::{
     hook::HookPoint,
 };
 
+pub(super) mod lab;
+
+use lab::Lab;
+
 /// Tokens that are followed or compared at most, so that a link cannot ask for more than a view can show.
 const MAX_TOKENS: usize = 8;
 
@@ -60,6 +64,8 @@ pub struct Choices {
     pub key: Option<usize>,
     /// Head: whether it reads the embedding alone in place of the stream.
     pub is_embedding: bool,
+    /// Induction lab: all of it.
+    pub lab: Lab,
 }
 
 /// What the cells of the logit lens say.
@@ -263,7 +269,7 @@ impl Choices {
             "weigh" => self.weigh = one_of(&Weigh::ALL, Weigh::key, value),
             "key" => self.key = value.parse().ok(),
             "reads" => self.is_embedding = value == "embedding",
-            _ => return false,
+            _ => return self.lab.set(key, value),
         }
         true
     }
@@ -301,7 +307,12 @@ impl Choices {
             ("reads", self.is_embedding.then(|| "embedding".to_owned())),
         ];
         let is_there = |(key, value): (&'static str, Option<String>)| Some((key, value?));
-        fields.into_iter().filter_map(is_there).filter(|(_, value)| !value.is_empty()).collect()
+        fields
+            .into_iter()
+            .chain(self.lab.fields())
+            .filter_map(is_there)
+            .filter(|(_, value)| !value.is_empty())
+            .collect()
     }
 }
 
@@ -381,6 +392,7 @@ mod tests {
             weigh: Weigh::Output,
             key: Some(0),
             is_embedding: true,
+            lab: Lab { out: vec![[1, 2], [0, 6]], step: Some(1050), ..Lab::default() },
         };
         let mut read = Choices::default();
         for (key, value) in choices.fields() {

@@ -6,6 +6,8 @@
 mod heads;
 mod induction;
 
+pub use induction::{Extra, extra};
+
 use super::{Against, Choices, View, choices::Ablation};
 use crate::{
     analysis::effects::Component,
@@ -84,7 +86,7 @@ fn own(view: View, about: &About<'_>, choices: &Choices, side: &Side<'_>) -> Opt
         View::Attention => return None,
         View::Heads => heads::heads(about, choices)?,
         View::Head => heads::head(about, choices)?,
-        View::Induction => return induction::induction(about, choices),
+        View::Induction => induction::induction(choices),
         View::Lens => of("logit_lens")
             .and("halves", if choices.halves { "true" } else { "false" })
             .and("top_k", &TOP_K_CELL.to_string())

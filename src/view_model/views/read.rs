@@ -6,7 +6,7 @@ mod heads;
 mod induction;
 
 pub use heads::{head, heads};
-pub use induction::induction;
+pub use induction::{induction, training};
 use serde::de::Error as _;
 use serde_json::{Error, Value};
 

@@ -15,10 +15,12 @@ use crate::{
         residual::{Push, Written},
     },
     hook::{HookPoint, Site},
-    run::Writer,
+    run::{self, Writer},
     tensor::HostTensor,
     view_model::markup::tests::fault,
 };
+
+mod induction;
 
 /// A token whose text is markup, as a vocabulary's may be.
 const HOSTILE: &str = " <b>\"&";
@@ -195,6 +197,60 @@ pub(super) fn head() -> analysis::head::Answer {
     }
 }
 
+/// Two layers of two heads: L0H1 looks back by one, L1H1 is an induction head, and L0H0 composes most with it.
+pub(in crate::view_model) fn induction(is_ablated: bool) -> analysis::induction::Answer {
+    use analysis::{
+        heads::{Metric, Scores},
+        induction::{Composition, Losses},
+    };
+    let losses = |second: f64| Losses {
+        by_place: tensor(&[2, 2], &[f32::NAN, 9.0, 6.0, second as f32]),
+        first_copy_nats: 9.0,
+        second_copy_nats: second,
+        in_context_nats: second - 9.0,
+    };
+    let scores = |metric, values: [f32; 4], top| Scores {
+        metric,
+        definition: "What <it> is.".to_owned(),
+        unit: "mean attention probability".to_owned(),
+        n: 8,
+        counted: "query positions".to_owned(),
+        values: tensor(&[2, 2], &values),
+        top: vec![top],
+    };
+    let composition = |input, values: [f32; 4]| Composition {
+        from: 0,
+        to: 1,
+        input,
+        values: tensor(&[2, 2], &values),
+        baseline: 0.0625,
+    };
+    analysis::induction::Answer {
+        tokens: vec![
+            token(0, "<|bos|>"),
+            token(1, HOSTILE),
+            token(2, " a"),
+            token(1, HOSTILE),
+            token(2, " a"),
+        ],
+        n_sequences: 4,
+        length: 2,
+        losses: losses(0.5),
+        ablated: is_ablated.then(|| losses(7.5)),
+        scores: vec![
+            scores(Metric::Induction, [0.0, 0.25, 0.125, 0.75], [1, 1]),
+            scores(Metric::InductionStripe, [0.0, 0.25, 0.125, 0.5], [1, 1]),
+            scores(Metric::PreviousToken, [0.25, 0.875, 1.0, 0.0], [1, 0]),
+            scores(Metric::DuplicateToken, [0.5, 0.0, 0.0, f32::NAN], [0, 0]),
+        ],
+        compositions: vec![
+            composition(run::Input::Q, [0.05, 0.05, 0.05, 0.05]),
+            composition(run::Input::K, [0.05, 0.1186, 0.04, 0.1155]),
+            composition(run::Input::V, [0.05, 0.05, 0.05, f32::NAN]),
+        ],
+    }
+}
+
 /// A scene of one view.
 fn with_scene<T>(
     view: View,
@@ -215,6 +271,7 @@ fn with_scene<T>(
         models: &["tales-4l".to_owned()],
         note: "",
         width_px: 640.0,
+        bench: Bench::default(),
     })
 }
 
@@ -249,6 +306,7 @@ fn every_view_says_what_it_is_before_and_after_its_answer() {
         (View::Lens, Answered::Lens(lens())),
         (View::Attribution, Answered::Attribution(attribution())),
         (View::Residual, Answered::Residual(residual())),
+        (View::Induction, Answered::Induction(induction(false))),
         (View::Loss, Answered::Loss(loss(&[[-2.0, -1.0]]))),
     ];
     for (view, answer) in answers {

@@ -2,13 +2,14 @@
 
 use super::*;
 
-const VIEWS: [&str; 6] = ["heads", "head", "lens", "attribution", "residual", "loss"];
+const VIEWS: [&str; 7] = ["heads", "head", "induction", "lens", "attribution", "residual", "loss"];
 
 pub(crate) fn views_fit_a_phone(world: &World, session: &Session) -> Result<()> {
     session.resize(390, 844)?;
     for view in VIEWS {
         // Each view with as much as it can have.
-        let fields = format!("view={view}&halves=yes&by=component&test=m1&against=m1&head=1.3&on=random");
+        let fields =
+            format!("view={view}&halves=yes&by=component&test=m1&against=m1&head=1.3&on=random&out=0.1");
         let page = Page::open_ready(session, &url(world, DEFAULT, &fields))?;
         wait_for_view(&page, session, view)?;
         let wide = session.script(
@@ -59,6 +60,7 @@ pub(crate) fn cells_are_legible(world: &World, session: &Session) -> Result<()> 
         for (view, marks) in [
             ("heads", ".view-row > b, .view .note, .view-bars .num, .view-values dt"),
             ("head", ".view .note, .bar-name, .view-steps code, .heat-name, .view-table td"),
+            ("induction", ".view-row > b, .view .note, .loss-token"),
             ("lens", ".view-row > b"),
             ("attribution", ".view-row > b, .view .note, .view-bars .num"),
             ("residual", ".view-row > b, .bar-note"),

@@ -3,12 +3,12 @@
 use super::*;
 
 /// A number as the page writes it: with a true minus.
-fn number(text: &str) -> Result<f64> {
+pub(super) fn number(text: &str) -> Result<f64> {
     text.trim().replace('−', "-").replace('+', "").parse().with_context(|| format!("{text:?} is no number"))
 }
 
 /// The last number of a tensor in an answer, and its shape.
-fn at(tensor: &Value, index: usize) -> Result<f64> {
+pub(super) fn at(tensor: &Value, index: usize) -> Result<f64> {
     tensor["data"][index].as_f64().with_context(|| format!("no number at {index} of {}", tensor["shape"]))
 }
 
