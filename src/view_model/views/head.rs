@@ -6,7 +6,7 @@ use super::{
     parts::{self, Kind},
 };
 use crate::{
-    analysis::effects::Component,
+    analysis::{effects::Component, heads::Answer},
     view_model::{
         finding,
         head_grid::{Move, step},
@@ -139,7 +139,7 @@ fn neighbour(out: &mut Markup, here: [usize; 2], to: [usize; 2], arrow: &str) {
 }
 
 /// Heads to begin with: the nearest of each kind, by their scores on this prompt.
-fn examples(out: &mut Markup, answer: &crate::analysis::heads::Answer) {
+fn examples(out: &mut Markup, answer: &Answer) {
     out.raw("<p class=\"note\">No head is locked. Choose one above, on the building, or one of these, each the first by its score on this prompt:</p>");
     out.raw("<div class=\"view-bar\" data-testid=\"head-examples\">");
     for scores in &answer.scores {
