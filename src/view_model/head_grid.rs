@@ -69,8 +69,11 @@ pub fn cells(heads: &[HeadScores], n_tokens: usize, metric: HeadScore, n_ranked:
 
 /// The heads that have a score, highest first; of equals, the first of the model.
 pub fn ranked(heads: &[HeadScores], metric: HeadScore) -> Vec<[usize; 2]> {
-    let mut scored: Vec<([usize; 2], f32)> =
-        heads.iter().filter_map(|head| Some(([head.layer, head.head], metric.of(head)?))).collect();
+    by_score(heads.iter().filter_map(|head| Some(([head.layer, head.head], metric.of(head)?))).collect())
+}
+
+/// Heads by their scores, highest first; of equals, the first of the model.
+pub fn by_score(mut scored: Vec<([usize; 2], f32)>) -> Vec<[usize; 2]> {
     scored.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     scored.into_iter().map(|(head, _)| head).collect()
 }

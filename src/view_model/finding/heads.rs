@@ -50,12 +50,12 @@ pub fn head(answer: &head::Answer) -> Option<String> {
         Some((detector, mul)) if CLEAR <= mul => {
             let faint = if mul < STRONG { "faintly " } else { "" };
             format!(
-                "; on this prompt it is {faint}like {}, with {mul:.2} of its attention where one looks",
+                "; over the whole prompt it is {faint}like {}, with {mul:.2} of all its attention where one looks",
                 a(detector)
             )
         }
         Some((detector, mul)) => format!(
-            "; it is like no detector’s head on this prompt (the nearest, {}: {mul:.2} of its attention)",
+            "; over the whole prompt it is like no detector’s head (the nearest, {}: {mul:.2} of all its attention)",
             a(detector)
         ),
         None => String::new(),

@@ -12,7 +12,7 @@ use crate::{
         effects::Component,
         heads::{Answer, Metric, Scores},
     },
-    view_model::{color::Domain, finding, markup::Markup, number},
+    view_model::{color::Domain, finding, head_grid::by_score, markup::Markup, number},
 };
 
 pub(super) mod words;
@@ -176,12 +176,9 @@ fn draw_grid(out: &mut Markup, scores: &Scores) {
 fn ordered(choices: &Choices, scores: &Scores) -> Vec<[usize; 2]> {
     let [n_layers, n_heads] = dims(scores);
     let heads = (0..n_layers).flat_map(|layer| (0..n_heads).map(move |head| [layer, head]));
-    let mut heads: Vec<[usize; 2]> = heads.filter(|head| value(scores, *head).is_finite()).collect();
-    heads.sort_by(|a, b| {
-        let (a, b) = (value(scores, *a), value(scores, *b));
-        if choices.is_smallest { a.total_cmp(&b) } else { b.total_cmp(&a) }
-    });
-    heads
+    let sign = if choices.is_smallest { -1.0 } else { 1.0 };
+    let scored = heads.map(|head| (head, sign * value(scores, head)));
+    by_score(scored.filter(|(_, value)| value.is_finite()).collect())
 }
 
 fn list(out: &mut Markup, choices: &Choices, scores: &Scores) {

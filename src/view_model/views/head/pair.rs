@@ -102,7 +102,8 @@ fn steps(pair: &Pair) -> Vec<(&'static str, String)> {
         ("scale", [nats(pair.dot).as_str(), " / ", &nats(pair.scale), " = ", &nats(scaled)].concat()),
     ];
     if let Some(cap) = pair.soft_cap {
-        let (cap_text, capped) = (nats(cap), nats(cap * (scaled / cap).tanh()));
+        // What the model made of it is the score itself.
+        let (cap_text, capped) = (nats(cap), pair.score.map_or_else(|| "…".to_owned(), nats));
         steps.push((
             "soft cap",
             [cap_text.as_str(), " tanh(", &nats(scaled), " / ", &cap_text, ") = ", &capped].concat(),
