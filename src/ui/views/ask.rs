@@ -187,9 +187,7 @@ impl Slot {
             (View::Attribution | View::Residual, Place::Second) => {
                 Answered::Effects(text.read(read::effects, |_| vec![])?)
             }
-            (View::Attribution, _) => {
-                Answered::Attribution(text.read(read::attribution, |_| vec![])?)
-            }
+            (View::Attribution, _) => Answered::Attribution(text.read(read::attribution, |_| vec![])?),
             (View::Residual, _) => {
                 Answered::Residual(text.read(read::residual, residual::Answer::tensors_mut)?)
             }
