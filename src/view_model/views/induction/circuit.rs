@@ -110,7 +110,7 @@ pub(super) fn draw(out: &mut Markup, scene: &Scene<'_>, answer: &Answer) {
     match circuit(scene) {
         Some(circuit) => composed(out, circuit, pair),
         None => {
-            _ = out.raw("<p class=\"note\" role=\"status\">Multiplying the weights of the two layers…</p>")
+            _ = out.raw("<p class=\"note\" role=\"status\">Multiplying the weights of the two layers…</p>");
         }
     }
     out.raw("</section>");
@@ -184,7 +184,7 @@ fn picture(out: &mut Markup, scene: &Scene<'_>, answer: &Answer, pair: Pair) {
     let width = scene.width_px.clamp(288.0, 640.0);
     let [first, next, gap, again, then] = [0.1, 0.32, 0.47, 0.62, 0.88].map(|part: f32| part * width);
     let half = (0.21 * width).min(72.0);
-    let [top, tall] = TOKENS;
+    let top = TOKENS[0];
     let [y_earlier, y_later] = HEADS;
     let k = circuit(scene).and_then(|circuit| found(circuit, pair, Input::K));
     let k = k.map_or_else(|| "…".to_owned(), |k| four(k.value));
@@ -273,6 +273,13 @@ fn picture(out: &mut Markup, scene: &Scene<'_>, answer: &Answer, pair: Pair) {
     text(out, "wire-name", 4.0, y_later + 16.0, "K-composition");
     text(out, "wire-name num", 4.0, y_later + 31.0, &k);
 
+    tokens(out, answer, width, [first, next, gap, again, then]);
+    out.raw("</svg>");
+}
+
+/// The tokens below: two that follow each other, and the first of them again.
+fn tokens(out: &mut Markup, answer: &Answer, width: f32, [first, next, gap, again, then]: [f32; 5]) {
+    let [top, tall] = TOKENS;
     let place = answer.tokens.len().saturating_sub(2 * answer.length) + usize::from(2 < answer.length);
     let glyphs = |place: usize| {
         let token = answer.tokens.get(place).map(|token| token_text(token).glyphs());
@@ -303,7 +310,6 @@ fn picture(out: &mut Markup, scene: &Scene<'_>, answer: &Answer, pair: Pair) {
         text(out, "chip-text token", x, top + 17.0, &glyphs(place));
         text(out, "chip-text", x, top + 39.0, letter);
     }
-    out.raw("</svg>");
 }
 
 /// A wire that goes up, with its tip.
