@@ -68,7 +68,7 @@ impl Lab {
         match key {
             "copy" => self.length = value.parse().ok().map(|length: usize| length.max(2)),
             "batch" => {
-                self.batch = value.parse().map_or(Self::default().batch, |n: usize| n.clamp(1, MAX_BATCH))
+                self.batch = value.parse().map_or(Self::default().batch, |n: usize| n.clamp(1, MAX_BATCH));
             }
             "copyseed" => self.seed = value.parse().unwrap_or(0),
             "out" => self.out = heads_of(value),

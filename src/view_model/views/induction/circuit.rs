@@ -53,6 +53,9 @@ struct Found<'a> {
     rank: [usize; 2],
     /// The pair of heads with the largest.
     largest: ([usize; 2], f32),
+    /// The same two of the pairs with this later head.
+    rank_into: [usize; 2],
+    largest_into: ([usize; 2], f32),
 }
 
 /// What the later head reads of the earlier one through `input`, among all pairs of their layers.
@@ -63,7 +66,20 @@ fn found<'a>(answer: &'a Answer, pair: Pair, input: Input) -> Option<Found<'a>> 
     let all = || of.values.data().iter().filter(|value| value.is_finite());
     let rank = [all().filter(|other| value < **other).count() + 1, all().count()];
     let largest = best(&of.values, of.values.shape()[0])?;
-    Some(Found { value, of, rank, largest: (largest, at(&of.values, largest)?) })
+    let into: Vec<f64> = (0..of.values.shape()[0])
+        .map(|head| at(&of.values, [head, pair.later[1]]).map_or(f64::NAN, f64::from))
+        .collect();
+    let order = parts::largest(&into, into.len());
+    let first = [*order.first()?, pair.later[1]];
+    let rank_into = [order.iter().filter(|head| f64::from(value) < into[**head]).count() + 1, order.len()];
+    Some(Found {
+        value,
+        of,
+        rank,
+        largest: (largest, at(&of.values, largest)?),
+        rank_into,
+        largest_into: (first, at(&of.values, first)?),
+    })
 }
 
 fn circuit<'a>(scene: &Scene<'a>) -> Option<&'a Answer> {
@@ -94,7 +110,7 @@ pub(super) fn draw(out: &mut Markup, scene: &Scene<'_>, answer: &Answer) {
     match circuit(scene) {
         Some(circuit) => composed(out, circuit, pair),
         None => {
-            _ = out.raw("<p class=\"note\" role=\"status\">Multiplying the weights of the two layers…</p>")
+            _ = out.raw("<p class=\"note\" role=\"status\">Multiplying the weights of the two layers…</p>");
         }
     }
     out.raw("</section>");
@@ -112,7 +128,7 @@ fn composed(out: &mut Markup, circuit: &Answer, pair: Pair) {
     }
     out.raw("</tr></thead><tbody>");
     for (input, letter, words) in letters {
-        let Some(Found { value, of, rank, largest }) = found(circuit, pair, input) else { continue };
+        let Some(Found { value, of, rank, largest, .. }) = found(circuit, pair, input) else { continue };
         out.raw("<tr>").element("th", &[("scope", "row")], &[letter, ", through its ", words].concat());
         let fields = [
             four(value),
@@ -127,12 +143,17 @@ fn composed(out: &mut Markup, circuit: &Answer, pair: Pair) {
 }
 
 fn said(k: &Found<'_>, pair: Pair) -> String {
-    let largest = match k.rank[0] {
+    let most = |(pair, value): ([usize; 2], f32)| [&four(value), ", of ", &arrow(k.of, pair), "."].concat();
+    let mut largest = match k.rank[0] {
         1 => " No other pair of these layers has as much.".to_owned(),
-        _ => [" The most is ", &four(k.largest.1), ", of ", &arrow(k.of, k.largest.0), "."].concat(),
+        _ => " The most is ".to_owned() + &most(k.largest),
     };
+    if 1 < k.rank_into[0] && k.largest_into.0 != k.largest.0 {
+        largest += &(" Into this head the most is ".to_owned() + &most(k.largest_into));
+    }
     format!(
-        "By weights alone {} reads {} through its keys with {}: rank {} pairs of heads of layers {} and {}.{largest} \
+        "By weights alone {} reads {} through its keys with {}: rank {} pairs of heads of layers {} and {}, {} of those into \
+         it.{largest} \
          Independent random matrices would be near {}.",
         name(pair.later),
         name(pair.earlier),
@@ -140,6 +161,7 @@ fn said(k: &Found<'_>, pair: Pair) -> String {
         ranked(k.rank),
         k.of.from,
         k.of.to,
+        ranked(k.rank_into),
         four(k.of.baseline),
     )
 }
@@ -162,7 +184,7 @@ fn picture(out: &mut Markup, scene: &Scene<'_>, answer: &Answer, pair: Pair) {
     let width = scene.width_px.clamp(288.0, 640.0);
     let [first, next, gap, again, then] = [0.1, 0.32, 0.47, 0.62, 0.88].map(|part: f32| part * width);
     let half = (0.21 * width).min(72.0);
-    let [top, tall] = TOKENS;
+    let top = TOKENS[0];
     let [y_earlier, y_later] = HEADS;
     let k = circuit(scene).and_then(|circuit| found(circuit, pair, Input::K));
     let k = k.map_or_else(|| "…".to_owned(), |k| four(k.value));
@@ -251,6 +273,13 @@ fn picture(out: &mut Markup, scene: &Scene<'_>, answer: &Answer, pair: Pair) {
     text(out, "wire-name", 4.0, y_later + 16.0, "K-composition");
     text(out, "wire-name num", 4.0, y_later + 31.0, &k);
 
+    tokens(out, answer, width, [first, next, gap, again, then]);
+    out.raw("</svg>");
+}
+
+/// The tokens below: two that follow each other, and the first of them again.
+fn tokens(out: &mut Markup, answer: &Answer, width: f32, [first, next, gap, again, then]: [f32; 5]) {
+    let [top, tall] = TOKENS;
     let place = answer.tokens.len().saturating_sub(2 * answer.length) + usize::from(2 < answer.length);
     let glyphs = |place: usize| {
         let token = answer.tokens.get(place).map(|token| token_text(token).glyphs());
@@ -281,7 +310,6 @@ fn picture(out: &mut Markup, scene: &Scene<'_>, answer: &Answer, pair: Pair) {
         text(out, "chip-text token", x, top + 17.0, &glyphs(place));
         text(out, "chip-text", x, top + 39.0, letter);
     }
-    out.raw("</svg>");
 }
 
 /// A wire that goes up, with its tip.

@@ -49,7 +49,7 @@ fn the_circuit_says_how_its_heads_rank() {
     // L0H1 looks back most of layer 0, although L0H0 composes more and L1H0 looks back more.
     assert!(
         text.contains(
-            "L1H1 reads L0H1 through its keys with 0.1155: rank 2 of 4 pairs of heads of layers 0 and 1. The most is \
+            "L1H1 reads L0H1 through its keys with 0.1155: rank 2 of 4 pairs of heads of layers 0 and 1, 2 of 2 of those into it. The most is \
              0.1186, of L0H0 → L1H1. Independent random matrices would be near 0.0625."
         ),
         "{text}"
