@@ -1,7 +1,8 @@
 // Vitrine's own half: the site's worker, spoken to as the page does, timed from the request to the whole reply.
 //
-// A forward pass is the question that the page asks: every block's stream and pattern passes its hook point, patterns
-// are kept and scored, and the candidates at every position come back. Arrays that nobody looks at stay in the worker.
+// A forward pass is the question that the page asks, but for the scores of heads, which the peer has none of: every
+// block's stream and pattern passes its hook point, patterns are kept, and the candidates at every position come back.
+// Arrays that nobody looks at stay in the worker.
 import { publish, sample, times } from "./timing.js";
 
 const VERSION = 6;
@@ -69,8 +70,8 @@ async function start({ threads, provider }) {
 async function forward(job) {
   const { tokens, n_samples, d_vocab } = job;
   const { request, adapter } = await start(job);
-  const ask = (patterns) => {
-    const question = { kind: "attention", prompt: { tokens }, top_k: 5, patterns };
+  const ask = (heads) => {
+    const question = { kind: "attention", prompt: { tokens }, top_k: 5, heads, patterns: heads };
     return request({ type: "ask", model: MODEL, question }, "answered");
   };
   const { letter, arrays } = await ask("all");

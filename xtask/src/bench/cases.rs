@@ -134,8 +134,8 @@ pub const CASES: &[Case] = &[
     Case {
         name: "forward-256",
         work: Work::Forward { n_tokens: 256 },
-        n_samples: 2,
-        n_rounds: N_ROUNDS,
+        n_samples: 4,
+        n_rounds: 2 * N_ROUNDS,
         figure: figure(1.7, 1.8),
         ..BASE
     },
