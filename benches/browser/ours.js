@@ -1,7 +1,8 @@
 // Vitrine's own half: the site's worker, spoken to as the page does, timed from the request to the whole reply.
 //
-// A forward pass is the question that the page asks: every block's stream and pattern passes its hook point, patterns
-// are kept and scored, and the candidates at every position come back. Arrays that nobody looks at stay in the worker.
+// A forward pass is the question that the page asks, but for the scores of heads, which the peer has none of: every
+// block's stream and pattern passes its hook point, patterns are kept, and the candidates at every position come back.
+// Arrays that nobody looks at stay in the worker.
 import { publish, sample, times } from "./timing.js";
 
 const VERSION = 6;
@@ -69,8 +70,8 @@ async function start({ threads, provider }) {
 async function forward(job) {
   const { tokens, n_samples, d_vocab } = job;
   const { request, adapter } = await start(job);
-  const ask = (patterns) => {
-    const question = { kind: "attention", prompt: { tokens }, top_k: 5, patterns };
+  const ask = (heads) => {
+    const question = { kind: "attention", prompt: { tokens }, top_k: 5, heads, patterns: heads };
     return request({ type: "ask", model: MODEL, question }, "answered");
   };
   const { letter, arrays } = await ask("all");
@@ -99,8 +100,8 @@ async function decode(job) {
     });
     return { letters, samples: arrivals.slice(1).map((at, i) => at - arrivals[i]) };
   };
-  // Verified and timed in one go, since every step is like the others and a long prompt takes its time.
-  const { letters, samples } = await generate(n_samples + 1);
+  // The first round is verified and timed in one go, since a long prompt takes its time.
+  let { letters, samples } = await generate(n_samples + 1);
   const ids = letters.map(({ token }) => token.id);
   const logprobs = {
     name: "logprobs",
@@ -108,8 +109,13 @@ async function decode(job) {
     values: letters.map(({ logprob }) => logprob),
   };
   if (ids.some((id) => !(id < d_vocab))) throw new Error("a token outside the vocabulary");
+  const measure = async () => {
+    const taken = samples ?? (await generate(n_samples + 1)).samples;
+    samples = null;
+    return taken;
+  };
   const read = [...tokens.slice(0, n_context), ...ids];
-  return { adapter, checks: [logprobs], tokens: read, measure: async () => samples };
+  return { adapter, checks: [logprobs], tokens: read, measure };
 }
 
 // The stream before each block at each position, patched from the clean run: the logit difference of two columns.

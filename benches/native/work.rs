@@ -18,15 +18,17 @@ use crate::job::{Job, Prepared, check, millis, sample, times};
 /// How many candidates come back at each position.
 const TOP_K: usize = 5;
 
-/// The question of the page: all patterns are scored, and the likeliest tokens at every position come back.
+/// The question of the page but for the scores of heads: all patterns are kept, and the likeliest tokens at every position
+/// come back.
 pub(crate) fn forward<B: Backward + 'static>(engine: Rc<Engine<B>>, job: &Job) -> Fallible<Prepared> {
-    let question = |patterns| {
+    let question = |heads| {
         Question::Attention(Attention {
             prompt: Prompt::Tokens { tokens: job.tokens.clone() },
             weights: WeightForm::Raw,
             interventions: vec![],
             top_k: TOP_K,
-            patterns: Heads::Word(patterns),
+            heads: Heads::Word(heads),
+            patterns: Heads::Word(heads),
             scores: Heads::Word(AllOrNone::None),
         })
     };

@@ -38,7 +38,10 @@ pub struct Question {
     /// How many candidates are listed at each position.
     #[serde(default = "default_top_k")]
     pub top_k: usize,
-    /// Which heads' patterns are returned. Scores cover all heads whatever is chosen here.
+    /// Which heads are scored, whatever is chosen below.
+    #[serde(default)]
+    pub heads: Heads,
+    /// Which heads' patterns are returned.
     #[serde(default)]
     pub patterns: Heads,
     /// Which heads' scores before the softmax are returned.
@@ -79,7 +82,7 @@ pub struct Answer {
     pub loss_nats: Option<f32>,
     /// One entry a position: what the model expected after it.
     pub positions: Vec<Position>,
-    /// One entry a head, layer by layer.
+    /// One entry a scored head, layer by layer.
     pub heads: Vec<HeadScores>,
     /// How many query positions the induction and duplicate-token scores average over.
     pub n_repeated: usize,
@@ -212,7 +215,7 @@ pub(super) fn keep(
         heads.into_iter().filter(is_there).map(|head| matrix(run, site, head)).collect()
     };
     let (mut heads, repeats) = (vec![], Repeats::of(context.tokens()));
-    for [layer, head] in Heads::default().resolve(context)?.into_iter().filter(is_there) {
+    for [layer, head] in question.heads.resolve(context)?.into_iter().filter(is_there) {
         let n_entries = context.tokens().len().pow(2);
         let pattern = &captured(run, Site::Pattern, layer)?.data()[head * n_entries..][..n_entries];
         heads.push(scores::score(layer, head, pattern, &repeats));
@@ -227,6 +230,7 @@ pub(super) fn keep(
 }
 
 fn plan(question: &Question, context: &Context<'_>) -> Result<Vec<Work>, AnalysisError> {
+    question.heads.resolve(context)?;
     question.patterns.resolve(context)?;
     let score_heads = question.scores.resolve(context)?;
     let of_layer = |layer| {

@@ -80,12 +80,13 @@ fn a_layer_of_a_long_prompt_is_computed_alone_and_is_what_it_was() {
 #[test]
 fn a_long_question_holds_one_layer_at_a_time() {
     let engine = engine::<f32>(TALES_4L);
-    let ask = |n_tokens: u32| {
+    let ask = |n_tokens: u32, heads: &str| {
         let question = Question::Attention(attention::Question {
             prompt: Prompt::Tokens { tokens: tokens(n_tokens) },
             weights: WeightForm::Raw,
             interventions: vec![],
             top_k: 3,
+            heads: serde_json::from_str(heads).expect("heads"),
             patterns: serde_json::from_str("[[1,0],[3,2]]").expect("heads"),
             scores: serde_json::from_str("[[2,1]]").expect("heads"),
         });
@@ -94,10 +95,10 @@ fn a_long_question_holds_one_layer_at_a_time() {
         let Answer::Attention(answer) = answer else { panic!("an answer of another kind") };
         (answer, blocks.0)
     };
-    let (long, n_blocks) = ask(300);
+    let (long, n_blocks) = ask(300, "\"all\"");
     // One pass, then each layer again.
     assert_eq!(n_blocks, 2 * N_LAYERS);
-    let (short, n_blocks) = ask(256);
+    let (short, n_blocks) = ask(256, "\"all\"");
     assert_eq!(n_blocks, N_LAYERS);
     for answer in [&long, &short] {
         assert_eq!(answer.heads.len(), N_LAYERS * engine.config().n_heads);
@@ -105,6 +106,12 @@ fn a_long_question_holds_one_layer_at_a_time() {
         assert_eq!(answer.positions.len(), answer.tokens.len());
         assert!(answer.loss_nats.is_some());
     }
+    // Fewer scores are a choice; they are the same ones.
+    let (listed, _) = ask(300, "[[3,2],[1,0]]");
+    let is_listed = |of: &&attention::HeadScores| [[1, 0], [3, 2]].contains(&[of.layer, of.head]);
+    assert!(listed.heads.iter().eq(long.heads.iter().filter(is_listed)));
+    assert_eq!(listed.heads.len(), 2);
+    assert!(ask(256, "\"none\"").0.heads.is_empty());
     // The first 256 positions of a pattern do not depend on what follows.
     let (long, short) = (&long.patterns[1].values, &short.patterns[1].values);
     for pos in 0..256 {
