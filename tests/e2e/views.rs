@@ -89,9 +89,7 @@ pub(crate) fn tabs_work_by_keyboard(world: &World, session: &Session) -> Result<
             session.focused()?.attribute("id")? == Some(format!("tab-{view}")),
             "the focus is not on {view}"
         );
-        if view != "induction" {
-            wait_for_view(&page, session, view)?;
-        }
+        wait_for_view(&page, session, view)?;
         let selected = session.script(
             "return [...document.querySelectorAll('[role=tab][aria-selected=true]')].map(tab => tab.id)",
             &[],

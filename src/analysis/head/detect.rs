@@ -11,7 +11,6 @@ use crate::{analysis::pattern::Repeats, tensor::HostTensor};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
-#[expect(clippy::enum_variant_names, reason = "TransformerLens' names")]
 pub enum Detector {
     /// Looks at the token before.
     PreviousTokenHead,

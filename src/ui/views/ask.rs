@@ -71,7 +71,7 @@ pub(super) struct Slot {
 
 impl Slot {
     /// `from`: the lab's first question, whose answer the others are about, and its checkpoints.
-    pub(super) fn new(state: State, place: Place, from: Option<(Slot, Stages)>) -> Self {
+    pub(super) fn new(state: State, place: Place, from: Option<(Self, Stages)>) -> Self {
         let wanted = Memo::new(move |_| wanted(state, place, from));
         let slot = Self {
             place,

@@ -27,8 +27,11 @@ const POINT: &str = include_str!("../../../benches/browser/pointer.js");
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A view, what is pointed at in it, and where it says what that is.
-const VIEWS: [(&str, &str, &str); 5] = [
+const VIEWS: [(&str, &str, &str); 8] = [
     ("attention", "[data-testid=attention-matrix]", "[data-testid=attention-cell]"),
+    ("heads", ".view-row > [data-at]", "[data-slot]"),
+    ("head", ".heat-row > [data-at]", "[data-slot]"),
+    ("induction", ".view-row > [data-at]", "[data-slot]"),
     ("lens", ".view-row > [data-at]", "[data-slot]"),
     ("attribution", ".view-host [data-at]", "[data-slot]"),
     ("residual", ".view-row > [data-at]", "[data-slot]"),
@@ -109,6 +112,8 @@ fn wait_for_state(session: &Session) -> Result<()> {
 fn show(session: &Session, view: &str, surface: &str) -> Result<()> {
     session.script("document.getElementById(`tab-${arguments[0]}`).click()", &[json!(view)])?;
     wait_for(&format!("the view {view}"), PATIENCE, || {
+        // The page of a head offers some until one is chosen.
+        session.script("document.querySelector('[data-testid=head-examples] button')?.click()", &[])?;
         let is_there = session.script(
             "return !document.querySelector('.view[aria-busy=true]') && document.querySelectorAll(arguments[0]).length > 0",
             &[json!(surface)],
