@@ -5,7 +5,7 @@
 // Arrays that nobody looks at stay in the worker.
 import { publish, sample, times } from "./timing.js";
 
-const VERSION = 6;
+const VERSION = 7;
 const MODEL = "bench";
 
 // The worker that the built page names, with at most so many threads, on the CPU or on WebGPU.
