@@ -230,11 +230,13 @@ pub(crate) fn a_view_stands_beside_another(world: &World, session: &Session) -> 
     let left = native(world, SMALL, "logit_lens", json!({}))?;
     let right = native(world, SMALL, "logit_lens", json!({ "interventions": zeroed }))?;
     let shown = |side: &str, at: &str| {
-        let cell = session.script(
-            "return document.querySelector(`[data-testid=${arguments[0]}] [data-at='${arguments[1]}']`)?.innerText ?? ''",
-            &[json!(side), json!(at)],
-        )?;
-        number(cell.as_str().unwrap_or_default())
+        wait_for(&format!("a number of {side} at {at}"), PATIENCE, || {
+            let cell = session.script(
+                "return document.querySelector(`[data-testid=${arguments[0]}] [data-at='${arguments[1]}']`)?.textContent ?? ''",
+                &[json!(side), json!(at)],
+            )?;
+            Ok(number(cell.as_str().unwrap_or_default()).ok())
+        })
     };
     wait_for("the other side", PATIENCE, || session.find("[data-testid=right] [data-at]"))?;
     let n_pos = left["positions"].as_array().map_or(0, Vec::len);
